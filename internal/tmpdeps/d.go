@@ -1,0 +1,31 @@
+// Package tmpdeps holds module requirements until the packages that use them exist.
+package tmpdeps
+
+import (
+	_ "filippo.io/age"
+	_ "github.com/coder/websocket"
+	_ "github.com/compose-spec/compose-go/v2/loader"
+	_ "github.com/danielgtaylor/huma/v2"
+	_ "github.com/danielgtaylor/huma/v2/adapters/humago"
+	_ "github.com/danielgtaylor/huma/v2/sse"
+	_ "github.com/docker/cli/cli/command"
+	_ "github.com/docker/cli/cli/flags"
+	_ "github.com/docker/compose/v2/pkg/api"
+	_ "github.com/docker/compose/v2/pkg/compose"
+	_ "github.com/docker/docker/client"
+	_ "github.com/eclipse/paho.mqtt.golang"
+	_ "github.com/fxamacker/cbor/v2"
+	_ "github.com/klauspost/compress/dict"
+	_ "github.com/klauspost/compress/zstd"
+	_ "github.com/mochi-mqtt/server/v2"
+	_ "github.com/prometheus/client_golang/prometheus/promhttp"
+	_ "github.com/spf13/cobra"
+	_ "go.etcd.io/bbolt"
+	_ "golang.org/x/crypto/argon2"
+	_ "golang.org/x/net/http2"
+	_ "golang.org/x/sync/errgroup"
+	_ "golang.org/x/sys/unix"
+	_ "golang.org/x/term"
+	_ "gopkg.in/yaml.v3"
+	_ "k8s.io/apimachinery/pkg/labels"
+)
