@@ -1,0 +1,22 @@
+// Package protocol owns everything that travels between a hub and an edge agent: identifiers, frames, message
+// kinds, payload types, limits, topics, the codec and the capability history. Hub and agent use its types as they
+// are; there is no second copy of any of them.
+//
+// It does no I/O, keeps no state of its own and knows neither side's code. All functions are safe for concurrent
+// use unless their comment says otherwise.
+//
+// Every payload is a CBOR map with integer keys (RFC 8949, core deterministic encoding). A field that is absent has
+// the meaning its comment gives; unless it says otherwise, absent and zero mean the same. Unknown fields and
+// unknown message kinds are skipped, never fatal, so that neighbouring versions work together.
+package protocol
+
+// Capability is what this build understands of the protocol. A peer's capability is given in Hello and Welcome;
+// each side uses only what both understand.
+//
+// History (a test holds the last entry to the constant):
+//
+//	1 (2026-11-22): first version: frames, hello, snapshot full and patch, orders, stacks, commands, blobs.
+const Capability = 1
+
+// OldestCapability is the lowest capability of a peer that this build still works with.
+const OldestCapability = 1
