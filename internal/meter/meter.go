@@ -1,0 +1,221 @@
+// Package meter counts what connections cost on the wire: bytes up (towards the hub) and down, by class, TCP/IP
+// headers included.
+//
+// It sits below TLS, so everything that TLS and the carrier add is counted as it is. What TCP/IP adds is estimated:
+// 52 bytes of header for each segment (IPv4 with timestamps; 72 for IPv6), segments of 1,448 bytes, one bare
+// acknowledgement for each turn that was not answered with data within the 40 ms of a delayed acknowledgement, and
+// for each second segment of a longer run, and the segments that open and close a connection. Retransmissions are not
+// seen.
+//
+// The layer below TLS does not know what its bytes are for. Bytes gather unattributed, and whoever reads or writes a
+// frame calls Up or Down, which gives what gathered in that direction to the frame's class. What nobody claims
+// (handshakes, pings, acknowledgements) is class 0. The totals are exact in any case.
+//
+// A Tally and a Conn are safe for concurrent use.
+package meter
+
+import (
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// Classes is how many classes a Tally tells apart. Class numbers are those of the wire protocol; 0 is the session's
+// own overhead.
+const Classes = 8
+
+// Bytes is one count in both directions.
+type Bytes struct {
+	Up, Down uint64
+}
+
+// Counts has one Bytes for each class.
+type Counts [Classes]Bytes
+
+// Total sums all classes.
+func (c *Counts) Total() Bytes {
+	var t Bytes
+	for _, b := range c {
+		t.Up += b.Up
+		t.Down += b.Down
+	}
+	return t
+}
+
+// Add adds o to c.
+func (c *Counts) Add(o Counts) {
+	for i := range c {
+		c[i].Up += o[i].Up
+		c[i].Down += o[i].Down
+	}
+}
+
+// Tally counts the bytes of one connection. The zero value is ready for use.
+type Tally struct {
+	mu     sync.Mutex
+	counts Counts
+	loose  Bytes // counted, not yet attributed
+}
+
+// Up gives what gathered upwards since the last call to class. A class out of range counts as 0.
+func (t *Tally) Up(class uint8) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.counts[inRange(class)].Up += t.loose.Up
+	t.loose.Up = 0
+}
+
+// Down gives what gathered downwards since the last call to class. A class out of range counts as 0.
+func (t *Tally) Down(class uint8) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.counts[inRange(class)].Down += t.loose.Down
+	t.loose.Down = 0
+}
+
+// Counts returns what was counted up to now; what nobody claimed is in class 0.
+func (t *Tally) Counts() Counts {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	c := t.counts
+	c[0].Up += t.loose.Up
+	c[0].Down += t.loose.Down
+	return c
+}
+
+func (t *Tally) add(b Bytes) {
+	t.mu.Lock()
+	t.loose.Up += b.Up
+	t.loose.Down += b.Down
+	t.mu.Unlock()
+}
+
+func inRange(class uint8) uint8 {
+	if class >= Classes {
+		return 0
+	}
+	return class
+}
+
+const (
+	segment    = 1448 // payload of a full segment: 1,500 less 40 of IPv4 and TCP, less 12 of timestamps
+	headerIPv4 = 52
+	headerIPv6 = 72
+	delayedAck = 40 * time.Millisecond
+)
+
+// direction of payload, as this end sees it.
+type direction int8
+
+const (
+	none direction = iota
+	in
+	out
+)
+
+// Side is which end of the connection counts, so that up and down mean the same at both.
+type Side int8
+
+// The sides.
+const (
+	HubSide   Side = iota // reads are up
+	AgentSide             // reads are down
+)
+
+// Conn is a connection that counts what passes into a Tally.
+type Conn struct {
+	net.Conn
+	tally  *Tally
+	side   Side
+	header uint64
+
+	mu     sync.Mutex
+	last   direction // of the last payload, still to be acknowledged
+	lastAt time.Time
+	closed bool
+}
+
+// Wrap counts everything that passes c from now on into t, and the opening of c itself.
+func Wrap(c net.Conn, t *Tally, side Side) *Conn {
+	m := &Conn{Conn: c, tally: t, side: side, header: headerFor(c.RemoteAddr())}
+	// SYN and SYN-ACK carry 8 bytes of options more than a data segment; the third packet is bare.
+	opener, answerer := 2*m.header+8, m.header+8
+	t.add(Bytes{Up: opener, Down: answerer}) // agents open, hubs answer
+	return m
+}
+
+func headerFor(a net.Addr) uint64 {
+	if a == nil {
+		return headerIPv4
+	}
+	if ap, err := netip.ParseAddrPort(a.String()); err == nil && ap.Addr().Is6() && !ap.Addr().Is4In6() {
+		return headerIPv6
+	}
+	return headerIPv4
+}
+
+// Read implements net.Conn.
+func (m *Conn) Read(p []byte) (int, error) {
+	n, err := m.Conn.Read(p)
+	if n > 0 {
+		m.passed(in, n)
+	}
+	return n, err
+}
+
+// Write implements net.Conn.
+func (m *Conn) Write(p []byte) (int, error) {
+	n, err := m.Conn.Write(p)
+	if n > 0 {
+		m.passed(out, n)
+	}
+	return n, err
+}
+
+// Close implements net.Conn and counts the closing of the connection once.
+func (m *Conn) Close() error {
+	m.mu.Lock()
+	if !m.closed {
+		m.closed = true
+		m.tally.add(m.settle(none, time.Time{}))
+		m.tally.add(Bytes{Up: 2 * m.header, Down: 2 * m.header}) // FIN and its acknowledgement, both ways
+	}
+	m.mu.Unlock()
+	return m.Conn.Close()
+}
+
+// Unwrap returns the connection below.
+func (m *Conn) Unwrap() net.Conn { return m.Conn }
+
+func (m *Conn) passed(d direction, n int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := time.Now()
+	b := m.settle(d, now)
+	segments := uint64(n+segment-1) / segment
+	b.count(m.up(d), uint64(n)+segments*m.header)
+	b.count(!m.up(d), segments/2*m.header) // within a run each second segment is acknowledged
+	m.last, m.lastAt = d, now
+	m.tally.add(b)
+}
+
+// settle counts the bare acknowledgement of the last payload, unless payload in direction d at now carries it.
+func (m *Conn) settle(d direction, now time.Time) (b Bytes) {
+	carried := d != none && now.Sub(m.lastAt) < delayedAck // by an answer, or counted within the run
+	if m.last != none && !carried {
+		b.count(!m.up(m.last), m.header)
+	}
+	m.last = none
+	return b
+}
+
+func (m *Conn) up(d direction) bool { return (d == in) == (m.side == HubSide) }
+
+func (b *Bytes) count(up bool, n uint64) {
+	if up {
+		b.Up += n
+	} else {
+		b.Down += n
+	}
+}
