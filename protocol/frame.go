@@ -21,6 +21,8 @@ type Frame struct {
 	Ack uint64 `cbor:"3,keyasint,omitempty"`
 	// Messages are processed in order. Empty is legal: a frame that only acknowledges.
 	Messages []Message `cbor:"4,keyasint,omitempty"`
+	// Repeat asks the other side to send again everything after Ack: a frame was missing. Absent: nothing is missing.
+	Repeat bool `cbor:"5,keyasint,omitempty"`
 }
 
 // Message is one typed item in a frame: a CBOR array of kind and body.
