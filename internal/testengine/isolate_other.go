@@ -1,0 +1,7 @@
+//go:build !linux
+
+package testengine
+
+import "os/exec"
+
+func isolatedCommand(string, ...string) (*exec.Cmd, error) { return nil, ErrUnsupported }

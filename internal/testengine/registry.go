@@ -1,0 +1,157 @@
+package testengine
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// RegistryServer is a registry on loopback with storage of its own, run by Debian's docker-registry. Engines speak plain
+// HTTP to addresses in 127.0.0.0/8.
+type RegistryServer struct {
+	// Addr is "127.0.0.1:port"; an image in the registry is called Addr + "/name:tag".
+	Addr string
+
+	dir     string
+	process *exec.Cmd
+	output  *bytes.Buffer // read only after the process has ended
+	ended   chan struct{}
+}
+
+// Registry runs a registry for this test and returns it when it answers; it ends with the test. Where docker-registry
+// is not installed it skips the test, or fails it where an engine is required.
+func Registry(t testing.TB) *RegistryServer {
+	t.Helper()
+	if _, err := exec.LookPath("docker-registry"); err != nil {
+		missing(t, "docker-registry is not installed (Debian: apt-get install docker-registry)")
+	}
+	registry := &RegistryServer{dir: t.TempDir()}
+	t.Cleanup(registry.Stop)
+	// A free port is only known free until someone else takes it, so losing it in between is met with another one.
+	for range 5 {
+		registry.Addr = freeAddr(t)
+		lost, err := registry.start()
+		if err == nil {
+			return registry
+		}
+		if !lost {
+			t.Fatal(err)
+		}
+	}
+	t.Fatal("docker-registry: five free ports in a row were taken by others")
+	return nil
+}
+
+// Push copies an image of the engine at host (empty means the shared one) into the registry as name ("app:1"), and
+// returns how that is called there. The engine keeps no second name for it, so a pull is a real one only where the
+// image itself is removed first or on another engine.
+func (r *RegistryServer) Push(t testing.TB, image, name string) string {
+	t.Helper()
+	return r.PushFrom(t, Host(t), image, name)
+}
+
+// PushFrom is Push from the engine at host.
+func (r *RegistryServer) PushFrom(t testing.TB, host, image, name string) string {
+	t.Helper()
+	engine := newAPI(host)
+	defer engine.close()
+	ctx := context.Background()
+	remote := r.Addr + "/" + name
+	for _, step := range []func() error{
+		func() error { return engine.tagImage(ctx, image, remote) },
+		func() error { return engine.pushImage(ctx, remote) },
+		func() error { return engine.untagImage(ctx, remote) },
+	} {
+		if err := step(); err != nil {
+			t.Fatalf("push %s to %s: %v", image, remote, err)
+		}
+	}
+	return remote
+}
+
+// Stop ends the registry and waits for that; its address answers no more. A second call does nothing.
+func (r *RegistryServer) Stop() {
+	if r.process == nil {
+		return
+	}
+	// An error means that it has ended already.
+	_ = r.process.Process.Signal(syscall.SIGKILL)
+	<-r.ended
+	r.process = nil
+}
+
+// Restart starts a stopped registry at the same address with what it held.
+func (r *RegistryServer) Restart(t testing.TB) {
+	t.Helper()
+	r.Stop()
+	if _, err := r.start(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// start reports in lost that the port was taken by another process.
+func (r *RegistryServer) start() (lost bool, err error) {
+	config := filepath.Join(r.dir, "config.yml")
+	text := fmt.Sprintf("version: 0.1\nlog: {level: error}\nstorage: {filesystem: {rootdirectory: %q}, delete: {enabled: true}}\nhttp: {addr: %q}\n",
+		filepath.Join(r.dir, "data"), r.Addr)
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		return false, err
+	}
+	r.output, r.ended = &bytes.Buffer{}, make(chan struct{})
+	r.process = exec.Command("docker-registry", "serve", config)
+	r.process.Stdout, r.process.Stderr = r.output, r.output
+	if err := r.process.Start(); err != nil {
+		r.process = nil
+		return false, err
+	}
+	go func(process *exec.Cmd, ended chan struct{}) {
+		defer close(ended)
+		_ = process.Wait() // how it ended is read from its output
+	}(r.process, r.ended)
+	return r.waitReady()
+}
+
+func (r *RegistryServer) waitReady() (lost bool, err error) {
+	client := &http.Client{Timeout: time.Second}
+	defer client.CloseIdleConnections()
+	poll := time.NewTicker(20 * time.Millisecond)
+	defer poll.Stop()
+	deadline := time.After(30 * time.Second)
+	for {
+		select {
+		case <-r.ended:
+			output := r.output.String()
+			return strings.Contains(output, "address already in use"), fmt.Errorf("docker-registry ended: %s", output)
+		case <-deadline:
+			return false, fmt.Errorf("docker-registry at %s does not answer", r.Addr)
+		case <-poll.C:
+		}
+		resp, err := client.Get("http://" + r.Addr + "/v2/")
+		if err != nil {
+			continue
+		}
+		resp.Body.Close()
+		if resp.StatusCode == http.StatusOK {
+			return false, nil
+		}
+	}
+}
+
+func freeAddr(t testing.TB) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return listener.Addr().String()
+}
