@@ -135,5 +135,3 @@ func envName(key string) string {
 		return '_'
 	}, key)
 }
-
-func validText(s string) bool { return utf8.ValidString(s) }

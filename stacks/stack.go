@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/farshore/farshore/protocol"
 )
@@ -130,7 +131,7 @@ func CheckEnv(env map[string]string) error {
 		case strings.HasPrefix(name, ReservedEnv):
 			return fmt.Errorf("%w: variable %q: names beginning with %s are set by the hub; choose another name",
 				ErrInvalid, name, ReservedEnv)
-		case strings.ContainsRune(env[name], 0) || !validText(env[name]):
+		case strings.ContainsRune(env[name], 0) || !utf8.ValidString(env[name]):
 			return fmt.Errorf("%w: the value of variable %q is not plain UTF-8 text; put binary data in a file of the bundle",
 				ErrInvalid, name)
 		}
