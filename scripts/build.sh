@@ -1,0 +1,32 @@
+#!/bin/bash
+# build.sh        builds every command into bin/, for this machine
+# build.sh all    builds the agent and the composer for every kind of device into bin/OS-ARCH/
+# build.sh all DIR puts them into DIR/OS-ARCH/
+. "$(dirname "$0")/lib.sh"
+
+build_here() {
+	local command
+	for command in $(commands); do
+		go_build "$command" "bin/$(binary_name "$command")"
+	done
+	ls -l --block-size=kB bin | awk 'NR > 1 { printf "  %-20s %s\n", $9, $5 }'
+}
+
+build_devices() {
+	local target command arch
+	for target in amd64 arm64 armv7; do
+		arch=${target%v7}
+		for command in edgeagent composer; do
+			if [ -e "cmd/$command/main.go" ]; then
+				GOOS=linux GOARCH=$arch GOARM=7 go_build "$command" "$1/linux-$target/$(binary_name "$command")"
+				echo "  $1/linux-$target/$(binary_name "$command")"
+			fi
+		done
+	done
+}
+
+case ${1:-} in
+'') build_here ;;
+all) build_devices "${2:-bin}" ;;
+*) die "usage: build.sh [all [DIR]]" ;;
+esac

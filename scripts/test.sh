@@ -1,0 +1,31 @@
+#!/bin/bash
+# Runs all tests. Without SKIP_ENGINE=1 they get a private Docker Engine, which ends with them, however they end.
+#   ARGS   further arguments of `go test`
+#   PKG    the packages, ./... by default
+. "$(dirname "$0")/lib.sh"
+
+if [ "${1:-}" != with-engine ]; then
+	scripts/test-setup.sh
+	if [ -n "${SKIP_ENGINE:-}" ]; then
+		echo 'SKIP_ENGINE is set: tests that need a Docker Engine are skipped.'
+		exec scripts/test.sh with-engine
+	fi
+	export PATH=$PATH:/usr/sbin:/sbin
+	"$GO" build -o .cache/withengine ./internal/testengine/withengine
+	exec .cache/withengine scripts/test.sh with-engine
+fi
+
+# words of ARGS and PKG are separate arguments on purpose
+# shellcheck disable=SC2206
+args=(${ARGS:-}) packages=(${PKG:-./...})
+
+say 'tests, with the race detector'
+"$GO" test -race -timeout 20m "${args[@]}" "${packages[@]}"
+
+# Virtual fleets of more than 20 agents crash the race runtime of Go 1.26. Their tests are called TestLarge…, in files
+# with the constraint `//go:build !race`, and run here.
+mapfile -t large < <(git grep -l --untracked '^func TestLarge' -- '*_test.go' | xargs -r -n1 dirname | sort -u | sed 's,^,./,')
+if [ ${#large[@]} -gt 0 ]; then
+	say 'large virtual fleets, without the race detector'
+	"$GO" test -timeout 20m -run '^TestLarge' "${args[@]}" "${large[@]}"
+fi
