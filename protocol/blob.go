@@ -1,7 +1,7 @@
 package protocol
 
 // Want asks for bytes of blobs that the device's desired set names. The hub answers each item with BlobChunk
-// messages up to Max bytes, or with an Error of CodeUnknown.
+// messages up to Max bytes, or with one that says Unknown.
 type Want struct {
 	Items []WantItem `cbor:"1,keyasint"`
 }
@@ -33,4 +33,6 @@ type BlobChunk struct {
 	// Offset of Data in the transfer.
 	Offset int64  `cbor:"5,keyasint,omitempty"`
 	Data   []byte `cbor:"6,keyasint"`
+	// Unknown: the hub does not have the blob, or it is not for this device; there is no data. Absent: it has.
+	Unknown bool `cbor:"7,keyasint,omitempty"`
 }
