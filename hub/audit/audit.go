@@ -118,7 +118,8 @@ func (l *Log) Record(e Entry) error {
 	return nil
 }
 
-// Run brings new lines to the disk every SyncEvery until ctx is done, and once more then.
+// Run brings new lines to the disk every SyncEvery until ctx is done, and once more then. A disk that fails is tried
+// again at the next tick; only what failed at the end is returned.
 func (l *Log) Run(ctx context.Context) error {
 	tick := time.NewTicker(SyncEvery)
 	defer tick.Stop()
@@ -127,9 +128,7 @@ func (l *Log) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return l.sync()
 		case <-tick.C:
-			if err := l.sync(); err != nil {
-				return err
-			}
+			_ = l.sync() // stays dirty
 		}
 	}
 }

@@ -1,0 +1,416 @@
+package fleet
+
+import (
+	"errors"
+	"maps"
+	"reflect"
+	"slices"
+
+	"github.com/farshore/farshore/protocol"
+)
+
+// draft is what a change, or a group of them, is going to make of the state. A nil pointer stands for removed.
+type draft struct {
+	devices    map[protocol.DeviceID]*Device
+	groups     map[string]*Group
+	profiles   map[string]*Profile
+	tombstones map[protocol.DeviceID]*Tombstone
+	names      map[string]protocol.DeviceID // "": nobody
+	presence   map[protocol.DeviceID]presenceChange
+}
+
+// presenceChange sets what differs between the two; contacts that come in between stay.
+type presenceChange struct{ from, to Presence }
+
+func newDraft() *draft {
+	return &draft{
+		devices: map[protocol.DeviceID]*Device{}, groups: map[string]*Group{}, profiles: map[string]*Profile{},
+		tombstones: map[protocol.DeviceID]*Tombstone{}, names: map[string]protocol.DeviceID{},
+		presence: map[protocol.DeviceID]presenceChange{},
+	}
+}
+
+func (d *draft) merge(o *draft) {
+	maps.Copy(d.devices, o.devices)
+	maps.Copy(d.groups, o.groups)
+	maps.Copy(d.profiles, o.profiles)
+	maps.Copy(d.tombstones, o.tombstones)
+	maps.Copy(d.names, o.names)
+	for id, c := range o.presence {
+		if before, ok := d.presence[id]; ok {
+			c.from = before.from
+		}
+		d.presence[id] = c
+	}
+}
+
+// delta gives what is to be made durable.
+func (d *draft) delta() (out Delta, empty bool) {
+	for id, v := range d.devices {
+		if v == nil {
+			out.RemoveDevices = append(out.RemoveDevices, id)
+		} else {
+			out.Devices = append(out.Devices, *v)
+		}
+	}
+	for path, v := range d.groups {
+		if v == nil {
+			out.RemoveGroups = append(out.RemoveGroups, path)
+		} else {
+			out.Groups = append(out.Groups, *v)
+		}
+	}
+	for name, v := range d.profiles {
+		if v == nil {
+			out.RemoveProfiles = append(out.RemoveProfiles, name)
+		} else {
+			out.Profiles = append(out.Profiles, *v)
+		}
+	}
+	for id, v := range d.tombstones {
+		if v == nil {
+			out.RemoveTombstones = append(out.RemoveTombstones, id)
+		} else {
+			out.Tombstones = append(out.Tombstones, *v)
+		}
+	}
+	return out, len(d.devices)+len(d.groups)+len(d.profiles)+len(d.tombstones) == 0
+}
+
+// tx is what one change sees and does: its own draft, over that of the group it is made durable with, over the state.
+type tx struct {
+	r           *Registry
+	mine, group *draft
+}
+
+func lookup[K comparable, V any](key K, mine, group map[K]*V, base func(K) *V) *V {
+	if v, ok := mine[key]; ok {
+		return v
+	}
+	if v, ok := group[key]; ok {
+		return v
+	}
+	return base(key)
+}
+
+// device gives the device without its presence, or nil. It is not to be changed.
+func (t *tx) device(id protocol.DeviceID) *Device {
+	return lookup(id, t.mine.devices, t.group.devices, func(id protocol.DeviceID) *Device {
+		if e := t.r.now.devices[id]; e != nil {
+			return e.dev
+		}
+		return nil
+	})
+}
+
+func (t *tx) groupAt(path string) *Group {
+	return lookup(path, t.mine.groups, t.group.groups, func(path string) *Group { return t.r.now.groups[path] })
+}
+
+func (t *tx) profileNamed(name string) *Profile {
+	return lookup(name, t.mine.profiles, t.group.profiles, func(name string) *Profile { return t.r.now.profiles[name] })
+}
+
+// holder gives who has a name; "" is nobody.
+func (t *tx) holder(name string) protocol.DeviceID {
+	if id, ok := t.mine.names[name]; ok {
+		return id
+	}
+	if id, ok := t.group.names[name]; ok {
+		return id
+	}
+	return t.r.now.names[name]
+}
+
+// put writes a device, and keeps the names.
+func (t *tx) put(d *Device) {
+	t.release(t.device(d.ID))
+	if d.Revoked == 0 {
+		t.mine.names[d.Name] = d.ID
+	}
+	t.mine.devices[d.ID] = d
+}
+
+func (t *tx) drop(id protocol.DeviceID) {
+	t.release(t.device(id))
+	t.mine.devices[id] = nil
+}
+
+func (t *tx) release(d *Device) {
+	if d != nil && t.holder(d.Name) == d.ID {
+		t.mine.names[d.Name] = ""
+	}
+}
+
+// each calls fn with every device, groups and names as the change sees them, until fn returns false.
+func (t *tx) each(fn func(*Device) bool) {
+	for id := range t.r.now.devices {
+		if d := t.device(id); d != nil && !fn(d) {
+			return
+		}
+	}
+	for _, layer := range []*draft{t.group, t.mine} {
+		for id := range layer.devices {
+			if t.r.now.devices[id] != nil {
+				continue
+			}
+			if d := t.device(id); d != nil && !fn(d) {
+				return
+			}
+		}
+	}
+}
+
+// presence gives what is known of the device's contacts.
+func (t *tx) presence(id protocol.DeviceID) Presence {
+	for _, layer := range []*draft{t.mine, t.group} {
+		if c, ok := layer.presence[id]; ok {
+			return c.to
+		}
+	}
+	if e := t.r.now.devices[id]; e != nil {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		return e.seen
+	}
+	return Presence{Device: id}
+}
+
+// errPanicked is never seen outside: commit lets the panic go on in the goroutine that caused it.
+var errPanicked = errors.New("the function handed to the registry panicked")
+
+// waiter is a change that waits to be made durable.
+type waiter struct {
+	change   func(*tx) error
+	err      error
+	panicked any
+	done     bool // guarded by Registry.write
+}
+
+// commit makes a change durable and visible, together with all others that wait. The first that gets hold of the
+// write lock does the work for all, so that n changes that arrive during one transaction cost one more, not n.
+func (r *Registry) commit(change func(*tx) error) error {
+	w := &waiter{change: change}
+	r.queueMu.Lock()
+	r.queue = append(r.queue, w)
+	r.queueMu.Unlock()
+
+	r.write.Lock()
+	if !w.done {
+		r.queueMu.Lock()
+		all := r.queue
+		r.queue = nil
+		r.queueMu.Unlock()
+		r.commitAll(all)
+	}
+	r.write.Unlock()
+	if w.panicked != nil {
+		panic(w.panicked)
+	}
+	return w.err
+}
+
+func (r *Registry) commitAll(all []*waiter) {
+	group := newDraft()
+	for _, w := range all {
+		w.done = true
+		t := &tx{r: r, mine: newDraft(), group: group}
+		if w.err = w.try(t); w.err == nil {
+			group.merge(t.mine)
+		}
+	}
+	if delta, empty := group.delta(); !empty {
+		if err := r.store.SaveFleet(delta); err != nil {
+			for _, w := range all {
+				if w.err == nil {
+					w.err = err
+				}
+			}
+			return
+		}
+	}
+	r.tell(r.apply(group))
+}
+
+// try runs the change. A panic in it must not take the others along; commit lets it go on where it belongs.
+func (w *waiter) try(t *tx) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			w.panicked, err = p, errPanicked
+		}
+	}()
+	return w.change(t)
+}
+
+// apply makes a draft that is durable the state, and gives what changed. Callers hold write.
+func (r *Registry) apply(d *draft) []Change {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := &r.now
+	replace(s.groups, d.groups)
+	replace(s.profiles, d.profiles)
+	for id, t := range d.tombstones {
+		if t == nil {
+			delete(s.tombstones, id)
+		} else {
+			s.tombstones[id] = *t
+		}
+	}
+	for name, id := range d.names {
+		if id == "" {
+			delete(s.names, name)
+		} else {
+			s.names[name] = id
+		}
+	}
+	if len(d.groups) > 0 {
+		s.inherit()
+	}
+	var changes []Change
+	reban := len(d.tombstones) > 0
+	for _, id := range slices.Sorted(maps.Keys(d.devices)) {
+		was, is := s.devices[id], d.devices[id]
+		reban = reban || was != nil && was.dev.Revoked != 0 || is != nil && is.Revoked != 0
+		changes = append(changes, r.applyDevice(id, d))
+	}
+	for id, c := range d.presence {
+		if _, done := d.devices[id]; done {
+			continue
+		}
+		if e := s.devices[id]; e != nil && e.take(c) {
+			changes = append(changes, r.derive(e, ChangeUpdated))
+		}
+	}
+	if len(d.groups)+len(d.profiles) > 0 {
+		for id, e := range s.devices {
+			if _, done := d.devices[id]; !done && concerns(d, e) {
+				if c := r.derive(e, ChangeUpdated); c.Labels || c.Settings {
+					changes = append(changes, c)
+				}
+			}
+		}
+	}
+	if reban {
+		r.ban()
+	}
+	return changes
+}
+
+func replace[K comparable, V any](to, from map[K]*V) {
+	for k, v := range from {
+		if v == nil {
+			delete(to, k)
+		} else {
+			to[k] = v
+		}
+	}
+}
+
+// applyDevice takes over what a draft says of one device.
+func (r *Registry) applyDevice(id protocol.DeviceID, of *draft) Change {
+	d, e := of.devices[id], r.now.devices[id]
+	if d == nil {
+		delete(r.now.devices, id)
+		r.sorted.Store(nil)
+		return Change{Device: id, Kind: ChangeRemoved, Labels: true, Settings: true}
+	}
+	kind := ChangeUpdated
+	switch {
+	case e == nil:
+		e = &entry{seen: Presence{Device: id}, told: NeverSeen, dev: &Device{}, effective: &Effective{}}
+		r.now.devices[id] = e
+		kind = ChangeAdded
+	case e.dev.Revoked != 0 && d.Revoked == 0:
+		kind = ChangeAdded
+	case e.dev.Revoked == 0 && d.Revoked != 0:
+		kind = ChangeRevoked
+	}
+	if e.dev.Name != d.Name || kind == ChangeAdded {
+		r.sorted.Store(nil)
+	}
+	e.dev = d
+	if c, ok := of.presence[id]; ok {
+		e.take(c)
+	}
+	c := r.derive(e, kind)
+	if kind == ChangeAdded {
+		c.Labels, c.Settings = true, true
+	}
+	return c
+}
+
+// derive computes labels and settings of one device anew.
+func (r *Registry) derive(e *entry, kind ChangeKind) Change {
+	e.mu.Lock()
+	version := e.seen.Version
+	e.mu.Unlock()
+	labels, eff := allLabels(e.dev, version, r.now.inherited[e.dev.Group]), effective(&r.now, e.dev)
+	c := Change{Device: e.dev.ID, Kind: kind, Labels: !maps.Equal(labels, e.labels), Settings: eff.Settings != e.effective.Settings}
+	if c.Labels {
+		e.labels = labels
+	}
+	e.effective = eff
+	return c
+}
+
+// concerns reports whether a change of groups or profiles can reach the device.
+func concerns(d *draft, e *entry) bool {
+	if len(d.profiles) > 0 {
+		return true
+	}
+	for path := range d.groups {
+		if within(e.dev.Group, path) {
+			return true
+		}
+	}
+	return false
+}
+
+// take sets what a Hello told, and reports whether labels may have changed with it.
+func (e *entry) take(c presenceChange) (version bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.dirty = true
+	to, from := &c.to, &c.from
+	if to.LastContact > e.seen.LastContact {
+		e.seen.LastContact = to.LastContact
+	}
+	set(&e.seen.Carrier, from.Carrier, to.Carrier)
+	set(&e.seen.Boot, from.Boot, to.Boot)
+	set(&e.seen.Mark, from.Mark, to.Mark)
+	set(&e.seen.Capability, from.Capability, to.Capability)
+	return set(&e.seen.Version, from.Version, to.Version)
+}
+
+func set[T comparable](v *T, from, to T) bool {
+	if from == to {
+		return false
+	}
+	*v = to
+	return true
+}
+
+// inherit computes what each group hands down.
+func (s *state) inherit() {
+	s.inherited = make(map[string]map[string]string, len(s.groups))
+	for _, path := range slices.Sorted(maps.Keys(s.groups)) { // a group sorts after those above it
+		var above map[string]string
+		for up, ok := parent(path); ok; up, ok = parent(up) {
+			if above, ok = s.inherited[up]; ok {
+				break
+			}
+		}
+		own := s.groups[path].Labels
+		if len(own) == 0 {
+			s.inherited[path] = above
+			continue
+		}
+		all := make(map[string]string, len(above)+len(own))
+		maps.Copy(all, above)
+		maps.Copy(all, own)
+		s.inherited[path] = all
+	}
+}
+
+// same reports whether two devices are stored alike.
+func same(a, b *Device) bool { return reflect.DeepEqual(a, b) }

@@ -1,0 +1,31 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"syscall"
+
+	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
+)
+
+// ErrDiskFull says that a change was not made because the disk is full. What was stored before is untouched.
+var ErrDiskFull = errors.New("the disk is full")
+
+// update runs an operator's change: one transaction of its own. A full disk is said in a sentence.
+func (s *Store) update(fn func(*bbolt.Tx) error) error { return s.explain(s.db.Update(fn)) }
+
+// batch runs one of many concurrent writes; those of the same milliseconds share a transaction. fn may be run twice.
+func (s *Store) batch(fn func(*bbolt.Tx) error) error { return s.explain(s.db.Batch(fn)) }
+
+// explain adds the remedy where the cause is not in the data.
+func (s *Store) explain(err error) error {
+	switch {
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return fmt.Errorf("%w: nothing was changed and nothing stored is lost: free some space beside %q and try again: %w",
+			ErrDiskFull, s.db.Path(), err)
+	case errors.Is(err, berrors.ErrDatabaseNotOpen):
+		return fmt.Errorf("the store is closed because the hub is stopping: %w", err)
+	}
+	return err
+}
