@@ -1,0 +1,212 @@
+package protocol
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/fxamacker/cbor/v2"
+)
+
+var update = flag.Bool("update", false, "write golden files that do not exist yet")
+
+// sample is one payload as it was when its golden file was made. Samples of released files are never changed; a new
+// field gets a new sample under a new name.
+type sample struct {
+	name  string
+	kind  Kind // 0: not a message by itself
+	value any
+}
+
+func hashFor(b byte) Hash {
+	var h Hash
+	for i := range h {
+		h[i] = b
+	}
+	return h
+}
+
+func short(b byte) ShortHash { return hashFor(b).Short() }
+
+func samples() []sample {
+	return []sample{
+		{"hello", KindHello, Hello{
+			Capability: 1, BootID: []byte{1, 2, 3, 4, 5, 6, 7, 8}, BootCounter: 12, Desired: short(0xaa),
+			Settings: short(0xbb), OrderEpoch: 1, OrderSeq: 1795305600000000, Snapshot: short(0xcc), Version: "0.1.0",
+			Mode: ModeStandard, Clock: 1795305600123, Arch: "linux/arm/v7", Wishes: map[string]string{"line": "4"},
+		}},
+		{"welcome", KindWelcome, Welcome{Capability: 1, Time: 1795305600456, Spread: 20000, Slot: 1500, Version: "0.1.0"}},
+		{"snapshot-full", KindSnapshot, SnapshotUpdate{Full: []byte{0xa1, 0x01, 0xa0}, Hash: short(0xdd), At: 1795305600}},
+		{"snapshot-patch", KindSnapshot, SnapshotUpdate{Patch: []byte{0x28, 0xb5, 0x2f, 0xfd}, Hash: short(0xee)}},
+		{"status", KindStatus, StackStatus{
+			Stack: 7, Version: 3, State: StackFailed, Rev: 41, Code: "image-unavailable",
+			Detail: "Image acme/pump:9 is not on the device and no registry has it.", Running: 2, At: 1795305600,
+		}},
+		{"result", KindResult, CommandResult{
+			ID: 913_000_000_000_000_001, State: CommandDone, Text: "Container pump was restarted.", Started: 1795305600000,
+			Ended: 1795305601500, OutputSize: 2048, OutputDropped: 512,
+		}},
+		{"output", KindOutput, Output{Command: 913_000_000_000_000_001, Offset: 1024, Data: []byte("ready\n")}},
+		{"event", KindEvent, DeviceEvent{ID: 5, Kind: "engine-absent", Text: "The container engine does not answer.", At: 1795305600}},
+		{"want", KindWant, Want{Items: []WantItem{{Blob: short(1), Base: short(2), Stream: short(3), Offset: 16384, Max: 65536}}}},
+		{"overdue", KindOverdue, Overdue{Since: 1795305000, Reason: "The last capture took too long."}},
+		{"orders", KindOrders, Orders{Epoch: 1, Seq: 1795305600000001, Body: []byte{0xa0}, Sig: bytes.Repeat([]byte{9}, 64)}},
+		{"order-body", 0, OrderBody{
+			Settings: &Settings{
+				Ping: 1200, Snapshot: 3600, Command: FrequencyPush, Profile: "satellite", Chunk: 4096, ConnectTimeout: 60,
+				ExchangeTimeout: 120, KeyExchange: KeyExchangeClassic,
+			},
+			Desired: &Desired{
+				Base: short(0x0a),
+				Set: []Entry{{
+					EntryKey: EntryKey{EntryStack, 7}, Version: 3, Name: "pump",
+					Files: []File{{Path: "compose.yml", Hash: hashFor(0x11), Size: 4096, Mode: 0o600}},
+					Env:   map[string]string{"SITE": "oslo"}, Pull: PullAlways, RemoveVolumes: true, Nonce: 2,
+				}},
+				Remove: []EntryKey{{EntryStack, 4}},
+				Hash:   short(0x0b),
+			},
+			Commands: []Command{{
+				ID: 913_000_000_000_000_001, Kind: CommandContainerLogs, NotAfter: 1795392000, Urgent: true, Target: "pump-1",
+				Tail: 200, Signal: "SIGHUP", Timeout: 5, Force: true,
+			}},
+			Repeal: []CommandID{913_000_000_000_000_000},
+		}},
+		{"chunk", KindChunk, BlobChunk{Blob: short(1), Stream: short(3), Base: short(2), Size: 20000, Offset: 16384, Data: []byte{1, 2, 3}}},
+		{"chunk-unknown", KindChunk, BlobChunk{Blob: short(1), Data: []byte{}, Unknown: true}},
+		{"error", KindError, Error{Code: CodeHelloWanted, Text: "This hub was restarted.", Kind: KindStatus, RetryAfter: 30}},
+		{"knock", 0, Knock{
+			Key: bytes.Repeat([]byte{7}, 32), EnrolmentKey: "k3x9", Proof: bytes.Repeat([]byte{8}, 32),
+			Facts: Facts{
+				Hostname: "gw-12", OS: "Debian GNU/Linux 12", Arch: "arm64", Engine: "docker 20.10.24", Serial: "SN1",
+				MachineID: "0f", Version: "0.1.0", Capability: 1, Mode: ModeAsync, Name: "pump-12",
+			},
+			Labels: map[string]string{"site": "oslo"}, Hold: true,
+		}},
+		{"signed-knock", 0, SignedKnock{Knock: []byte{0xa0}, Sig: bytes.Repeat([]byte{9}, 64)}},
+		{"knock-answer", 0, KnockAnswer{
+			State: KnockRefused, Code: CodeKeyExpired, Text: "This edge key has expired: ask for a new one.", Time: 1795305600456,
+			RetryAfter: 10800, PairingCode: "7H2K-9QXM",
+		}},
+		{"snapshot", 0, Snapshot{
+			Host: Host{
+				Name: "gw-12", OS: "Debian GNU/Linux 12", Kernel: "6.1.0", Arch: "arm64", CPUs: 4, Memory: 4 << 30,
+				DiskTotal: 32 << 30, DiskUsed: 41, Booted: 1795000000,
+			},
+			Engine: Engine{
+				State: EngineAbsent, Reason: "The engine does not answer.", Kind: "docker", Version: "20.10.24", API: "1.41",
+				Storage: "overlay2", Cgroup: "systemd/2",
+			},
+			Images: []Image{{ID: hashFor(0x22), Tags: []string{"acme/pump:2"}, Size: 1234567, Created: 1790000000}},
+			Containers: []Container{{
+				ID: short(0x33), Name: "pump-1", Image: 1, ImageRef: "acme/pump:2", State: ContainerExited,
+				Health: HealthUnhealthy, ExitCode: 137, Created: 1794000000, Started: 1794000001, Finished: 1795000000, Restarts: 3,
+				Ports:  []Port{{Private: 80, Public: 8080, Proto: "udp", IP: "127.0.0.1"}},
+				Labels: map[string]string{"tier": "edge"}, Project: "pump", Service: "pump", Stack: 7,
+				Networks: []Endpoint{{Network: "pump_default", IP: "172.18.0.2"}},
+				Mounts:   []Mount{{Type: "bind", Source: "/etc/pump", Target: "/etc/pump", ReadOnly: true}},
+			}},
+			Volumes:  []Volume{{Name: "pump_data", Driver: "nfs", Created: 1794000000, Project: "pump"}},
+			Networks: []Network{{ID: short(0x44), Name: "pump_default", Driver: "bridge", Subnets: []string{"172.18.0.0/16"}, Project: "pump"}},
+		}},
+	}
+}
+
+// What a released version has written is read for ever, and written the same.
+func TestGolden(t *testing.T) {
+	for _, s := range samples() {
+		t.Run(s.name, func(t *testing.T) {
+			path := filepath.Join("testdata", "v1", s.name+".cbor")
+			encoded, err := Marshal(s.value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, err := os.ReadFile(path)
+			if os.IsNotExist(err) && *update {
+				if err := os.WriteFile(path, encoded, 0o644); err != nil {
+					t.Fatal(err)
+				}
+				want = encoded
+			} else if err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(encoded, want) {
+				t.Errorf("encodes to\n%x, the golden file has\n%x", encoded, want)
+			}
+			back := reflect.New(reflect.TypeOf(s.value))
+			if err := Unmarshal(want, back.Interface()); err != nil {
+				t.Fatal(err)
+			}
+			if !reflect.DeepEqual(back.Elem().Interface(), s.value) {
+				t.Errorf("decodes to %+v", back.Elem().Interface())
+			}
+		})
+	}
+}
+
+// Every golden file has its sample, so that none is silently no longer read; every message kind has a golden file.
+func TestGoldenWhole(t *testing.T) {
+	have := map[string]bool{}
+	kinds := map[Kind]bool{KindFullWanted: true} // has no content
+	for _, s := range samples() {
+		have[s.name+".cbor"] = true
+		kinds[s.kind] = true
+	}
+	files, err := os.ReadDir(filepath.Join("testdata", "v1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		if !have[f.Name()] {
+			t.Errorf("testdata/v1/%s is read by no test", f.Name())
+		}
+	}
+	for k := range Kind(64) {
+		if !strings.HasPrefix(k.String(), "kind ") && !kinds[k] {
+			t.Errorf("message %s has no golden file", k)
+		}
+	}
+}
+
+// docs/protocol.md shows each sample in CBOR diagnostic notation (RFC 8949 section 8), as it is on the wire.
+func TestDocumented(t *testing.T) {
+	doc, err := os.ReadFile(filepath.Join("..", "docs", "protocol.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range samples() {
+		encoded, err := Marshal(s.value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		notation, err := cbor.Diagnose(encoded)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Contains(doc, []byte(notation)) {
+			t.Errorf("docs/protocol.md lacks the example of %s:\n%s", s.name, notation)
+		}
+	}
+}
+
+// The history in doc.go ends with the capability of this build.
+func TestCapabilityHistory(t *testing.T) {
+	src, err := os.ReadFile("doc.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var last string
+	for line := range strings.Lines(string(src)) {
+		if rest, ok := strings.CutPrefix(line, "//\t"); ok {
+			last = rest
+		}
+	}
+	if !strings.HasPrefix(last, fmt.Sprintf("%d (", Capability)) {
+		t.Errorf("the history ends with %q, the constant is %d", last, Capability)
+	}
+}
