@@ -18,12 +18,14 @@ import (
 	"strings"
 )
 
+// LockName is the file in a stack's root that whoever changes the root locks first.
+const LockName = "lock"
+
 // Names in a stack's root beside the bundles.
 const (
 	contentDir = "content" // content/<key>/<base>: what containers mount, never changed by us once it is there
 	dataDir    = "data"    // data/<path>: folders that containers fill, for relative paths that no bundle has
 	saltFile   = "salt"    // 32 random bytes that keep keys from telling what is in small secret files
-	lockFile   = "lock"    // the composer's lock
 	tempPrefix = ".tmp-"   // being written; of no worth after a crash
 )
 
@@ -52,9 +54,6 @@ func Open(root string) (*Store, error) {
 	}
 	return s, nil
 }
-
-// LockPath is the file that whoever changes the root locks first.
-func (s *Store) LockPath() string { return filepath.Join(s.root, lockFile) }
 
 // PutBundle writes one version's files to the folder version below the root and returns that folder. After a crash at
 // any point the folder is there complete or not at all. A folder that is there already with the same content is left
@@ -184,7 +183,7 @@ func walk(dir string, visit func(name string, mode fs.FileMode) error) error {
 }
 
 func checkVersion(version string) error {
-	reserved := []string{contentDir, dataDir, saltFile, lockFile}
+	reserved := []string{contentDir, dataDir, saltFile, LockName}
 	if CheckName(version) != nil || path.Base(version) != version || strings.HasPrefix(version, ".") || slices.Contains(reserved, version) {
 		return fmt.Errorf("bundle version %q cannot be the name of a folder", version)
 	}

@@ -1,0 +1,158 @@
+package composer
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/compose-spec/compose-go/v2/types"
+	"github.com/containerd/errdefs"
+	"github.com/docker/cli/cli/command"
+	"github.com/docker/docker/api/types/image"
+	"github.com/docker/docker/client"
+	"github.com/docker/docker/pkg/jsonmessage"
+
+	"github.com/farshore/farshore/stacks/composer/ipc"
+)
+
+// need is an image that the bundle needs, and what it is needed for.
+type need struct {
+	ref, platform, policy, service string
+}
+
+// needs lists the images of a project, each once.
+func needs(p *project, pull string) []need {
+	var list []need
+	add := func(n need) {
+		if !slices.ContainsFunc(list, func(m need) bool { return m.ref == n.ref && m.platform == n.platform }) {
+			list = append(list, n)
+		}
+	}
+	for _, name := range p.ServiceNames() {
+		svc := p.Services[name]
+		if svc.GetScale() == 0 {
+			continue
+		}
+		add(need{svc.Image, svc.Platform, policy(svc.PullPolicy, pull), name})
+		for _, v := range svc.Volumes {
+			if v.Type == types.VolumeTypeImage {
+				add(need{v.Source, svc.Platform, policy(svc.PullPolicy, pull), name})
+			}
+		}
+	}
+	return list
+}
+
+// policy is when to pull: the service's word before the request's, but PullNever of the request before all.
+func policy(service, request string) string {
+	switch {
+	case request == ipc.PullNever:
+		return ipc.PullNever
+	case service == types.PullPolicyAlways:
+		return ipc.PullAlways
+	case service == types.PullPolicyNever:
+		return ipc.PullNever
+	case service == types.PullPolicyMissing, service == types.PullPolicyIfNotPresent, service == types.PullPolicyBuild, request == "":
+		return ipc.PullMissing
+	}
+	return request
+}
+
+// ensureImages makes sure that every image is on the engine, before anything else is changed.
+func (r *run) ensureImages(ctx context.Context, p *project) error {
+	for _, n := range needs(p, r.req.Pull) {
+		if err := r.ensureImage(ctx, n); err != nil {
+			return err
+		}
+	}
+	// From here on the Compose library finds all it needs and must not pull by itself.
+	for name, svc := range p.Services {
+		svc.PullPolicy = types.PullPolicyNever
+		p.Services[name] = svc
+	}
+	return nil
+}
+
+func (r *run) ensureImage(ctx context.Context, n need) error {
+	_, err := r.eng.ImageInspect(ctx, n.ref)
+	switch {
+	case err == nil && n.policy != ipc.PullAlways:
+		return nil
+	case err != nil && !errdefs.IsNotFound(err) && !errdefs.IsInvalidArgument(err):
+		return fmt.Errorf("look for image %q: %w", n.ref, err)
+	case n.policy == ipc.PullNever:
+		return &Failure{
+			Code: ipc.CodeImageUnavailable, Service: n.service,
+			Detail: fmt.Sprintf("service %s needs image %q, which is not on the device, and pulling is off; load the image on the device, or allow pulling; what was running runs on",
+				n.service, n.ref),
+		}
+	}
+	r.out.step(n.service, "pulling image "+n.ref)
+	if err := r.pull(ctx, n); err != nil {
+		return r.pullFailure(ctx, n, err)
+	}
+	r.out.step(n.service, "pulled image "+n.ref)
+	return nil
+}
+
+func (r *run) pullFailure(ctx context.Context, n need, err error) error {
+	if ctx.Err() != nil || client.IsErrConnectionFailed(err) || saysDiskFull(err) {
+		return fmt.Errorf("pull image %q: %w", n.ref, err)
+	}
+	return &Failure{
+		Code: ipc.CodeImageUnavailable, Service: n.service,
+		Detail: fmt.Sprintf("service %s needs image %q, which cannot be pulled (%s); check its name, the registry's credentials and the device's way to the registry; what was running runs on",
+			n.service, n.ref, brief(err)),
+	}
+}
+
+func (r *run) pull(ctx context.Context, n need) error {
+	auth, err := command.RetrieveAuthTokenFromImage(r.eng.cli.ConfigFile(), n.ref)
+	if err != nil {
+		return err
+	}
+	stream, err := r.eng.ImagePull(ctx, n.ref, image.PullOptions{RegistryAuth: auth, Platform: n.platform})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = stream.Close() }()
+	dec := json.NewDecoder(stream)
+	for {
+		var msg jsonmessage.JSONMessage
+		err := dec.Decode(&msg)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		if msg.Error != nil {
+			return errors.New(msg.Error.Message)
+		}
+	}
+	// An engine that ran out of space may end the stream without a word.
+	_, err = r.eng.ImageInspect(ctx, n.ref)
+	return err
+}
+
+// imageIDs are the ids of the project's images by reference; those that are not on the engine are left out.
+func (r *run) imageIDs(ctx context.Context, p *project) (map[string]string, error) {
+	ids := map[string]string{}
+	for _, svc := range p.Services {
+		if _, ok := ids[svc.Image]; ok {
+			continue
+		}
+		info, err := r.eng.ImageInspect(ctx, svc.Image)
+		if errdefs.IsNotFound(err) || errdefs.IsInvalidArgument(err) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("look for image %q: %w", svc.Image, err)
+		}
+		ids[svc.Image] = info.ID
+	}
+	return ids, nil
+}

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package composer
+
+// sharesNetwork cannot be told here.
+func sharesNetwork(string) bool { return false }

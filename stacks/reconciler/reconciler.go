@@ -1,0 +1,401 @@
+package reconciler
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/farshore/farshore/protocol"
+	"github.com/farshore/farshore/stacks/composer/ipc"
+)
+
+// Journal is where the reconciler's steps are made durable.
+type Journal interface {
+	Applied() []Applied
+	PutApplied(Applied) error
+	RemoveApplied(protocol.EntryKey) error
+	// PutStatus assigns Rev, and At where it is 0, and queues the status for the hub.
+	PutStatus(protocol.StackStatus) error
+	Statuses() []protocol.StackStatus
+}
+
+// Bundles is what is desired, and the files of it that are on the device.
+type Bundles interface {
+	Desired() []protocol.Entry
+	HasBlob(protocol.Hash) bool
+	Blob(protocol.Hash) ([]byte, error)
+	// CollectBlobs removes what neither the desired set nor the journal names.
+	CollectBlobs() error
+}
+
+// State is both.
+type State interface {
+	Journal
+	Bundles
+}
+
+// FetchFile is a file that is missing on the device.
+type FetchFile struct {
+	File protocol.File
+	// Base is an earlier version of the file that the device has. Zero: none.
+	Base protocol.Hash
+}
+
+// Fetcher gets files from the hub. Fetch blocks until all are in the state, or ctx is done; while the hub is out of
+// reach it waits.
+type Fetcher interface {
+	Fetch(ctx context.Context, files []FetchFile) error
+}
+
+// Composer acts on the engine. Run returns the final event; an error only when there is none because the composer
+// could not be run or died.
+type Composer interface {
+	Run(ctx context.Context, req ipc.Request, progress func(ipc.Event)) (ipc.Event, error)
+}
+
+// Stager puts the files of a version where the composer and the engine can read them.
+type Stager interface {
+	// Stage writes the files of e, read by read, and returns where they are.
+	Stage(ctx context.Context, e protocol.Entry, read func(protocol.Hash) ([]byte, error)) (Place, error)
+	// Root is the folder that stays the same for all versions of a stack.
+	Root(key protocol.EntryKey) string
+	// Prune removes the files of all versions but e.
+	Prune(e protocol.Entry) error
+	// Remove removes all files of a stack that was taken down, and what its containers wrote as far as volumes go.
+	Remove(key protocol.EntryKey, volumes Volumes) error
+}
+
+// Place is where a staged version is: its own folder, and the stack's.
+type Place struct{ Dir, Root string }
+
+// Volumes is what becomes of a stack's data when it is removed.
+type Volumes string
+
+// The choices.
+const (
+	KeepVolumes   Volumes = ipc.VolumesKeep
+	RemoveVolumes Volumes = ipc.VolumesRemove
+)
+
+// Defaults of Config.
+const (
+	DefaultWait         = 3 * time.Minute
+	DefaultApplyTimeout = time.Hour
+	DefaultRetryFirst   = 10 * time.Second
+	DefaultRetryCap     = 15 * time.Minute
+	DefaultSettle       = 5 * time.Second
+)
+
+// Config is what New needs.
+type Config struct {
+	// State, Fetcher and Composer are required.
+	State    State
+	Fetcher  Fetcher
+	Composer Composer
+	// Stager is required unless Dir is given: then files are staged below it.
+	Stager Stager
+	Dir    string
+	// Host is the engine's address for the composer. Empty: its default.
+	Host string
+	// Workers is how many stacks are changed at the same time. 0: one. Fetching is not counted.
+	Workers int
+	// Wait is how long containers may take to run and get healthy. 0: DefaultWait.
+	Wait time.Duration
+	// ApplyTimeout bounds one run of the composer, images included. 0: DefaultApplyTimeout.
+	ApplyTimeout time.Duration
+	// RetryFirst and RetryCap bound the pause after a failure, which doubles. 0: the defaults.
+	RetryFirst, RetryCap time.Duration
+	// Settle is how long after a change a stack is not judged by snapshots, as one may have been taken before the
+	// change. 0: DefaultSettle.
+	Settle time.Duration
+	// Log is required.
+	Log *slog.Logger
+}
+
+// ErrNotHere: the stack is not desired on this device.
+var ErrNotHere = errors.New("the stack is not on this device")
+
+// Reconciler keeps the stacks of one device as desired.
+type Reconciler struct {
+	cfg   Config
+	slots chan struct{}
+	wake  chan struct{}
+	done  chan *job
+	ended chan struct{} // closed when Run has returned
+
+	mu         sync.Mutex // guards the fields below
+	seen       *protocol.Snapshot
+	engineBack bool
+	asked      []request
+
+	stacks map[protocol.EntryKey]*stack // owned by Run
+}
+
+// request is something that a caller wants of Run.
+type request struct {
+	redeploy uint64     // id of a stack, with reply
+	reply    chan error // buffered
+	target   string     // or: a container that a command stopped or started
+	stopped  bool
+}
+
+// stack is what Run knows of one stack beyond the journal. While it has a job, the job owns it.
+type stack struct {
+	key  protocol.EntryKey
+	job  *job
+	want *protocol.StackStatus // the last status, reported or not
+	// reported: want is in the state.
+	reported  bool
+	target    protocol.Hash // what the following four are about; zero: removal
+	fails     int
+	permanent bool
+	retryAt   time.Time
+	heals     int
+	healAt    time.Time
+	judgeFrom time.Time
+	redeploys []chan error
+}
+
+// New returns a reconciler; Run starts it.
+func New(cfg Config) *Reconciler {
+	cfg.Workers = max(cfg.Workers, 1)
+	cfg.Wait = cmp.Or(cfg.Wait, DefaultWait)
+	cfg.ApplyTimeout = cmp.Or(cfg.ApplyTimeout, DefaultApplyTimeout)
+	cfg.RetryFirst = cmp.Or(cfg.RetryFirst, DefaultRetryFirst)
+	cfg.RetryCap = cmp.Or(cfg.RetryCap, DefaultRetryCap)
+	cfg.Settle = cmp.Or(cfg.Settle, DefaultSettle)
+	if cfg.Stager == nil {
+		cfg.Stager = folders{dir: cfg.Dir}
+	}
+	return &Reconciler{
+		cfg:    cfg,
+		slots:  make(chan struct{}, cfg.Workers),
+		wake:   make(chan struct{}, 1),
+		done:   make(chan *job),
+		ended:  make(chan struct{}),
+		stacks: map[protocol.EntryKey]*stack{},
+	}
+}
+
+// Wake tells that the desired set may have changed.
+func (r *Reconciler) Wake() {
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Observed tells the latest complete snapshot, or one with an engine that is absent.
+func (r *Reconciler) Observed(s protocol.Snapshot) {
+	r.mu.Lock()
+	if s.Engine.State == protocol.EngineRunning && r.seen != nil && r.seen.Engine.State != protocol.EngineRunning {
+		r.engineBack = true
+	}
+	r.seen = &s
+	r.mu.Unlock()
+	r.Wake()
+}
+
+// Redeploy applies the desired version of a stack once more and waits for the outcome. The error is a sentence for
+// people; it wraps ErrNotHere when the stack is not desired.
+func (r *Reconciler) Redeploy(ctx context.Context, id uint64) error {
+	reply := make(chan error, 1)
+	r.ask(request{redeploy: id, reply: reply})
+	select {
+	case err := <-reply:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-r.ended:
+		return errors.New("the agent is being stopped")
+	}
+}
+
+// Stopped tells that a command stopped a container, named by name or id: it stays stopped, and its stack is not
+// healed as long as it does.
+func (r *Reconciler) Stopped(target string) { r.ask(request{target: target, stopped: true}) }
+
+// Started tells that a command started a container again.
+func (r *Reconciler) Started(target string) { r.ask(request{target: target}) }
+
+func (r *Reconciler) ask(q request) {
+	r.mu.Lock()
+	r.asked = append(r.asked, q)
+	r.mu.Unlock()
+	r.Wake()
+}
+
+// Run reconciles until ctx is done, and returns when the last job has ended. It is called once.
+func (r *Reconciler) Run(ctx context.Context) error {
+	defer close(r.ended)
+	for _, st := range r.cfg.State.Statuses() {
+		s := r.stack(protocol.EntryKey{Kind: protocol.EntryStack, ID: st.Stack})
+		s.want, s.reported = &st, true
+	}
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		due := r.evaluate(ctx)
+		var tick <-chan time.Time
+		if !due.IsZero() {
+			timer.Reset(max(time.Until(due), 0))
+			tick = timer.C
+		}
+		select {
+		case <-ctx.Done():
+			r.drain()
+			return nil
+		case <-r.wake:
+		case j := <-r.done:
+			r.finish(j)
+		case <-tick:
+		}
+	}
+}
+
+// drain waits for the jobs; their context is done.
+func (r *Reconciler) drain() {
+	for _, s := range r.stacks {
+		for s.job != nil {
+			r.finish(<-r.done)
+		}
+	}
+}
+
+func (r *Reconciler) stack(key protocol.EntryKey) *stack {
+	s, ok := r.stacks[key]
+	if !ok {
+		s = &stack{key: key}
+		r.stacks[key] = s
+	}
+	return s
+}
+
+// view is one look at everything that decides.
+type view struct {
+	now     time.Time
+	desired map[protocol.EntryKey]*protocol.Entry
+	journal map[protocol.EntryKey]*Applied
+	seen    *protocol.Snapshot // nil: not yet
+}
+
+func (r *Reconciler) look() (view, []request) {
+	v := view{
+		now:     time.Now(),
+		desired: map[protocol.EntryKey]*protocol.Entry{},
+		journal: map[protocol.EntryKey]*Applied{},
+	}
+	for _, e := range r.cfg.State.Desired() {
+		if e.Kind == protocol.EntryStack {
+			v.desired[e.EntryKey] = &e
+		}
+	}
+	for _, a := range r.cfg.State.Applied() {
+		v.journal[a.Entry.EntryKey] = &a
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	v.seen = r.seen
+	if r.engineBack {
+		r.engineBack = false
+		for _, s := range r.stacks {
+			if s.job == nil {
+				s.retryAt, s.fails = time.Time{}, 0
+			}
+		}
+	}
+	asked := r.asked
+	r.asked = nil
+	return v, asked
+}
+
+// evaluate starts what has to be started, reports what has to be reported, and returns when to look again; zero when
+// nothing is due.
+func (r *Reconciler) evaluate(ctx context.Context) (due time.Time) {
+	if ctx.Err() != nil {
+		return due
+	}
+	v, asked := r.look()
+	for key := range v.desired {
+		r.stack(key)
+	}
+	for key := range v.journal {
+		r.stack(key)
+	}
+	for _, q := range asked {
+		r.take(q, &v)
+	}
+	for _, s := range r.order(&v) {
+		if s.job != nil {
+			if !s.job.fits(v.desired[s.key]) {
+				s.job.cancel()
+			}
+			continue
+		}
+		if at := r.step(ctx, s, &v); !at.IsZero() && (due.IsZero() || at.Before(due)) {
+			due = at
+		}
+	}
+	return due
+}
+
+// order puts removals first: another stack may wait for the name that they free.
+func (r *Reconciler) order(v *view) []*stack {
+	out := make([]*stack, 0, len(r.stacks))
+	for _, s := range r.stacks {
+		out = append(out, s)
+	}
+	slices.SortFunc(out, func(a, b *stack) int {
+		stays := func(s *stack) int {
+			if v.desired[s.key] != nil {
+				return 1
+			}
+			return 0
+		}
+		return cmp.Or(cmp.Compare(stays(a), stays(b)), protocol.CompareKeys(a.key, b.key))
+	})
+	return out
+}
+
+// take handles what a caller asked for. A request about a stack that has a job is put off until the job has ended.
+func (r *Reconciler) take(q request, v *view) {
+	if q.reply != nil {
+		key := protocol.EntryKey{Kind: protocol.EntryStack, ID: q.redeploy}
+		if v.desired[key] == nil {
+			q.reply <- fmt.Errorf("stack %d: %w: give it to the device first", q.redeploy, ErrNotHere)
+			return
+		}
+		s := r.stack(key)
+		s.redeploys = append(s.redeploys, q.reply)
+		return
+	}
+	key, name, ok := ownerOf(v, q.target)
+	if !ok {
+		return
+	}
+	if r.stack(key).job != nil {
+		r.mu.Lock()
+		r.asked = append(r.asked, q)
+		r.mu.Unlock()
+		return
+	}
+	a := *v.journal[key]
+	held := slices.Contains(a.Stopped, name)
+	if held == q.stopped {
+		return
+	}
+	a.Stopped = slices.DeleteFunc(slices.Clone(a.Stopped), func(n string) bool { return n == name })
+	if q.stopped {
+		a.Stopped = append(a.Stopped, name)
+	}
+	if err := r.cfg.State.PutApplied(a); err != nil {
+		r.cfg.Log.Warn("cannot note that a command stopped or started a container", "stack", key.ID, "error", err)
+		return
+	}
+	v.journal[key] = &a
+}
