@@ -1,0 +1,223 @@
+// Package commands runs the commands that the hub gives to a device: one after the other, in the order in which they
+// were given, urgent ones first. Redeploys of stacks, which may take long, have a lane of their own.
+//
+// It owns the rule "at most once in effect": a command is journaled as started before it acts and as finished with its
+// result before anybody is told; expired ones are never run. It never talks to the hub: results go into the outbox of
+// the state. A Runner's methods may be called from anywhere; Run is called once.
+package commands
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/farshore/farshore/protocol"
+	"github.com/farshore/farshore/snapshot"
+)
+
+// Journal is where commands and their results are made durable.
+type Journal interface {
+	// PendingCommands are those that were accepted and not started, in the order in which they are to run.
+	PendingCommands() []protocol.Command
+	StartCommand(protocol.CommandID) error
+	FinishCommand(r protocol.CommandResult, output []byte) error
+}
+
+// Containers is what is done to containers.
+type Containers interface {
+	ContainerStart(ctx context.Context, target string) error
+	ContainerStop(ctx context.Context, target string, timeout time.Duration) error
+	ContainerRestart(ctx context.Context, target string, timeout time.Duration) error
+	ContainerKill(ctx context.Context, target, signal string) error
+	ContainerRemove(ctx context.Context, target string, force snapshot.Force) error
+	ContainerLogs(ctx context.Context, target string, tail, limit int) (out []byte, dropped uint64, err error)
+}
+
+// Stores is what is done to images and volumes.
+type Stores interface {
+	ImageRemove(ctx context.Context, target string, force snapshot.Force) error
+	VolumeRemove(ctx context.Context, target string, force snapshot.Force) error
+}
+
+// Engine is the container engine.
+type Engine interface {
+	Containers
+	Stores
+}
+
+// Stacks is the reconciler.
+type Stacks interface {
+	Redeploy(ctx context.Context, id uint64) error
+	// Stopped and Started tell that a command stopped or started a container, so that it stays so.
+	Stopped(target string)
+	Started(target string)
+}
+
+// Limits of a command.
+const (
+	// DefaultTimeout bounds what an engine takes for one command, beside the time that a stop may take.
+	DefaultTimeout = 2 * time.Minute
+	// DefaultRedeployTimeout bounds a redeploy, images included.
+	DefaultRedeployTimeout = 2 * time.Hour
+	// DefaultTail and MaxTail are how many lines of log are wanted when the command does not say, and at most.
+	DefaultTail = 100
+	MaxTail     = 10_000
+	// storeAgain is the pause after the journal could not be written.
+	storeAgain = 10 * time.Second
+	// stopDefault is the longest that a container's own stop timeout is waited for.
+	stopDefault = time.Minute
+)
+
+// Config is what New needs. Journal, Engine, Stacks, Snapshot, HubTime and Log are required.
+type Config struct {
+	Journal Journal
+	Engine  Engine
+	Stacks  Stacks
+	// Snapshot captures the device's state at once.
+	Snapshot func(ctx context.Context) error
+	// HubTime is the time by the hub's clock; false while it is not known, as after a reboot without contact. A
+	// command waits until it is known that it has not expired.
+	HubTime func() (time.Time, bool)
+	// Timeout and RedeployTimeout; 0: the defaults.
+	Timeout, RedeployTimeout time.Duration
+	Log                      *slog.Logger
+}
+
+// Runner runs commands.
+type Runner struct {
+	cfg   Config
+	lanes [2]lane
+}
+
+// lane is one sequence of commands.
+type lane struct {
+	wake chan struct{}
+	mine func(protocol.CommandKind) bool
+}
+
+// New returns a Runner; Run starts it.
+func New(cfg Config) *Runner {
+	cfg.Timeout = cmp.Or(cfg.Timeout, DefaultTimeout)
+	cfg.RedeployTimeout = cmp.Or(cfg.RedeployTimeout, DefaultRedeployTimeout)
+	long := func(k protocol.CommandKind) bool { return k == protocol.CommandStackRedeploy }
+	short := func(k protocol.CommandKind) bool { return !long(k) }
+	return &Runner{cfg: cfg, lanes: [2]lane{
+		{make(chan struct{}, 1), short}, {make(chan struct{}, 1), long},
+	}}
+}
+
+// Wake tells that there may be new commands, or that the hub's time has become known.
+func (r *Runner) Wake() {
+	for _, l := range r.lanes {
+		select {
+		case l.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// Run runs commands until ctx is done. A command that is running then is finished as interrupted.
+func (r *Runner) Run(ctx context.Context) error {
+	var wait sync.WaitGroup
+	for _, l := range r.lanes {
+		wait.Go(func() { r.serve(ctx, l) })
+	}
+	wait.Wait()
+	return nil
+}
+
+func (r *Runner) serve(ctx context.Context, l lane) {
+	for ctx.Err() == nil {
+		c, ok := r.next(l)
+		if !ok {
+			select {
+			case <-ctx.Done():
+			case <-l.wake:
+			}
+			continue
+		}
+		if !r.handle(ctx, c) {
+			select {
+			case <-ctx.Done():
+			case <-time.After(storeAgain):
+			}
+		}
+	}
+}
+
+// next is the lane's first command that can be decided: without the hub's time none can.
+func (r *Runner) next(l lane) (protocol.Command, bool) {
+	if _, known := r.cfg.HubTime(); !known {
+		return protocol.Command{}, false
+	}
+	for _, c := range r.cfg.Journal.PendingCommands() {
+		if l.mine(c.Kind) {
+			return c, true
+		}
+	}
+	return protocol.Command{}, false
+}
+
+// handle brings one command to its result. False: the journal could not be written, and nothing was done.
+func (r *Runner) handle(ctx context.Context, c protocol.Command) bool {
+	log := r.cfg.Log.With("command", c.ID.String(), "kind", c.Kind.String())
+	now, known := r.cfg.HubTime()
+	if !known {
+		return true // asked again at the next wake
+	}
+	if now.Unix() > c.NotAfter {
+		log.Info("command expired before it was started")
+		return r.finish(ctx, log, outcome{result: protocol.CommandResult{ID: c.ID, State: protocol.CommandExpired}})
+	}
+	if text := refuse(c); text != "" {
+		log.Warn("command refused", "reason", text)
+		return r.finish(ctx, log, outcome{result: protocol.CommandResult{ID: c.ID, State: protocol.CommandRefused, Text: text}})
+	}
+	if err := r.cfg.Journal.StartCommand(c.ID); err != nil {
+		log.Warn("command is not started, as that could not be journaled", "error", err)
+		return false
+	}
+	limit := r.cfg.Timeout + stopTime(c)
+	if c.Kind == protocol.CommandStackRedeploy {
+		limit = r.cfg.RedeployTimeout
+	}
+	limited, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	out := r.act(limited, c)
+	out.result.ID = c.ID
+	switch {
+	case out.err == nil:
+		out.result.State = protocol.CommandDone
+	case ctx.Err() != nil:
+		out.result.State = protocol.CommandInterrupted
+		out.result.Text = "the agent was stopped while the command ran: it may or may not have had its effect"
+	case errors.Is(out.err, context.DeadlineExceeded):
+		out.result.State = protocol.CommandInterrupted
+		out.result.Text = "it took longer than " + limit.String() + " and was given up: it may or may not have had its effect"
+	default:
+		out.result.State, out.result.Text = protocol.CommandFailed, out.err.Error()
+	}
+	log.Info("command ended", "state", out.result.State.String(), "text", out.result.Text)
+	r.finish(ctx, log, out)
+	return true
+}
+
+// finish journals a result until that works. When ctx ends first, a started command gets the result "interrupted" at
+// the next start of the agent, and one that was not started is decided again.
+func (r *Runner) finish(ctx context.Context, log *slog.Logger, out outcome) bool {
+	for {
+		err := r.cfg.Journal.FinishCommand(out.result, out.output)
+		if err == nil {
+			return true
+		}
+		log.Error("the result of a command cannot be journaled", "error", err)
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(storeAgain):
+		}
+	}
+}
