@@ -1,0 +1,67 @@
+package store
+
+import (
+	"go.etcd.io/bbolt"
+
+	"github.com/farshore/farshore/hub/access"
+)
+
+// Places of the records of package access.
+func accountAt(name string) place { return place{"access-accounts", 1, []byte(name)} }
+
+func tokenAt(id string) place { return place{"access-tokens", 1, []byte(id)} }
+
+func sessionAt(h access.Hash) place { return place{"access-sessions", 1, h[:]} }
+
+// LoadAccess implements access.Store.
+func (s *Store) LoadAccess() (out access.Saved, err error) {
+	err = s.db.View(func(tx *bbolt.Tx) error {
+		if err := all(tx, accountAt(""), &out.Accounts); err != nil {
+			return err
+		}
+		if err := all(tx, tokenAt(""), &out.Tokens); err != nil {
+			return err
+		}
+		return all(tx, place{"access-sessions", 1, nil}, &out.Sessions)
+	})
+	return out, err
+}
+
+// PutAccount implements access.Store.
+func (s *Store) PutAccount(a access.Account, ended []access.Hash) error {
+	return s.update(func(tx *bbolt.Tx) error {
+		w := writer{tx: tx}
+		w.put(accountAt(a.Name), a)
+		for _, h := range ended {
+			w.remove(sessionAt(h))
+		}
+		return w.err
+	})
+}
+
+// PutSession implements access.Store.
+func (s *Store) PutSession(session access.Session, ended []access.Hash) error {
+	return s.update(func(tx *bbolt.Tx) error {
+		w := writer{tx: tx}
+		for _, h := range ended {
+			w.remove(sessionAt(h))
+		}
+		w.put(sessionAt(session.Hash), session)
+		return w.err
+	})
+}
+
+// RemoveSession implements access.Store.
+func (s *Store) RemoveSession(h access.Hash) error {
+	return s.update(func(tx *bbolt.Tx) error { return remove(tx, sessionAt(h)) })
+}
+
+// PutToken implements access.Store.
+func (s *Store) PutToken(t access.Token) error {
+	return s.update(func(tx *bbolt.Tx) error { return put(tx, tokenAt(t.ID), t) })
+}
+
+// RemoveToken implements access.Store.
+func (s *Store) RemoveToken(id string) error {
+	return s.update(func(tx *bbolt.Tx) error { return remove(tx, tokenAt(id)) })
+}
