@@ -28,7 +28,7 @@ check_vet() {
 
 check_staticcheck() { "$GO" tool staticcheck -tags soak,bench ./...; }
 
-check_imports() { "$GO" test ./internal/depcheck; }
+check_imports() { "$GO" test -count=1 ./internal/depcheck; }
 
 check_cross() {
 	local dir status=0

@@ -8,7 +8,7 @@ if [ "${1:-}" != with-engine ]; then
 		exec scripts/soak.sh with-engine
 	fi
 	export PATH=$PATH:/usr/sbin:/sbin
-	"$GO" build -o .cache/withengine ./internal/testengine/withengine
+	"$GO" build -buildvcs=false -o .cache/withengine ./internal/testengine/withengine
 	exec .cache/withengine scripts/soak.sh with-engine
 fi
 

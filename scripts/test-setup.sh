@@ -18,6 +18,10 @@ needed=(
 	'tinyproxy tinyproxy engine'
 	'mosquitto_sub mosquitto-clients engine'
 )
+# Where the kernel enforces AppArmor, dockerd does not start containers without its parser.
+if [ "$(cat /sys/module/apparmor/parameters/enabled 2>/dev/null)" = Y ]; then
+	needed+=('apparmor_parser apparmor engine')
+fi
 
 PATH=$PATH:/usr/sbin:/sbin
 missing=()

@@ -11,7 +11,7 @@ if [ "${1:-}" != with-engine ]; then
 		exec scripts/test.sh with-engine
 	fi
 	export PATH=$PATH:/usr/sbin:/sbin
-	"$GO" build -o .cache/withengine ./internal/testengine/withengine
+	"$GO" build -buildvcs=false -o .cache/withengine ./internal/testengine/withengine
 	exec .cache/withengine scripts/test.sh with-engine
 fi
 

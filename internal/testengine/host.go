@@ -12,12 +12,16 @@ const (
 	EnvHost = "FARSHORE_TEST_ENGINE"
 	// EnvRequire names the environment variable that, when not empty, turns "skipped, no engine" into a failure.
 	EnvRequire = "FARSHORE_REQUIRE_ENGINE"
+	// EnvSkip names the environment variable that, when not empty, skips all tests that need an engine, also where one
+	// could be had.
+	EnvSkip = "SKIP_ENGINE"
 )
 
 // Host returns the address ("unix://…") of the engine that all tests share. Where there is none, it skips the test, or
 // fails it where one is required.
 func Host(t testing.TB) string {
 	t.Helper()
+	honourSkip(t)
 	host := os.Getenv(EnvHost)
 	if host == "" {
 		missing(t, EnvHost+" is not set: run `make test`, or set it to an engine for tests (unix:///path/to/socket)")
@@ -29,6 +33,7 @@ func Host(t testing.TB) string {
 // run it skips the test, or fails it where an engine is required.
 func Start(t testing.TB) *Engine {
 	t.Helper()
+	honourSkip(t)
 	for _, program := range []string{"dockerd", "containerd", "runc"} {
 		if _, err := exec.LookPath(program); err != nil {
 			missing(t, program+" is not installed (Debian: apt-get install docker.io)")
@@ -47,6 +52,13 @@ func Start(t testing.TB) *Engine {
 		t.Fatal(err)
 	}
 	return engine
+}
+
+func honourSkip(t testing.TB) {
+	t.Helper()
+	if os.Getenv(EnvSkip) != "" {
+		t.Skipf("this test needs a Docker Engine, and %s is set", EnvSkip)
+	}
 }
 
 func missing(t testing.TB, reason string) {

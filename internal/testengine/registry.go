@@ -31,6 +31,7 @@ type RegistryServer struct {
 // is not installed it skips the test, or fails it where an engine is required.
 func Registry(t testing.TB) *RegistryServer {
 	t.Helper()
+	honourSkip(t)
 	if _, err := exec.LookPath("docker-registry"); err != nil {
 		missing(t, "docker-registry is not installed (Debian: apt-get install docker-registry)")
 	}
