@@ -61,8 +61,9 @@ type Version struct {
 	Number uint64 `cbor:"2,keyasint" json:"number"`
 	// Files of the bundle, sorted by path.
 	Files []protocol.File `cbor:"3,keyasint" json:"files"`
-	// Env are the operator's variables for Compose. They may be secrets: a store sees SealedEnv only.
-	Env map[string]string `cbor:"-" json:"env,omitempty"`
+	// Env are the operator's variables for Compose. They may be secrets: a store sees SealedEnv only, and JSON has
+	// none of them.
+	Env map[string]string `cbor:"-" json:"-"`
 	// SealedEnv is Env as it is stored. Absent: there are no variables.
 	SealedEnv []byte `cbor:"4,keyasint,omitempty" json:"-"`
 	// Pull is when images are asked of a registry.
@@ -88,6 +89,9 @@ type DeviceRecord struct {
 	// Status is what the device said last. State 0: nothing yet.
 	Status protocol.StackStatus `cbor:"4,keyasint"`
 }
+
+// EnvNames are the names of the operator's variables, sorted.
+func (v *Version) EnvNames() []string { return slices.Sorted(maps.Keys(v.Env)) }
 
 // Same reports whether two versions have the same content: files, variables and pull policy.
 func (v *Version) Same(o *Version) bool {

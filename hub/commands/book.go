@@ -57,7 +57,7 @@ type Config struct {
 	Store Store
 	// Accepts returns nil when the device can be given commands, else a sentence. Nil: all devices.
 	Accepts func(protocol.DeviceID) error
-	// Notify is told of devices for which Pending or Repeals may have changed. Nil: nobody.
+	// Notify is told of devices for which Pending or Repealed may have changed. Nil: nobody.
 	Notify func(protocol.DeviceID)
 	// Events is told of what is worth telling. Nil: nobody.
 	Events func(Notice)
@@ -233,8 +233,8 @@ func (b *Book) Pending(dev protocol.DeviceID, now time.Time) []protocol.Command 
 	return out
 }
 
-// Repeals returns the commands that the device may have and shall not start any more.
-func (b *Book) Repeals(dev protocol.DeviceID) []protocol.CommandID {
+// Repealed returns the commands that the device may have and shall not start any more.
+func (b *Book) Repealed(dev protocol.DeviceID) []protocol.CommandID {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var out []protocol.CommandID

@@ -158,15 +158,15 @@ func TestWithdraw(t *testing.T) {
 		t.Fatalf("on its way: %s, %v", r.State, err)
 	}
 	h.restart()
-	if r := h.Repeals(devA); len(r) != 1 || r[0] != late.ID {
+	if r := h.Repealed(devA); len(r) != 1 || r[0] != late.ID {
 		t.Fatalf("repeals %v", r)
 	}
 	if p := h.Pending(devA, time.Now()); len(p) != 0 {
 		t.Fatalf("a withdrawn command is still handed out: %v", p)
 	}
 	h.must(h.Result(devA, result(late.ID, protocol.CommandDone)))
-	if s := h.state(late.ID); s != protocol.CommandDone || len(h.Repeals(devA)) != 0 {
-		t.Errorf("it had run: %s, repeals %v", s, h.Repeals(devA))
+	if s := h.state(late.ID); s != protocol.CommandDone || len(h.Repealed(devA)) != 0 {
+		t.Errorf("it had run: %s, repeals %v", s, h.Repealed(devA))
 	}
 	if _, err := h.Withdraw(late.ID, "bob"); !errors.Is(err, commands.ErrEnded) {
 		t.Errorf("withdraw of an ended command: %v", err)

@@ -1,0 +1,293 @@
+package planner
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/farshore/farshore/protocol"
+	"github.com/farshore/farshore/stacks"
+)
+
+// ApplySpec is what an operator wants a stack to be.
+type ApplySpec struct {
+	// Name of the stack. One that does not exist is created; one that is being removed is taken back.
+	Name string
+	// Selector of the devices. Nil: as it is, and all devices for a stack that is new.
+	Selector *string
+	// Files of the bundle by path, all of them.
+	Files map[string][]byte
+	// Env are the variables for Compose, all of them.
+	Env map[string]string
+	// Pull is when images are asked of a registry.
+	Pull protocol.PullPolicy
+	// RemoveVolumes: named volumes go when the stack is removed. Nil: as it is, and no for a stack that is new.
+	RemoveVolumes *bool
+	// Author and Message are who makes the version, and why.
+	Author, Message string
+}
+
+// MaxMessage is the most bytes of ApplySpec.Message.
+const MaxMessage = 1 << 10
+
+// Apply makes a stack what the spec says, and returns it with its latest version. The same content makes no new
+// version. Errors about the spec wrap stacks.ErrInvalid, and nothing was changed then.
+func (p *Planner) Apply(spec ApplySpec) (stacks.Stack, stacks.Version, error) {
+	v, err := p.prepare(spec)
+	if err != nil {
+		return stacks.Stack{}, stacks.Version{}, err
+	}
+	s, latest, tell, err := p.apply(spec, v)
+	if err != nil {
+		return stacks.Stack{}, stacks.Version{}, err
+	}
+	if tell != nil {
+		p.cfg.Events(Notice{Kind: "stack-applied", Stack: s.Name, Version: s.Latest, By: spec.Author, Text: spec.Message})
+	}
+	for _, dev := range tell {
+		p.cfg.Notify(dev)
+	}
+	return s, latest, nil
+}
+
+// prepare checks what can be checked without locks and makes a version without numbers of it.
+func (p *Planner) prepare(spec ApplySpec) (*stacks.Version, error) {
+	if err := stacks.CheckName(spec.Name); err != nil {
+		return nil, err
+	}
+	files, err := stacks.BundleFiles(spec.Files)
+	if err != nil {
+		return nil, err
+	}
+	if err := stacks.CheckEnv(spec.Env); err != nil {
+		return nil, err
+	}
+	if spec.Pull > protocol.PullNever {
+		return nil, fmt.Errorf("%w: pull policy %d is not known: use missing, always or never", stacks.ErrInvalid, spec.Pull)
+	}
+	if len(spec.Message) > MaxMessage {
+		return nil, fmt.Errorf("%w: the message has %d bytes, at most %d", stacks.ErrInvalid, len(spec.Message), MaxMessage)
+	}
+	selector := p.selector(spec)
+	if err := p.cfg.Fleet.Check(selector); err != nil {
+		return nil, fmt.Errorf("%w: %w", stacks.ErrInvalid, err)
+	}
+	v := &stacks.Version{
+		Files: files, Env: maps.Clone(spec.Env), Pull: spec.Pull, Mentions: stacks.Mentions(spec.Files),
+		Author: spec.Author, Message: spec.Message, Created: time.Now().Unix(),
+	}
+	env := p.sample(selector, v)
+	if err := p.cfg.Validate(spec.Files, env); err != nil {
+		return nil, fmt.Errorf("%w: %w", stacks.ErrInvalid, err)
+	}
+	entry := (&stacks.Stack{Name: spec.Name}).Entry(v, env)
+	if err := stacks.CheckEntry(&entry); err != nil {
+		return nil, err
+	}
+	return v, p.seal(v)
+}
+
+// selector is the one that the stack will have.
+func (p *Planner) selector(spec ApplySpec) string {
+	if spec.Selector != nil {
+		return *spec.Selector
+	}
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	if s := p.byName[spec.Name]; s != nil {
+		return s.rec.Selector
+	}
+	return ""
+}
+
+// sample are variables as some device has them, so that a bundle can be validated. What the device lacks is "1",
+// which can stand for a name as well as for a number.
+func (p *Planner) sample(selector string, v *stacks.Version) map[string]string {
+	env := map[string]string{}
+	for _, m := range v.Mentions {
+		env[m] = "1"
+	}
+	if list, err := p.cfg.Fleet.Matching(selector); err == nil && len(list) > 0 && len(v.Mentions) > 0 {
+		if target, ok := p.cfg.Fleet.Target(list[0]); ok {
+			maps.Copy(env, stacks.DeviceEnv(list[0], target, v.Mentions))
+		}
+	}
+	maps.Copy(env, v.Env)
+	return env
+}
+
+// apply returns the devices to be told, nil when nothing was changed.
+func (p *Planner) apply(spec ApplySpec, v *stacks.Version) (stacks.Stack, stacks.Version, []protocol.DeviceID, error) {
+	p.change.Lock()
+	defer p.change.Unlock()
+	s, c := p.plan(spec, v)
+	if s != nil && c.Version == nil && c.Stack == s.rec {
+		return s.rec, *s.latest(), nil, nil
+	}
+	c.Stack.Updated = time.Now().Unix()
+	wanted, err := p.matching(&c.Stack)
+	if err != nil {
+		return stacks.Stack{}, stacks.Version{}, nil, err
+	}
+	rec, err := p.cfg.Store.ApplyStack(c)
+	if err != nil {
+		return stacks.Stack{}, stacks.Version{}, nil, fmt.Errorf("store stack %q: %w", spec.Name, err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if s == nil {
+		s = newStack(rec)
+		p.byID[rec.ID], p.byName[rec.Name] = s, s
+	}
+	same := c.Version == nil && rec.RemoveVolumes == s.rec.RemoveVolumes
+	s.install(rec, c)
+	tell := p.assign(s, wanted)
+	if !same {
+		tell = slices.AppendSeq(tell, maps.Keys(wanted))
+		slices.Sort(tell)
+		tell = slices.Compact(tell)
+	}
+	if tell == nil {
+		tell = []protocol.DeviceID{}
+	}
+	return rec, *s.latest(), tell, nil
+}
+
+// plan works out what has to be stored. The stack is nil when it is new. The caller holds change.
+func (p *Planner) plan(spec ApplySpec, v *stacks.Version) (*stack, Change) {
+	p.mu.RLock()
+	s := p.byName[spec.Name]
+	p.mu.RUnlock()
+	c := Change{Stack: stacks.Stack{Name: spec.Name, Created: v.Created}}
+	if s != nil {
+		c.Stack = s.rec
+		c.Stack.Removed, c.Stack.RemovedBy = 0, ""
+	}
+	if spec.Selector != nil {
+		c.Stack.Selector = *spec.Selector
+	}
+	if spec.RemoveVolumes != nil {
+		c.Stack.RemoveVolumes = *spec.RemoveVolumes
+	}
+	if s != nil && s.latest().Same(v) {
+		return s, c
+	}
+	c.Stack.Latest++
+	v.Number, v.Stack = c.Stack.Latest, c.Stack.ID
+	c.Version = v
+	c.Blobs = make(map[protocol.Hash][]byte, len(v.Files))
+	for _, f := range v.Files {
+		c.Blobs[f.Hash] = spec.Files[f.Path]
+	}
+	if s != nil {
+		for _, old := range s.versions[:max(0, len(s.versions)+1-p.cfg.KeepVersions)] {
+			c.Drop = append(c.Drop, old.Number)
+		}
+	}
+	return s, c
+}
+
+// install takes over a change that was stored. The caller holds mu.
+func (s *stack) install(rec stacks.Stack, c Change) {
+	s.rec = rec
+	if c.Version != nil {
+		c.Version.Stack = rec.ID
+		s.versions = append(slices.Clone(s.versions[len(c.Drop):]), c.Version)
+		s.index()
+		for _, a := range s.devices {
+			a.holds = false
+		}
+	}
+	s.recount()
+}
+
+// Remove takes a stack from all devices. It is kept until the last device that may have it has said that it is gone,
+// or is itself removed; until then Apply takes it back.
+func (p *Planner) Remove(name, by string) error {
+	tell, err := p.edit(name, func(rec *stacks.Stack) { rec.Removed, rec.RemovedBy = time.Now().Unix(), by })
+	if err != nil {
+		return err
+	}
+	p.cfg.Events(Notice{Kind: "stack-removed", Stack: name, By: by})
+	for _, dev := range tell {
+		p.cfg.Notify(dev)
+	}
+	return p.finishRemoved()
+}
+
+// Redeploy makes all devices apply the latest version of a stack again.
+func (p *Planner) Redeploy(name, by string) error {
+	tell, err := p.edit(name, func(rec *stacks.Stack) { rec.Nonce++ })
+	if err != nil {
+		return err
+	}
+	p.cfg.Events(Notice{Kind: "stack-redeployed", Stack: name, By: by})
+	for _, dev := range tell {
+		p.cfg.Notify(dev)
+	}
+	return nil
+}
+
+// edit changes a stack's record, and returns the devices that have to be told.
+func (p *Planner) edit(name string, fn func(*stacks.Stack)) ([]protocol.DeviceID, error) {
+	p.change.Lock()
+	defer p.change.Unlock()
+	p.mu.RLock()
+	s := p.byName[name]
+	p.mu.RUnlock()
+	if s == nil {
+		return nil, notFound(name)
+	}
+	rec := s.rec // changes under change only
+	if rec.Removed != 0 {
+		return nil, fmt.Errorf("stack %q: %w; apply it again to take it back", name, ErrRemoving)
+	}
+	fn(&rec)
+	rec.Updated = time.Now().Unix()
+	if _, err := p.cfg.Store.ApplyStack(Change{Stack: rec}); err != nil {
+		return nil, fmt.Errorf("store stack %q: %w", name, err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var tell []protocol.DeviceID
+	for dev, a := range s.devices {
+		if a.wanted {
+			a.holds = false
+			tell = append(tell, dev)
+		}
+	}
+	s.install(rec, Change{})
+	if rec.Removed != 0 {
+		p.assign(s, nil)
+	}
+	return tell, nil
+}
+
+func notFound(name string) error { return fmt.Errorf("%w: %.80q", stacks.ErrNotFound, name) }
+
+// sealPurpose keeps sealed variables from being taken for something else.
+const sealPurpose = "stack variables"
+
+func (p *Planner) seal(v *stacks.Version) error {
+	if len(v.Env) == 0 {
+		return nil
+	}
+	b, err := protocol.Marshal(v.Env)
+	if err != nil {
+		return fmt.Errorf("encode variables: %w", err)
+	}
+	v.SealedEnv = p.cfg.Vault.Seal(sealPurpose, b)
+	return nil
+}
+
+func (p *Planner) unseal(v *stacks.Version) error {
+	if len(v.SealedEnv) == 0 {
+		return nil
+	}
+	b, err := p.cfg.Vault.Open(sealPurpose, v.SealedEnv)
+	if err != nil {
+		return fmt.Errorf("open the variables of version %d: %w", v.Number, err)
+	}
+	return protocol.Unmarshal(b, &v.Env)
+}

@@ -1,0 +1,338 @@
+// Package planner is the hub's half of stacks: it keeps stacks and their versions, works out from selectors which
+// device shall have which of them, and knows of each device how far it is and why.
+//
+// It never talks to a device: the session asks for the desired set and passes on what devices say. It never reads a
+// device's labels on its own: the assembly tells it when a device changed. DESIGN.md says what is kept where, and why
+// a removal reaches devices that were away.
+//
+// A Planner is safe for concurrent use. What an operator does, and changes of devices, are done one at a time; what
+// devices say is done in order for each device, and the store is written before memory is.
+package planner
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"sync"
+
+	"github.com/farshore/farshore/internal/keylock"
+	"github.com/farshore/farshore/protocol"
+	"github.com/farshore/farshore/stacks"
+)
+
+// Fleet is what the planner asks about devices. Devices that are revoked or removed are not there. It is called with
+// planner locks held, so it must not wait for a call of the planner.
+type Fleet interface {
+	// Check says what is wrong with a selector. The empty one matches all devices.
+	Check(selector string) error
+	// Matching returns the devices that a selector names.
+	Matching(selector string) ([]protocol.DeviceID, error)
+	// Matches reports whether a selector names a device that is there.
+	Matches(selector string, dev protocol.DeviceID) (bool, error)
+	// Target describes a device, and is false for one that is not there.
+	Target(dev protocol.DeviceID) (stacks.Target, bool)
+}
+
+// Store keeps stacks, versions, blobs and what devices have. One method is one transaction.
+type Store interface {
+	// LoadStacks returns everything but the blobs.
+	LoadStacks() (Saved, error)
+	// ApplyStack stores the stack and what else changed, and gives a stack whose ID is 0 a fresh one.
+	ApplyStack(c Change) (stacks.Stack, error)
+	// DeleteStack removes a stack with its versions, device records, and blobs that nothing else owns.
+	DeleteStack(id uint64) error
+	// PutStackDevice stores one device record; a stack that is not there is an error.
+	PutStackDevice(r stacks.DeviceRecord) error
+	// DropStackDevice removes one device record; one that is not there is no error.
+	DropStackDevice(stack uint64, dev protocol.DeviceID) error
+	// Blob returns a blob's bytes.
+	Blob(h protocol.Hash) ([]byte, error)
+}
+
+// Saved is what a Store has.
+type Saved struct {
+	Stacks   []stacks.Stack
+	Versions []stacks.Version
+	Devices  []stacks.DeviceRecord
+}
+
+// Change is one change of a stack.
+type Change struct {
+	Stack stacks.Stack
+	// Version that is new; its Stack is set by the store. Nil: none.
+	Version *stacks.Version
+	// Blobs of Version by their hash. Those that are stored already may be left out.
+	Blobs map[protocol.Hash][]byte
+	// Drop are numbers of versions that go.
+	Drop []uint64
+}
+
+// Sealer keeps variables secret at rest; hub/vault has one.
+type Sealer interface {
+	Seal(purpose string, plain []byte) []byte
+	Open(purpose string, sealed []byte) ([]byte, error)
+}
+
+// Notice is something worth telling.
+type Notice struct {
+	// Kind is stack-applied, stack-redeployed, stack-removed, stack-gone, or for one device stack-running,
+	// stack-degraded or stack-failed.
+	Kind string
+	// Stack's name.
+	Stack   string
+	Version uint64
+	// Device that it is about. Empty: the whole stack.
+	Device protocol.DeviceID
+	// By is who did it. Empty: nobody did.
+	By string
+	// Text is a sentence for people. Empty: nothing to add.
+	Text string
+}
+
+// Config is what a Planner is made of. Store, Fleet, Vault and Log must be set.
+type Config struct {
+	Store Store
+	Fleet Fleet
+	Vault Sealer
+	Log   *slog.Logger
+	// Validate says what is wrong with a bundle and its variables. Nil: any bundle will do.
+	Validate func(bundle map[string][]byte, env map[string]string) error
+	// Notify is told of each device whose desired set may have changed. Nil: nobody.
+	Notify func(protocol.DeviceID)
+	// Events is told of what is worth telling. Nil: nobody.
+	Events func(Notice)
+	// KeepVersions is how many versions of a stack are kept, the latest. 0: DefaultKeepVersions.
+	KeepVersions int
+}
+
+// DefaultKeepVersions is how many versions of a stack are kept: as bases for patches, and to look at.
+const DefaultKeepVersions = 50
+
+// ErrRemoving is wrapped where a stack is being removed already. The other errors are those of package stacks.
+var ErrRemoving = errors.New("stack is being removed")
+
+// Planner plans stacks.
+//
+// Lock order: change, then a device's lock in devices, then mu. Store, Fleet and callbacks are called without mu.
+type Planner struct {
+	cfg     Config // immutable
+	devices *keylock.Locks
+
+	// change is held while stacks or the set of their devices change.
+	change sync.Mutex
+
+	mu       sync.RWMutex
+	byID     map[uint64]*stack                          // guarded by mu
+	byName   map[string]*stack                          // guarded by mu
+	byDevice map[protocol.DeviceID]map[*stack]*assigned // guarded by mu
+}
+
+// stack is a stack in memory. All but id and name is guarded by Planner.mu, and rec and versions change under
+// Planner.change as well.
+type stack struct {
+	id       uint64 // immutable
+	name     string // immutable
+	rec      stacks.Stack
+	versions []*stacks.Version // ascending by number; the versions themselves are immutable
+	devices  map[protocol.DeviceID]*assigned
+	// former are devices that the hub let go; one that says otherwise is taken back until it says that the stack is
+	// gone. Kept in memory only.
+	former map[protocol.DeviceID]bool
+	counts [protocol.StackVerify + 1]int // devices by the state that is shown
+	files  map[protocol.ShortHash]file   // of all versions
+}
+
+// file is a file of some versions of a stack.
+type file struct {
+	hash   protocol.Hash
+	newest uint64 // version that has it
+}
+
+func newStack(rec stacks.Stack) *stack {
+	return &stack{
+		id: rec.ID, name: rec.Name, rec: rec,
+		devices: map[protocol.DeviceID]*assigned{}, former: map[protocol.DeviceID]bool{},
+	}
+}
+
+// assigned is a stack on a device.
+type assigned struct {
+	// wanted: the device shall have it. Worked out from selectors, never stored.
+	wanted bool
+	// known: there is a device record, because the device may have been told.
+	known bool
+	// first is the oldest version the device may read.
+	first uint64
+	// status is what the device said last; State 0: nothing, or gone.
+	status protocol.StackStatus
+	// holds: the device was told of the version and nonce that it shall have. In memory only.
+	holds bool
+}
+
+// never is a first version that allows no reading.
+const never = math.MaxUint64
+
+// New returns a Planner with what the store has. A selector that cannot be worked out leaves the devices that have
+// the stack as they are.
+func New(cfg Config) (*Planner, error) {
+	if cfg.Validate == nil {
+		cfg.Validate = func(map[string][]byte, map[string]string) error { return nil }
+	}
+	if cfg.Notify == nil {
+		cfg.Notify = func(protocol.DeviceID) {}
+	}
+	if cfg.Events == nil {
+		cfg.Events = func(Notice) {}
+	}
+	if cfg.KeepVersions == 0 {
+		cfg.KeepVersions = DefaultKeepVersions
+	}
+	p := &Planner{
+		cfg: cfg, devices: keylock.New(), byID: map[uint64]*stack{}, byName: map[string]*stack{},
+		byDevice: map[protocol.DeviceID]map[*stack]*assigned{},
+	}
+	saved, err := cfg.Store.LoadStacks()
+	if err != nil {
+		return nil, fmt.Errorf("read stacks: %w", err)
+	}
+	if err := p.load(saved); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+func (p *Planner) load(saved Saved) error {
+	for _, rec := range saved.Stacks {
+		s := newStack(rec)
+		p.byID[rec.ID], p.byName[rec.Name] = s, s
+	}
+	for _, v := range saved.Versions {
+		s := p.byID[v.Stack]
+		if s == nil {
+			return fmt.Errorf("read stacks: version %d of stack %d: %w; restore a backup", v.Number, v.Stack, stacks.ErrNotFound)
+		}
+		if err := p.unseal(&v); err != nil {
+			return fmt.Errorf("read stack %q: %w", s.rec.Name, err)
+		}
+		s.versions = append(s.versions, &v)
+	}
+	for _, r := range saved.Devices {
+		s := p.byID[r.Stack]
+		if _, there := p.cfg.Fleet.Target(r.Device); s == nil || !there {
+			// The device was removed, and the hub stopped before it came to this.
+			if err := p.cfg.Store.DropStackDevice(r.Stack, r.Device); err != nil {
+				return fmt.Errorf("drop device %s of stack %d: %w", r.Device, r.Stack, err)
+			}
+			continue
+		}
+		p.put(s, r.Device, &assigned{known: true, first: r.First, status: r.Status})
+	}
+	for _, s := range p.byID {
+		if len(s.versions) == 0 || s.latest().Number != s.rec.Latest {
+			return fmt.Errorf("read stacks: the latest version of stack %q is missing; restore a backup", s.rec.Name)
+		}
+		wanted, err := p.matching(&s.rec)
+		if err != nil {
+			p.cfg.Log.Error("devices of a stack cannot be worked out; those that have it keep it", "stack", s.rec.Name, "error", err)
+			wanted = s.holders()
+		}
+		s.index()
+		p.assign(s, wanted)
+	}
+	return p.finishAll()
+}
+
+// matching returns the devices that shall have the stack.
+func (p *Planner) matching(rec *stacks.Stack) (map[protocol.DeviceID]bool, error) {
+	if rec.Removed != 0 {
+		return nil, nil
+	}
+	list, err := p.cfg.Fleet.Matching(rec.Selector)
+	if err != nil {
+		return nil, fmt.Errorf("selector %q: %w", rec.Selector, err)
+	}
+	out := make(map[protocol.DeviceID]bool, len(list))
+	for _, d := range list {
+		out[d] = true
+	}
+	return out, nil
+}
+
+func (s *stack) latest() *stacks.Version { return s.versions[len(s.versions)-1] }
+
+// holders are the devices that may have the stack.
+func (s *stack) holders() map[protocol.DeviceID]bool {
+	out := map[protocol.DeviceID]bool{}
+	for d, a := range s.devices {
+		if a.known {
+			out[d] = true
+		}
+	}
+	return out
+}
+
+// index makes files anew. The caller holds mu, or the Planner is new.
+func (s *stack) index() {
+	s.files = map[protocol.ShortHash]file{}
+	for _, v := range s.versions {
+		for _, f := range v.Files {
+			s.files[f.Hash.Short()] = file{hash: f.Hash, newest: v.Number}
+		}
+	}
+}
+
+// put makes a an assignment of the stack. The caller holds mu, or the Planner is new.
+func (p *Planner) put(s *stack, dev protocol.DeviceID, a *assigned) {
+	of := p.byDevice[dev]
+	if of == nil {
+		of = map[*stack]*assigned{}
+		p.byDevice[dev] = of
+	}
+	of[s], s.devices[dev] = a, a
+	delete(s.former, dev)
+	s.counts[s.shown(a)]++
+}
+
+// drop ends an assignment. The caller holds mu.
+func (p *Planner) drop(s *stack, dev protocol.DeviceID) {
+	a := s.devices[dev]
+	s.counts[s.shown(a)]--
+	delete(s.devices, dev)
+	of := p.byDevice[dev]
+	if delete(of, s); len(of) == 0 {
+		delete(p.byDevice, dev)
+	}
+}
+
+// edit changes an assignment and keeps the counts. The caller holds mu.
+func (s *stack) edit(a *assigned, fn func()) {
+	s.counts[s.shown(a)]--
+	fn()
+	s.counts[s.shown(a)]++
+}
+
+// recount counts anew after the stack itself changed. The caller holds mu.
+func (s *stack) recount() {
+	s.counts = [len(s.counts)]int{}
+	for _, a := range s.devices {
+		s.counts[s.shown(a)]++
+	}
+}
+
+// shown is the state that people see: what the device said, as far as it is about what the device shall have.
+func (s *stack) shown(a *assigned) protocol.StackState {
+	said := a.status.State
+	switch {
+	case !a.wanted && said == protocol.StackFailed, !a.wanted && said == protocol.StackWaiting:
+		return said // it cannot be removed for the reason it gives
+	case !a.wanted:
+		return protocol.StackRemoving
+	case stacks.Reported(said) && said != protocol.StackRemoving && said != protocol.StackRemoved &&
+		a.status.Version == s.rec.Latest && a.status.Nonce == s.rec.Nonce:
+		return said
+	case a.holds:
+		return protocol.StackOffered
+	}
+	return protocol.StackPending
+}

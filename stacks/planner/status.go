@@ -1,0 +1,118 @@
+package planner
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/farshore/farshore/protocol"
+	"github.com/farshore/farshore/stacks"
+)
+
+// maxCode is the most bytes of a reason code.
+const maxCode = 64
+
+// Status takes what a device says of a stack. Of several the one with the highest Rev counts, so that a repeated one
+// changes nothing. It touches one record, whatever the size of the fleet. One about a stack that the device never had
+// is dropped. An error means that it was not kept, or, wrapping protocol.ErrMalformed, that it is nonsense.
+func (p *Planner) Status(dev protocol.DeviceID, st protocol.StackStatus) error {
+	if !stacks.Reported(st.State) {
+		return fmt.Errorf("%w: status of stack %d: a device cannot report %s", protocol.ErrMalformed, st.Stack, st.State)
+	}
+	if len(st.Code) > maxCode {
+		return fmt.Errorf("%w: status of stack %d: a reason code of %d bytes", protocol.ErrMalformed, st.Stack, len(st.Code))
+	}
+	if len(st.Detail) > protocol.MaxText {
+		st.Detail = strings.ToValidUTF8(st.Detail[:protocol.MaxText], "")
+	}
+	news, emptied, err := p.status(dev, st)
+	if news != nil {
+		p.cfg.Events(*news)
+	}
+	if emptied {
+		err = errors.Join(err, p.finishRemoved())
+	}
+	return err
+}
+
+func (p *Planner) status(dev protocol.DeviceID, st protocol.StackStatus) (news *Notice, emptied bool, err error) {
+	defer p.devices.Lock(string(dev))()
+	s, r, before := p.taken(dev, st)
+	switch {
+	case s == nil:
+		p.cfg.Log.Debug("status is dropped: repeated, or of a stack that the device does not have", "device", dev, "stack", st.Stack,
+			"state", st.State.String())
+		return nil, false, nil
+	case st.State == protocol.StackRemoved:
+		err = p.release(s, dev, st)
+	default:
+		if err = p.cfg.Store.PutStackDevice(r); err == nil {
+			p.adopt(s, r)
+		}
+	}
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	if err != nil && p.byID[st.Stack] != s {
+		return nil, false, nil // the stack went meanwhile
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("keep status of stack %q on device %s: %w", s.name, dev, err)
+	}
+	if a := s.devices[dev]; a != nil && a.wanted && s.shown(a) != before {
+		news = notice(s, dev, st)
+	}
+	return news, s.rec.Removed != 0 && len(s.devices) == 0, nil
+}
+
+// taken returns the record that a status makes, and the state shown before. The stack is nil when the status is to be
+// dropped.
+func (p *Planner) taken(dev protocol.DeviceID, st protocol.StackStatus) (*stack, stacks.DeviceRecord, protocol.StackState) {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	s := p.byID[st.Stack]
+	if s == nil {
+		return nil, stacks.DeviceRecord{}, 0
+	}
+	r := stacks.DeviceRecord{Stack: s.id, Device: dev, First: never, Status: st}
+	a := s.devices[dev]
+	switch {
+	case a == nil && (!s.former[dev] || st.State == protocol.StackRemoved):
+		return nil, r, 0
+	case a == nil:
+		return s, r, 0
+	case st.Rev <= a.status.Rev:
+		return nil, r, 0
+	case a.known:
+		r.First = a.first
+	case a.wanted:
+		r.First = s.rec.Latest
+	}
+	return s, r, s.shown(a)
+}
+
+// notice is what is worth telling of a status, or nil.
+func notice(s *stack, dev protocol.DeviceID, st protocol.StackStatus) *Notice {
+	n := &Notice{Stack: s.name, Version: st.Version, Device: dev, Text: st.Detail}
+	switch st.State {
+	case protocol.StackRunning:
+		n.Kind = "stack-running"
+	case protocol.StackDegraded:
+		n.Kind = "stack-degraded"
+	case protocol.StackFailed:
+		n.Kind = "stack-failed"
+	default:
+		return nil
+	}
+	return n
+}
+
+// Restored notes that a device begins to count its statuses anew, because its data folder was restored from an older
+// copy: what it says next counts, whatever its Rev.
+func (p *Planner) Restored(dev protocol.DeviceID) {
+	defer p.devices.Lock(string(dev))()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, a := range p.byDevice[dev] {
+		a.status.Rev = 0
+	}
+}
