@@ -461,7 +461,7 @@ func TestIdleDeviceWritesNothing(t *testing.T) {
 }
 
 func TestMemoryIsLight(t *testing.T) {
-	const n = 2000
+	const n = 500
 	measure := func() uint64 {
 		var m runtime.MemStats
 		runtime.GC()

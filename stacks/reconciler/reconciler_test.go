@@ -165,7 +165,8 @@ type rig struct {
 	engine *engine
 	dir    string
 	mark   uint64
-	blobs  map[protocol.Hash][]byte // what the hub has
+	mu     sync.Mutex
+	blobs  map[protocol.Hash][]byte // what the hub has; with the next two guarded by mu
 	online bool
 	asked  []reconciler.FetchFile
 	*reconciler.Reconciler
@@ -230,12 +231,18 @@ func (l lawful) PutStatus(st protocol.StackStatus) error {
 
 // Fetch is the hub giving files.
 func (r *rig) Fetch(ctx context.Context, files []reconciler.FetchFile) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.asked = append(r.asked, files...)
 	for !r.online {
+		r.mu.Unlock()
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
 		case <-time.After(time.Second):
+		}
+		r.mu.Lock()
+		if ctx.Err() != nil {
+			return ctx.Err()
 		}
 	}
 	for _, f := range files {
@@ -246,8 +253,17 @@ func (r *rig) Fetch(ctx context.Context, files []reconciler.FetchFile) error {
 	return nil
 }
 
+// reach puts the hub in or out of reach.
+func (r *rig) reach(online bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.online = online
+}
+
 func (r *rig) entry(id, version uint64, compose string) protocol.Entry {
 	h := protocol.HashOf([]byte(compose))
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.blobs[h] = []byte(compose)
 	return protocol.Entry{
 		EntryKey: protocol.EntryKey{Kind: protocol.EntryStack, ID: id}, Version: version, Name: fmt.Sprintf("s%d", id),
@@ -371,7 +387,7 @@ func TestDesiredIsAppliedWithoutAHub(t *testing.T) {
 		r.desire(e)
 		pass(time.Minute) // files have come, the engine is away
 		r.expect(1, "waiting v1 running:0 "+stacks.CodeEngineAbsent)
-		r.online = false
+		r.reach(false)
 		r.boot()
 		pass(time.Minute)
 		r.expectCalls() // a composer would only tell what the snapshot says
@@ -384,7 +400,7 @@ func TestDesiredIsAppliedWithoutAHub(t *testing.T) {
 		pass(time.Hour)
 		r.expect(1, "fetching v2 running:1")
 		r.expect(2, "running v1 running:0")
-		r.online = true
+		r.reach(true)
 		pass(10 * time.Second)
 		r.expect(1, "running v2 running:0")
 	})
