@@ -2,8 +2,10 @@ package access
 
 import (
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 )
@@ -70,7 +72,7 @@ func (d *delays) begin(name, remote string) (attempt, error) {
 		if now.Sub(f.last) > forgetAfter {
 			f.n = 0
 		}
-		d.room(key, now)
+		d.room(key)
 		d.count[key] = failures{f.n + 1, now}
 	}
 	return at, nil
@@ -96,22 +98,14 @@ func (d *delays) undo(at attempt) {
 	}
 }
 
-// room makes sure that key can be remembered: by forgetting what is old, else what is oldest.
-func (d *delays) room(key attemptKey, now time.Time) {
+// room makes sure that key can be remembered: when all places are taken, the quarter that failed longest ago goes.
+func (d *delays) room(key attemptKey) {
 	if _, ok := d.count[key]; ok || len(d.count) < maxRemembered {
 		return
 	}
-	var oldest attemptKey
-	last := now
-	for k, f := range d.count {
-		if now.Sub(f.last) > forgetAfter {
-			delete(d.count, k)
-		} else if !f.last.After(last) {
-			oldest, last = k, f.last
-		}
-	}
-	if len(d.count) >= maxRemembered {
-		delete(d.count, oldest)
+	all := slices.SortedFunc(maps.Keys(d.count), func(a, b attemptKey) int { return d.count[a].last.Compare(d.count[b].last) })
+	for _, old := range all[:len(all)/4] {
+		delete(d.count, old)
 	}
 }
 
