@@ -42,6 +42,9 @@ func openBundle(dir string) (*bundle, error) {
 	if errors.Is(err, staging.ErrBadName) {
 		return nil, &Error{Code: ipc.CodePathOutside, Text: err.Error(), Remedy: "bundles hold plain files only"}
 	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, &Error{Code: ipc.CodeMissingFile, Text: "the folder with the bundle's files is gone", Remedy: "apply the stack again"}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read bundle: %w", err)
 	}

@@ -7,7 +7,9 @@ import (
 	"io/fs"
 	"os"
 
+	"github.com/containerd/errdefs"
 	"github.com/docker/compose/v2/pkg/api"
+	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/volume"
@@ -18,10 +20,20 @@ import (
 // down removes everything that carries the project's name. The bundle is not needed, and nothing there is success.
 func (r *run) down(ctx context.Context) (ipc.Event, error) {
 	remove := r.req.Volumes == ipc.VolumesRemove
-	if err := r.eng.compose.Down(ctx, r.req.Project, api.DownOptions{RemoveOrphans: true, Volumes: remove}); err != nil {
-		return ipc.Event{}, fmt.Errorf("remove project %q: %w", r.req.Project, err)
+	all, err := r.eng.containers(ctx, r.req.Project)
+	if err != nil {
+		return ipc.Event{}, err
 	}
-	if err := r.checkGone(ctx, remove); err != nil {
+	for _, c := range all {
+		r.out.know(nameOf(c), c.Labels[api.ServiceLabel])
+	}
+	// Without containers the library has a data race, and nothing to do that is not done below.
+	if len(all) > 0 {
+		if err := r.eng.compose.Down(ctx, r.req.Project, api.DownOptions{RemoveOrphans: true, Volumes: remove}); err != nil {
+			return ipc.Event{}, fmt.Errorf("remove project %q: %w", r.req.Project, err)
+		}
+	}
+	if err := r.removeRest(ctx, remove); err != nil {
 		return ipc.Event{}, err
 	}
 	if r.store != nil {
@@ -37,25 +49,30 @@ func (r *run) down(ctx context.Context) (ipc.Event, error) {
 	return ipc.Event{Text: "the project is removed"}, nil
 }
 
-// checkGone makes sure of what the library only warns about.
-func (r *run) checkGone(ctx context.Context, volumes bool) error {
+// removeRest removes what the library left, as an earlier run was killed or as it only warned, and says what cannot be
+// removed.
+func (r *run) removeRest(ctx context.Context, volumes bool) error {
 	label := filters.NewArgs(filters.Arg("label", api.ProjectLabel+"="+r.req.Project))
-	left := func(what, name, remedy string) error {
-		return &Failure{Code: ipc.CodeInternal, Detail: fmt.Sprintf("%s %q could not be removed, as something outside the project uses it; %s, then remove the stack again", what, name, remedy)}
+	left := func(what, name string, err error) error {
+		return &Failure{Code: ipc.CodeInternal, Detail: fmt.Sprintf("%s %q could not be removed (%s); free it, then remove the stack again", what, name, brief(err))}
 	}
 	containers, err := r.eng.containers(ctx, r.req.Project)
 	if err != nil {
 		return err
 	}
-	if len(containers) > 0 {
-		return left("container", nameOf(containers[0]), "remove it by hand")
+	for _, c := range containers {
+		if err := r.eng.ContainerRemove(ctx, c.ID, container.RemoveOptions{Force: true, RemoveVolumes: volumes}); err != nil && !errdefs.IsNotFound(err) {
+			return left("container", nameOf(c), err)
+		}
 	}
 	networks, err := r.eng.NetworkList(ctx, network.ListOptions{Filters: label})
 	if err != nil {
 		return fmt.Errorf("list networks: %w", err)
 	}
-	if len(networks) > 0 {
-		return left("network", networks[0].Name, "disconnect the other containers")
+	for _, n := range networks {
+		if err := r.eng.NetworkRemove(ctx, n.ID); err != nil && !errdefs.IsNotFound(err) {
+			return left("network", n.Name, err)
+		}
 	}
 	if !volumes {
 		return nil
@@ -64,8 +81,10 @@ func (r *run) checkGone(ctx context.Context, volumes bool) error {
 	if err != nil {
 		return fmt.Errorf("list volumes: %w", err)
 	}
-	if len(vols.Volumes) > 0 {
-		return left("volume", vols.Volumes[0].Name, "remove the other containers that mount it")
+	for _, v := range vols.Volumes {
+		if err := r.eng.VolumeRemove(ctx, v.Name, false); err != nil && !errdefs.IsNotFound(err) {
+			return left("volume", v.Name, err)
+		}
 	}
 	return nil
 }

@@ -2,9 +2,13 @@ package composer
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net"
+	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -213,5 +217,38 @@ func TestSecretsDoNotShow(t *testing.T) {
 	e := s.upFails(ipc.CodeExited, "***")
 	if strings.Contains(e.Detail, "hunter2") {
 		t.Errorf("the sentence shows it: %s", e.Detail)
+	}
+}
+
+// What cannot be brought about on a test machine, in the words of the engine.
+func TestTheEnginesWordsAreUnderstood(t *testing.T) {
+	for code, words := range map[string][]string{
+		ipc.CodeDiskFull: {
+			"write /var/lib/docker/tmp/GetImageBlob1: no space left on device",
+			"failed to register layer: ApplyLayer exit status 1 stdout:  stderr: mkdir /x: disk quota exceeded",
+		},
+		ipc.CodePortInUse: {
+			"driver failed programming external connectivity on endpoint p-a-1: Bind for 0.0.0.0:8080 failed: port is already allocated",
+			"failed to bind host port for 0.0.0.0:8080:172.17.0.2:80/tcp: address already in use",
+		},
+		ipc.CodeNameInUse: {
+			`Conflict. The container name "/x8080" is already in use by container "abc". You have to remove (or rename) that container to be able to reuse that name.`,
+		},
+		ipc.CodeImageUnavailable: {"No such image: example.org/a:8080"},
+		ipc.CodeInternal:         {"error 8080 that nobody has seen"},
+	} {
+		for _, text := range words {
+			f := (&run{}).classify(t.Context(), errors.New(text))
+			if f.Code != code || (code != ipc.CodeDiskFull && !strings.Contains(f.Detail, "8080")) {
+				t.Errorf("%q: %s: %s", text, f.Code, f.Detail)
+			}
+		}
+	}
+}
+
+func TestAFullDiskOfOursIsSaidSo(t *testing.T) {
+	f := (&run{}).classify(t.Context(), fmt.Errorf("config: %w", &os.PathError{Op: "write", Path: "/x", Err: syscall.ENOSPC}))
+	if f.Code != ipc.CodeDiskFull {
+		t.Errorf("%s: %s", f.Code, f.Detail)
 	}
 }

@@ -40,6 +40,7 @@ networks: {front: {}, back: {}}
 // a container kept is not lost.
 func TestKilledAtEveryStepTheNextUpConverges(t *testing.T) {
 	s := newStack(t)
+	s.req.WaitSeconds = 0
 	version := 1
 	s.put(twoServices(version))
 	s.up()
@@ -121,6 +122,7 @@ func TestOneComposerAtATime(t *testing.T) {
 
 func TestDownNeedsNoBundle(t *testing.T) {
 	s := newStack(t)
+	s.req.WaitSeconds = 0
 	s.put(threeServices())
 	s.up()
 	s.sh("web", "echo kept > /state/x")
@@ -155,5 +157,22 @@ func TestDownNeedsNoBundle(t *testing.T) {
 	s.up()
 	if got := s.sh("web", "cat /state/x"); !strings.Contains(got, "No such file") {
 		t.Errorf("data that was removed reads %q", got)
+	}
+}
+
+func TestDownNamesWhatStillHoldsOn(t *testing.T) {
+	s := newStack(t)
+	s.put(map[string]string{"compose.yml": `services: {a: {image: "farshore-test/busybox:1"}}`})
+	s.up()
+	guest := newStack(t)
+	guest.put(map[string]string{"compose.yml": `{services: {g: {image: "farshore-test/busybox:1", networks: [n]}}, networks: {n: {external: true, name: ` + s.req.Project + `_default}}}`})
+	guest.up()
+	e := s.do(t.Context(), ipc.ActionDown)
+	if e.Kind != ipc.KindFailed || !strings.Contains(e.Detail, s.req.Project+"_default") || len(s.containers()) != 0 {
+		t.Errorf("got %s: %s", e.Kind, e.Detail)
+	}
+	guest.do(t.Context(), ipc.ActionDown)
+	if e := s.do(t.Context(), ipc.ActionDown); e.Kind != ipc.KindDone {
+		t.Errorf("got %s: %s", e.Code, e.Detail)
 	}
 }

@@ -80,7 +80,7 @@ func TestUpRunsABundleAndThenHasNothingToDo(t *testing.T) {
 
 func TestAChangeUpdatesOnlyTheServicesConcerned(t *testing.T) {
 	s := newStack(t)
-	s.req.Env = map[string]string{}
+	s.req.Env, s.req.WaitSeconds = map[string]string{}, 0
 	s.put(threeServices())
 	s.up()
 	if got := s.sh("web", "echo kept > /state/x; cat /state/x"); got != "kept" {
