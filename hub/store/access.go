@@ -7,11 +7,11 @@ import (
 )
 
 // Places of the records of package access.
-func accountAt(name string) place { return place{"access-accounts", 1, []byte(name)} }
+func accountAt(name string) place { return place{"access.accounts", 1, []byte(name)} }
 
-func tokenAt(id string) place { return place{"access-tokens", 1, []byte(id)} }
+func tokenAt(id string) place { return place{"access.tokens", 1, []byte(id)} }
 
-func sessionAt(h access.Hash) place { return place{"access-sessions", 1, h[:]} }
+func sessionAt(h access.Hash) place { return place{"access.sessions", 1, h[:]} }
 
 // LoadAccess implements access.Store.
 func (s *Store) LoadAccess() (out access.Saved, err error) {
@@ -22,7 +22,7 @@ func (s *Store) LoadAccess() (out access.Saved, err error) {
 		if err := all(tx, tokenAt(""), &out.Tokens); err != nil {
 			return err
 		}
-		return all(tx, place{"access-sessions", 1, nil}, &out.Sessions)
+		return all(tx, place{"access.sessions", 1, nil}, &out.Sessions)
 	})
 	return out, err
 }

@@ -8,17 +8,17 @@ import (
 )
 
 // Places of the fleet's records.
-func deviceAt(id protocol.DeviceID) place { return place{"fleet-devices", 1, []byte(id)} }
+func deviceAt(id protocol.DeviceID) place { return place{"fleet.devices", 1, []byte(id)} }
 
-func groupAt(path string) place { return place{"fleet-groups", 1, []byte("/" + path)} } // bbolt has no empty keys
+func groupAt(path string) place { return place{"fleet.groups", 1, []byte("/" + path)} } // bbolt has no empty keys
 
-func profileAt(name string) place { return place{"fleet-profiles", 1, []byte(name)} }
+func profileAt(name string) place { return place{"fleet.profiles", 1, []byte(name)} }
 
-func tombstoneAt(id protocol.DeviceID) place { return place{"fleet-revoked", 1, []byte(id)} }
+func tombstoneAt(id protocol.DeviceID) place { return place{"fleet.revoked", 1, []byte(id)} }
 
-func presenceAt(id protocol.DeviceID) place { return place{"fleet-presence", 1, []byte(id)} }
+func presenceAt(id protocol.DeviceID) place { return place{"fleet.presence", 1, []byte(id)} }
 
-func aliveAt() place { return place{"fleet-alive", 1, []byte("at")} }
+func aliveAt() place { return place{"fleet.alive", 1, []byte("at")} }
 
 // LoadFleet implements fleet.Store.
 func (s *Store) LoadFleet() (out fleet.Saved, err error) {
@@ -26,7 +26,7 @@ func (s *Store) LoadFleet() (out fleet.Saved, err error) {
 		if err := all(tx, deviceAt(""), &out.Devices); err != nil {
 			return err
 		}
-		if err := all(tx, place{"fleet-groups", 1, nil}, &out.Groups); err != nil {
+		if err := all(tx, place{"fleet.groups", 1, nil}, &out.Groups); err != nil {
 			return err
 		}
 		if err := all(tx, profileAt(""), &out.Profiles); err != nil {

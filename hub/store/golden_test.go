@@ -1,0 +1,116 @@
+package store
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/farshore/farshore/hub/access"
+	"github.com/farshore/farshore/hub/events"
+	"github.com/farshore/farshore/hub/fleet"
+	"github.com/farshore/farshore/protocol"
+)
+
+// makeGolden writes files of testdata that are not there. It never touches one that is: a file stands for what a
+// release has stored, and is decoded for ever. A record that changes its meaning gets a new record version, a file in
+// a new folder, and its old file stays.
+var makeGolden = flag.Bool("golden", false, "write golden files that are missing")
+
+// golden holds a record to its file: it decodes to want, and want is stored as the file says.
+func golden[T any](t *testing.T, at place, file string, want T) {
+	t.Helper()
+	path := filepath.Join("testdata", "v1", file+".cbor")
+	now := stored(t, at, want)
+	raw, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) && *makeGolden {
+		raw, err = now, os.WriteFile(path, now, 0o644)
+	}
+	if err != nil {
+		t.Errorf("%v (a new record type? go test ./hub/store -golden writes its file)", err)
+		return
+	}
+	got, err := decode[T](at, raw)
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%s gives\n%+v, %v\nwant\n%+v", file, got, err, want)
+	}
+	if at.version == 1 && !bytes.Equal(raw, now) {
+		t.Errorf("%s is stored now as\n%x, in the file as\n%x", file, now, raw)
+	}
+	newer := at
+	newer.version++
+	if _, err := decode[T](at, stored(t, newer, want)); !errors.Is(err, ErrNewer) {
+		t.Errorf("%s of a newer version: %v", file, err)
+	}
+}
+
+func stored[T any](t *testing.T, at place, v T) []byte {
+	t.Helper()
+	body, err := protocol.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := protocol.Marshal(record{Version: at.version, Body: body})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
+}
+
+func TestStoredFleetIsReadForEver(t *testing.T) {
+	settings := protocol.Settings{
+		Ping: 60, Snapshot: protocol.FrequencyPush, Command: protocol.FrequencyOff, Chunk: 4096,
+		ConnectTimeout: 45, ExchangeTimeout: 90, KeyExchange: protocol.KeyExchangeClassic,
+	}
+	golden(t, deviceAt("qz3x4y5w6v7u2t3s"), "fleet-device", fleet.Device{
+		ID: "qz3x4y5w6v7u2t3s", Key: bytes.Repeat([]byte{7}, 32), Name: "pump 7", Group: "norway/oslo",
+		Labels: map[string]string{"line": "a"}, Wishes: map[string]string{"tier": "gold"}, Mode: protocol.ModeStandard,
+		Facts: protocol.Facts{
+			Hostname: "pump", OS: "linux", Arch: "arm/v7", Engine: "docker 20.10.24", Serial: "S-1", MachineID: "ab12",
+			Version: "1.0", Capability: 1, Mode: protocol.ModeStandard, Name: "pump 7",
+		},
+		Observed: fleet.SnapshotFacts{Arch: "arm/v7", OS: "Debian GNU/Linux 12 (bookworm)", Engine: "docker", EngineVersion: "20.10.24"},
+		Settings: settings, Profile: "satellite", Confirmed: true, ApprovedBy: "anna", Approved: 1_760_000_001,
+		Revoked: 1_760_000_002, Created: 1_760_000_000, EnrolmentKey: "k1", Replaces: "aaaaaaaaaaaaaaaa", ReplacedBy: "bbbbbbbbbbbbbbbb",
+	})
+	golden(t, groupAt("norway/oslo"), "fleet-group", fleet.Group{
+		Path: "norway/oslo", Labels: map[string]string{"country": "no"}, Settings: settings, Profile: "lan",
+	})
+	golden(t, profileAt("ship"), "fleet-profile", fleet.Profile{Name: "ship", Settings: settings})
+	golden(t, presenceAt("qz3x4y5w6v7u2t3s"), "fleet-presence", fleet.Presence{
+		Device: "qz3x4y5w6v7u2t3s", LastContact: 1_760_000_003, Carrier: protocol.CarrierHTTPS,
+		Boot: protocol.Boot{ID: [8]byte{1, 2, 3, 4, 5, 6, 7, 8}, Counter: 9}, Mark: protocol.OrderMark{Epoch: 2, Seq: 1_760_000_000_000_000},
+		Version: "1.0", Capability: 1, OnTimeSince: 1_760_000_001, Interval: 60, Excused: 30,
+	})
+	golden(t, tombstoneAt("qz3x4y5w6v7u2t3s"), "fleet-revoked", fleet.Tombstone{
+		Device: "qz3x4y5w6v7u2t3s", Serial: "S-1", MachineID: "ab12", Revoked: 1_760_000_002,
+	})
+	golden(t, aliveAt(), "fleet-alive", int64(1_760_000_004))
+}
+
+func TestStoredAccessIsReadForEver(t *testing.T) {
+	hash := access.Hash{1, 2, 3, 30: 4, 31: 5}
+	golden(t, accountAt("anna"), "access-account", access.Account{
+		Name: "anna", Password: "$argon2id$v=19$m=47104,t=2,p=1$c2FsdA$c3Vt", Admin: true, Created: 1_760_000_000, Changed: 1_760_000_001,
+	})
+	golden(t, tokenAt("t1"), "access-token", access.Token{
+		ID: "t1", Name: "ci", Owner: "anna", Hash: hash, Created: 1_760_000_000, Expires: 1_760_003_600,
+	})
+	golden(t, sessionAt(hash), "access-session", access.Session{
+		Hash: hash, Account: "anna", Remote: "192.0.2.7:4711", Created: 1_760_000_000, Expires: 1_760_028_800,
+	})
+}
+
+func TestStoredEventsAreReadForEver(t *testing.T) {
+	golden(t, eventAt(1_760_000_000_000_000), "event", events.Stored{
+		Event: events.Event{
+			ID: 1_760_000_000_000_000, Kind: "stack.applied", Device: "qz3x4y5w6v7u2t3s", Group: "norway", Stack: "web",
+			Text: "version 3 was applied",
+		},
+		At: time.Unix(1_760_000_000, 0).UnixMilli(), Data: []byte(`{"version":3}`),
+	})
+}
