@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -101,14 +102,15 @@ type rig struct {
 	store *state.Store
 	run   *commands.Runner
 	stop  func()
-	known bool
+	known atomic.Bool
 	seq   uint64
 }
 
 // device runs a test in virtual time, with a runner that knows the hub's time.
 func device(t *testing.T, test func(r *rig)) {
 	synctest.Test(t, func(t *testing.T) {
-		r := &rig{fake: &fake{}, t: t, store: state.NewMemory(1), known: true}
+		r := &rig{fake: &fake{}, t: t, store: state.NewMemory(1)}
+		r.known.Store(true)
 		r.boot(r.store)
 		test(r)
 		r.stop()
@@ -118,7 +120,7 @@ func device(t *testing.T, test func(r *rig)) {
 func (r *rig) boot(j commands.Journal) {
 	r.run = commands.New(commands.Config{
 		Journal: j, Engine: r.fake, Stacks: r.fake, Snapshot: r.Snapshot,
-		HubTime: func() (time.Time, bool) { return time.Now(), r.known },
+		HubTime: func() (time.Time, bool) { return time.Now(), r.known.Load() },
 		Log:     slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
 	ctx, cancel := context.WithCancel(r.t.Context())
@@ -242,11 +244,11 @@ func TestCommandsThatAreNotRun(t *testing.T) {
 
 func TestNothingIsRunWhileTheHubsTimeIsNotKnown(t *testing.T) {
 	device(t, func(r *rig) {
-		r.known = false
+		r.known.Store(false)
 		r.give(protocol.Command{Kind: protocol.CommandSnapshot}, protocol.Command{Kind: protocol.CommandSnapshot, NotAfter: time.Now().Add(time.Hour).Unix()})
 		pass(2 * time.Hour)
 		r.expectCalls()
-		r.known = true
+		r.known.Store(true)
 		r.run.Wake()
 		pass(time.Minute)
 		r.expectCalls("snapshot")
