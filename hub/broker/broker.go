@@ -18,11 +18,9 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
-	"errors"
 	"io"
 	"log/slog"
 	"net"
-	"sync"
 	"time"
 
 	mqtt "github.com/mochi-mqtt/server/v2"
@@ -103,37 +101,9 @@ func New(c Config) (*Broker, error) {
 
 // Serve accepts connections from l until ctx is done, and waits for those it has accepted to end. It closes l.
 func (b *Broker) Serve(ctx context.Context, l net.Listener) error {
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	defer context.AfterFunc(ctx, func() { _ = l.Close() })()
-	defer l.Close()
-	for pause := time.Duration(0); ; {
-		c, err := l.Accept()
-		switch {
-		case ctx.Err() != nil:
-			if err == nil {
-				_ = c.Close()
-			}
-			return nil
-		case errors.Is(err, net.ErrClosed):
-			return err
-		case err != nil: // most likely out of file descriptors
-			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
-			b.c.Log.Warn("connection could not be accepted", "error", err, "again_in", pause)
-			select {
-			case <-time.After(pause):
-			case <-ctx.Done():
-			}
-			continue
-		}
-		pause = 0
-		guest, err := b.c.Door.Enter(ctx, c)
-		if err != nil {
-			_ = c.Close()
-			return nil
-		}
-		wg.Go(func() { b.serveTLS(ctx, c, guest) })
-	}
+	return b.c.Door.Serve(ctx, l,
+		func(c net.Conn, guest *doorway.Guest) { b.serveTLS(ctx, c, guest) },
+		func(err error) { b.c.Log.Warn("connection could not be accepted", "error", err) })
 }
 
 // ServeConn serves one raw connection, TLS included, until it ends or ctx is done.

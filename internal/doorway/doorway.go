@@ -183,6 +183,43 @@ func (g *Guest) Return() {
 	g.enter()
 }
 
+// Serve accepts connections from l, lets each in, and calls serve for it in a goroutine of its own. When ctx is done it
+// closes l, waits for all of them and returns nil. A connection that cannot be accepted (most likely for lack of file
+// descriptors) is told to warn, and accepting pauses for a moment.
+func (d *Door) Serve(ctx context.Context, l net.Listener, serve func(net.Conn, *Guest), warn func(error)) error {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer context.AfterFunc(ctx, func() { _ = l.Close() })()
+	defer l.Close()
+	for pause := time.Duration(0); ; {
+		c, err := l.Accept()
+		switch {
+		case ctx.Err() != nil:
+			if err == nil {
+				_ = c.Close()
+			}
+			return nil
+		case errors.Is(err, net.ErrClosed):
+			return err
+		case err != nil:
+			warn(err)
+			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
+			select {
+			case <-time.After(pause):
+			case <-ctx.Done():
+			}
+			continue
+		}
+		pause = 0
+		g, err := d.Enter(ctx, c)
+		if err != nil {
+			_ = c.Close()
+			return nil // ctx is done
+		}
+		wg.Go(func() { serve(c, g) })
+	}
+}
+
 // Handshake does the server's side of TLS on c. On an error, c is closed.
 func (d *Door) Handshake(ctx context.Context, c net.Conn, config *tls.Config) (*tls.Conn, error) {
 	p := &paced{Conn: c, slots: d.slots}

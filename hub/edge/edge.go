@@ -1,0 +1,192 @@
+// Package edge is the hub's public port: one TLS listener for agents and browsers, told apart by ALPN, and the
+// agents' side of HTTP: frames over HTTPS, knocks, and MQTT over WebSocket.
+//
+// It owns the connections up to where it is known who speaks, and the outward form of answers. It never looks into a
+// frame (the session does), never decides about a knock (the waiting room does), and never tells anybody what went
+// wrong inside the hub.
+//
+// Agents speak HTTP/1.1 with as few headers as possible. The first request on a connection authenticates it: the
+// signature is bound to that connection's TLS exporter. Requests of one connection follow one another, so a visit
+// belongs to its connection's goroutine; a Server is safe for concurrent use.
+package edge
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"io"
+	"log"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/farshore/farshore/hub/broker"
+	"github.com/farshore/farshore/hub/session"
+	"github.com/farshore/farshore/internal/doorway"
+	"github.com/farshore/farshore/internal/meter"
+	"github.com/farshore/farshore/protocol"
+)
+
+// Defaults and bounds.
+const (
+	// DefaultIdle is how long an authenticated agent's connection may rest between requests.
+	DefaultIdle = 35 * time.Minute
+	// maxKnock is the most bytes of a knock.
+	maxKnock = 32 << 10
+	// maxConnections is how many connections one device may keep; the oldest makes room.
+	maxConnections = 4
+	// bodyTimeout is how long the body of a request may take: a frame of the largest size at 10 kbit/s.
+	bodyTimeout = 4 * time.Minute
+	// answerTimeout is how long writing an answer may take.
+	answerTimeout = 4 * time.Minute
+	// stopTimeout is how long requests under way may take to end when the hub stops.
+	stopTimeout = 5 * time.Second
+)
+
+// Sessions is what frames are handed to; *session.Manager is one.
+type Sessions interface {
+	Authenticate(purpose string, proof session.Proof) error
+	Exchange(context.Context, session.Request) ([]byte, error)
+	ErrorFrame(error) []byte
+	Spend(protocol.DeviceID, meter.Counts)
+}
+
+// KnockRequest is a knock as it arrived.
+type KnockRequest struct {
+	Signed   protocol.SignedKnock
+	Exporter []byte // of the connection it came on
+	Remote   netip.Addr
+}
+
+// Knocker answers knocks: the waiting room. It authenticates them itself, may hold an answer back until ctx is done,
+// and bounds how many it holds. A *protocol.Error refuses the knock; any other error is a fault of the hub.
+type Knocker interface {
+	Knock(context.Context, KnockRequest) (protocol.KnockAnswer, error)
+}
+
+// Streams serves MQTT streams; *broker.Broker is one.
+type Streams interface {
+	ServeStream(context.Context, broker.Stream)
+}
+
+// Config of a Server.
+type Config struct {
+	Sessions Sessions
+	Knocker  Knocker
+	Streams  Streams
+	// Web serves everybody who is not an agent. nil: not found.
+	Web http.Handler
+	// TLS of the public port; see identity.TLSConfig.
+	TLS *tls.Config
+	// Door bounds strangers; it may be shared with other ports. nil: one with the defaults.
+	Door *doorway.Door
+	// Idle of authenticated connections; zero means the default.
+	Idle time.Duration
+	Log  *slog.Logger
+}
+
+// Server serves the public port.
+type Server struct {
+	c Config
+
+	mu       sync.Mutex
+	visits   map[protocol.DeviceID][]*visit // authenticated, oldest first
+	hijacked sync.WaitGroup                 // MQTT streams
+}
+
+// New returns a Server. It starts nothing.
+func New(c Config) *Server {
+	c.Idle = cmp.Or(c.Idle, DefaultIdle)
+	if c.Door == nil {
+		c.Door = doorway.New(doorway.Config{})
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Web == nil {
+		c.Web = http.NotFoundHandler()
+	}
+	return &Server{c: c, visits: map[protocol.DeviceID][]*visit{}}
+}
+
+// Serve accepts connections from l until ctx is done, and waits for what is under way, 5 s at most. It closes l.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	agents, web := newBranch(l.Addr()), newBranch(l.Addr())
+	agentServer := &http.Server{
+		Handler:           s.agentHandler(ctx),
+		ReadHeaderTimeout: protocol.FirstPacketTimeout,
+		IdleTimeout:       s.c.Idle,
+		MaxHeaderBytes:    2 << 10,
+	}
+	webServer := &http.Server{
+		Handler:           s.c.Web,
+		ReadHeaderTimeout: protocol.FirstPacketTimeout,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    32 << 10,
+	}
+	var wg sync.WaitGroup
+	for srv, b := range map[*http.Server]*branch{agentServer: agents, webServer: web} {
+		srv.BaseContext = func(net.Listener) context.Context { return ctx }
+		srv.ConnContext = withVisit
+		srv.ConnState = s.connState
+		srv.ErrorLog = log.New(io.Discard, "", 0) // strangers' mistakes
+		wg.Go(func() { _ = srv.Serve(b) })        // ends with ErrServerClosed
+	}
+	err := s.c.Door.Serve(ctx, l,
+		func(c net.Conn, guest *doorway.Guest) { s.receive(ctx, c, guest, agents, web) },
+		func(err error) { s.c.Log.Warn("connection could not be accepted", "error", err) })
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+	defer cancel()
+	for _, srv := range []*http.Server{agentServer, webServer} {
+		if srv.Shutdown(grace) != nil {
+			_ = srv.Close() // what is under way has had its time
+		}
+	}
+	wg.Wait()
+	s.hijacked.Wait()
+	return err
+}
+
+// receive does the TLS handshake and hands the connection to the server that its ALPN asks for.
+func (s *Server) receive(ctx context.Context, c net.Conn, guest *doorway.Guest, agents, web *branch) {
+	v := &visit{tally: new(meter.Tally), guest: guest}
+	v.raw = meter.Wrap(c, v.tally, meter.HubSide)
+	t, err := s.c.Door.Handshake(ctx, &wire{Conn: v.raw, visit: v}, s.c.TLS)
+	if err != nil {
+		guest.Leave()
+		s.c.Log.Debug("stranger gone", "remote", c.RemoteAddr(), "error", err)
+		return
+	}
+	v.state = t.ConnectionState()
+	taken := false
+	if v.state.NegotiatedProtocol == protocol.ALPN {
+		taken = agents.hand(ctx, &agentConn{Conn: t, visit: v})
+	} else {
+		taken = web.hand(ctx, t)
+	}
+	if !taken { // the hub is stopping
+		guest.Leave()
+		_ = v.raw.Close()
+	}
+}
+
+// connState keeps the door and the list of visits.
+func (s *Server) connState(c net.Conn, state http.ConnState) {
+	v := visitOf(c)
+	if v == nil {
+		return
+	}
+	switch state {
+	case http.StateClosed:
+		v.guest.Leave()
+		s.ended(v)
+	case http.StateActive, http.StateIdle:
+		if v.state.NegotiatedProtocol != protocol.ALPN {
+			v.guest.Leave() // the web handler knows its own strangers
+		}
+	case http.StateNew, http.StateHijacked: // hijacked: the broker says when it is no stranger any more
+	}
+}
