@@ -20,12 +20,17 @@ func (s *Store) batch(fn func(*bbolt.Tx) error) error { return s.explain(s.db.Ba
 
 // explain adds the remedy where the cause is not in the data.
 func (s *Store) explain(err error) error {
-	switch {
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		return fmt.Errorf("%w: nothing was changed and nothing stored is lost: free some space beside %q and try again: %w",
-			ErrDiskFull, s.db.Path(), err)
-	case errors.Is(err, berrors.ErrDatabaseNotOpen):
+	if errors.Is(err, berrors.ErrDatabaseNotOpen) {
 		return fmt.Errorf("the store is closed because the hub is stopping: %w", err)
+	}
+	return diskFull(err, s.db.Path())
+}
+
+// diskFull says in a sentence that the disk with path is full, where that is the cause.
+func diskFull(err error, path string) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return fmt.Errorf("%w: nothing was changed and nothing stored is lost: free some space beside %q and try again: %w",
+			ErrDiskFull, path, err)
 	}
 	return err
 }

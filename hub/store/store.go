@@ -64,11 +64,11 @@ func Open(dir string) (*Store, error) {
 	case errors.Is(err, fs.ErrPermission):
 		return nil, fmt.Errorf("open store %q: no permission: run as the folder's owner, or give another --data: %w", path, err)
 	case err != nil:
-		return nil, fmt.Errorf("open store %q: %w", path, err)
+		return nil, fmt.Errorf("open store %q: %w", path, diskFull(err, path))
 	}
 	s := &Store{db: db}
 	if err := s.migrate(); err != nil {
-		return nil, errors.Join(fmt.Errorf("open store %q: %w", path, err), db.Close())
+		return nil, errors.Join(fmt.Errorf("open store %q: %w", path, diskFull(err, path)), db.Close())
 	}
 	return s, nil
 }
@@ -79,13 +79,13 @@ func (s *Store) Close() error { return s.db.Close() }
 // Check reads the whole file and reports the first damage found.
 func (s *Store) Check(ctx context.Context) error {
 	return s.db.View(func(tx *bbolt.Tx) error {
-		for err := range tx.Check() {
-			if ctx.Err() != nil {
-				return ctx.Err()
+		var first error
+		for err := range tx.Check() { // to its end: the checker stops only then
+			if first == nil {
+				first = fmt.Errorf("store is damaged: %w", err)
 			}
-			return fmt.Errorf("store is damaged: %w", err)
 		}
-		return nil
+		return errors.Join(first, context.Cause(ctx))
 	})
 }
 
