@@ -44,9 +44,15 @@ const (
 	SilentAfter = 90 * 24 * time.Hour
 )
 
+// Kinds of Notice.
+const (
+	KindGiven = "command.given"
+	KindEnded = "command.ended"
+)
+
 // Notice is something worth telling.
 type Notice struct {
-	// Kind is command-given or command-ended.
+	// Kind is KindGiven or KindEnded.
 	Kind string
 	// Record is the command's record as it is now.
 	Record Record
@@ -173,7 +179,7 @@ func (b *Book) Give(s Spec) (Record, error) {
 		return Record{}, err
 	}
 	b.cfg.Notify(r.Device)
-	b.cfg.Events(Notice{Kind: "command-given", Record: r})
+	b.cfg.Events(Notice{Kind: KindGiven, Record: r})
 	return r, nil
 }
 
@@ -275,7 +281,7 @@ func (b *Book) Result(dev protocol.DeviceID, res protocol.CommandResult) error {
 	}
 	r, news, err := b.result(dev, res)
 	if err == nil && news {
-		b.cfg.Events(Notice{Kind: "command-ended", Record: r})
+		b.cfg.Events(Notice{Kind: KindEnded, Record: r})
 	}
 	return err
 }

@@ -50,7 +50,7 @@ func (h *hub) open() {
 		Store: db, Log: slog.New(slog.DiscardHandler), Keep: keep,
 		Notify: func(d protocol.DeviceID) { h.mu.Lock(); h.notify[d]++; h.mu.Unlock() },
 		Events: func(n commands.Notice) {
-			if n.Kind == "command-ended" {
+			if n.Kind == commands.KindEnded {
 				h.mu.Lock()
 				h.ends = append(h.ends, n.Record.State.String())
 				h.mu.Unlock()

@@ -91,7 +91,7 @@ func (b *Book) Withdraw(id protocol.CommandID, by string) (Record, error) {
 		return Record{}, err
 	}
 	if r.State.Final() {
-		b.cfg.Events(Notice{Kind: "command-ended", Record: r})
+		b.cfg.Events(Notice{Kind: KindEnded, Record: r})
 	} else {
 		b.cfg.Notify(r.Device)
 	}
@@ -203,7 +203,7 @@ func (b *Book) endAll(records []Record, end func(open) (Record, bool)) error {
 			errs = append(errs, err)
 		}
 		if done {
-			b.cfg.Events(Notice{Kind: "command-ended", Record: r})
+			b.cfg.Events(Notice{Kind: KindEnded, Record: r})
 		}
 	}
 	return errors.Join(errs...)

@@ -43,7 +43,7 @@ func (p *Planner) Apply(spec ApplySpec) (stacks.Stack, stacks.Version, error) {
 		return stacks.Stack{}, stacks.Version{}, err
 	}
 	if tell != nil {
-		p.cfg.Events(Notice{Kind: "stack-applied", Stack: s.Name, Version: s.Latest, By: spec.Author, Text: spec.Message})
+		p.cfg.Events(Notice{Kind: KindApplied, Stack: s.Name, Version: s.Latest, By: spec.Author, Text: spec.Message})
 	}
 	for _, dev := range tell {
 		p.cfg.Notify(dev)
@@ -209,7 +209,7 @@ func (p *Planner) Remove(name, by string) error {
 	if err != nil {
 		return err
 	}
-	p.cfg.Events(Notice{Kind: "stack-removed", Stack: name, By: by})
+	p.cfg.Events(Notice{Kind: KindRemoved, Stack: name, By: by})
 	for _, dev := range tell {
 		p.cfg.Notify(dev)
 	}
@@ -222,7 +222,7 @@ func (p *Planner) Redeploy(name, by string) error {
 	if err != nil {
 		return err
 	}
-	p.cfg.Events(Notice{Kind: "stack-redeployed", Stack: name, By: by})
+	p.cfg.Events(Notice{Kind: KindRedeployed, Stack: name, By: by})
 	for _, dev := range tell {
 		p.cfg.Notify(dev)
 	}

@@ -49,7 +49,7 @@ func (p *Planner) unwant(s *stack, dev protocol.DeviceID) bool {
 	if !a.known {
 		p.drop(s, dev)
 		if a.status.Rev > 0 { // it had the stack once, and may have been told of it again just now
-			s.former[dev] = true
+			s.former[dev] = a.status.Rev
 		}
 		return true
 	}
@@ -172,7 +172,7 @@ func (p *Planner) finishAll() error {
 		delete(p.byID, s.id)
 		delete(p.byName, s.name)
 		p.mu.Unlock()
-		p.cfg.Events(Notice{Kind: "stack-gone", Stack: s.name, Text: "no device has the stack any more; it is deleted"})
+		p.cfg.Events(Notice{Kind: KindGone, Stack: s.name, Text: "no device has the stack any more; it is deleted"})
 	}
 	return errors.Join(errs...)
 }
@@ -202,12 +202,9 @@ func (p *Planner) mark(dev protocol.DeviceID) map[*stack]bool {
 	var unknown []fresh
 	p.mu.RLock()
 	for s, a := range p.byDevice[dev] {
-		if a.wanted && !a.known {
-			// Only Rev is kept of what it said before.
-			r := stacks.DeviceRecord{
-				Stack: s.id, Device: dev, First: s.rec.Latest,
-				Status: protocol.StackStatus{Stack: s.id, Rev: a.status.Rev},
-			}
+		// One that was let go and taken back is known, but may read nothing yet.
+		if a.wanted && (!a.known || a.first == never) {
+			r := stacks.DeviceRecord{Stack: s.id, Device: dev, First: s.rec.Latest, Status: a.status}
 			unknown = append(unknown, fresh{s, r})
 		}
 	}
@@ -302,7 +299,7 @@ func (p *Planner) release(s *stack, dev protocol.DeviceID, said protocol.StackSt
 	case a == nil:
 	case !a.wanted:
 		p.drop(s, dev)
-		s.former[dev] = true
+		s.former[dev] = max(said.Rev, a.status.Rev)
 	default: // it shall have it again, and is told with the next order
 		s.edit(a, func() {
 			a.known, a.holds, a.first = false, false, 0

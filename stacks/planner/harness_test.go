@@ -154,6 +154,7 @@ type device struct {
 	runs   map[uint64]protocol.Entry       // what it has containers of
 	outbox map[uint64]protocol.StackStatus // the latest for each stack, until the hub has acknowledged it
 	said   map[uint64]protocol.StackStatus // the latest that reached the hub
+	repeat []protocol.StackStatus          // all that did
 }
 
 func newDevice(id protocol.DeviceID) *device {
@@ -210,6 +211,7 @@ func (d *device) report(h *hub, lost func() bool) {
 		}
 		h.must(h.Status(d.id, s))
 		d.said[s.Stack] = s
+		d.repeat = append(d.repeat, s)
 		if lost() {
 			return
 		}

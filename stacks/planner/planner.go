@@ -74,10 +74,20 @@ type Sealer interface {
 	Open(purpose string, sealed []byte) ([]byte, error)
 }
 
+// Kinds of Notice. The last three are about one device.
+const (
+	KindApplied    = "stack.applied"
+	KindRedeployed = "stack.redeployed"
+	KindRemoved    = "stack.removed" // by an operator; devices may have it still
+	KindGone       = "stack.gone"    // no device has it any more
+	KindRunning    = "stack.running"
+	KindDegraded   = "stack.degraded"
+	KindFailed     = "stack.failed"
+)
+
 // Notice is something worth telling.
 type Notice struct {
-	// Kind is stack-applied, stack-redeployed, stack-removed, stack-gone, or for one device stack-running,
-	// stack-degraded or stack-failed.
+	// Kind is one of the Kind constants.
 	Kind string
 	// Stack's name.
 	Stack   string
@@ -136,9 +146,9 @@ type stack struct {
 	rec      stacks.Stack
 	versions []*stacks.Version // ascending by number; the versions themselves are immutable
 	devices  map[protocol.DeviceID]*assigned
-	// former are devices that the hub let go; one that says otherwise is taken back until it says that the stack is
-	// gone. Kept in memory only.
-	former map[protocol.DeviceID]bool
+	// former are devices that the hub let go, with the Rev of their last word; one that says otherwise later is taken
+	// back until it says that the stack is gone. Kept in memory only.
+	former map[protocol.DeviceID]uint64
 	counts [protocol.StackVerify + 1]int // devices by the state that is shown
 	files  map[protocol.ShortHash]file   // of all versions
 }
@@ -152,7 +162,7 @@ type file struct {
 func newStack(rec stacks.Stack) *stack {
 	return &stack{
 		id: rec.ID, name: rec.Name, rec: rec,
-		devices: map[protocol.DeviceID]*assigned{}, former: map[protocol.DeviceID]bool{},
+		devices: map[protocol.DeviceID]*assigned{}, former: map[protocol.DeviceID]uint64{},
 	}
 }
 
@@ -282,7 +292,7 @@ func (s *stack) index() {
 	}
 }
 
-// put makes a an assignment of the stack. The caller holds mu, or the Planner is new.
+// put makes a an assignment of the stack to the device. The caller holds mu, or the Planner is new.
 func (p *Planner) put(s *stack, dev protocol.DeviceID, a *assigned) {
 	of := p.byDevice[dev]
 	if of == nil {
@@ -290,6 +300,7 @@ func (p *Planner) put(s *stack, dev protocol.DeviceID, a *assigned) {
 		p.byDevice[dev] = of
 	}
 	of[s], s.devices[dev] = a, a
+	a.status.Rev = max(a.status.Rev, s.former[dev])
 	delete(s.former, dev)
 	s.counts[s.shown(a)]++
 }

@@ -75,8 +75,9 @@ func (p *Planner) taken(dev protocol.DeviceID, st protocol.StackStatus) (*stack,
 	}
 	r := stacks.DeviceRecord{Stack: s.id, Device: dev, First: never, Status: st}
 	a := s.devices[dev]
+	rev, former := s.former[dev]
 	switch {
-	case a == nil && (!s.former[dev] || st.State == protocol.StackRemoved):
+	case a == nil && (!former || st.Rev <= rev || st.State == protocol.StackRemoved):
 		return nil, r, 0
 	case a == nil:
 		return s, r, 0
@@ -95,11 +96,11 @@ func notice(s *stack, dev protocol.DeviceID, st protocol.StackStatus) *Notice {
 	n := &Notice{Stack: s.name, Version: st.Version, Device: dev, Text: st.Detail}
 	switch st.State {
 	case protocol.StackRunning:
-		n.Kind = "stack-running"
+		n.Kind = KindRunning
 	case protocol.StackDegraded:
-		n.Kind = "stack-degraded"
+		n.Kind = KindDegraded
 	case protocol.StackFailed:
-		n.Kind = "stack-failed"
+		n.Kind = KindFailed
 	default:
 		return nil
 	}
