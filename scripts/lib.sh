@@ -27,7 +27,7 @@ version() { git describe --tags --always --dirty 2>/dev/null || echo unknown; }
 
 # go_build FOLDER OUTPUT builds one static, stripped binary for GOOS, GOARCH and GOARM.
 go_build() {
-	CGO_ENABLED=0 "$GO" build -trimpath -buildvcs=false -ldflags "-s -w -X main.version=$(version)" -o "$2" "./cmd/$1"
+	CGO_ENABLED=0 "$GO" build -trimpath -buildvcs=false -ldflags "-s -w -X github.com/farshore/farshore/internal/program.version=$(version)" -o "$2" "./cmd/$1"
 }
 
 # commands lists the folders below cmd/ that hold a main.

@@ -1,0 +1,71 @@
+// Package localsocket serves HTTP on a Unix socket in a program's data folder, for its own command line: who may enter
+// the folder may ask. It keeps no state; Serve belongs to its caller's goroutine.
+package localsocket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"time"
+)
+
+// ErrNobody: nobody answers on the socket.
+var ErrNobody = errors.New("nobody answers")
+
+// Serve serves handler on the socket at path until ctx ends. A socket that cannot be opened is logged, and nothing is
+// served: the program's work does not depend on it.
+func Serve(ctx context.Context, path string, handler http.Handler, log *slog.Logger) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("local socket: %w", err)
+	}
+	l, err := net.Listen("unix", path)
+	if err == nil {
+		err = os.Chmod(path, 0o600)
+	}
+	if err != nil {
+		log.Warn("local socket cannot be opened: the command line cannot ask this program", "error", err)
+		<-ctx.Done()
+		return nil
+	}
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second}
+	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
+	defer stop()
+	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("local socket: %w", err)
+	}
+	return nil
+}
+
+// Ask sends a request to the program that serves the socket at path and returns the answer's body. The error wraps
+// ErrNobody where nobody answers.
+func Ask(ctx context.Context, path, method, target string) ([]byte, error) {
+	client := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", path)
+		},
+		DisableKeepAlives: true,
+	}}
+	req, err := http.NewRequestWithContext(ctx, method, "http://local"+target, nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := client.Do(req)
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return nil, fmt.Errorf("no permission for %q: run as the same user, or as root", path)
+	case err != nil:
+		return nil, fmt.Errorf("%w on %q", ErrNobody, path)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 16<<20))
+	if err == nil && resp.StatusCode >= 300 {
+		err = fmt.Errorf("%s %s: %s", method, target, body)
+	}
+	return body, err
+}

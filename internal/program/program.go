@@ -1,0 +1,66 @@
+// Package program has what the mains share: the build's version, exit codes, and the context that signals end.
+//
+// It keeps no state beyond the version that the linker sets.
+package program
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/farshore/farshore/internal/config"
+)
+
+// version is set by the linker (see the Makefile) and never changed.
+var version = "dev"
+
+// Version of the build.
+func Version() string { return version }
+
+// Exit codes of hub and agent.
+const (
+	ExitFailed = 1
+	ExitUsage  = 2
+)
+
+// Context ends at the first SIGINT or SIGTERM; a second one kills the program.
+func Context() (context.Context, context.CancelFunc) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	return ctx, stop
+}
+
+// Logger writes to w as text or JSON, from the given level.
+func Logger(w io.Writer, format, level string) (*slog.Logger, error) {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(level)); err != nil {
+		return nil, fmt.Errorf("%w: log level %q: want debug, info, warn or error", config.ErrUsage, level)
+	}
+	opts := &slog.HandlerOptions{Level: l}
+	switch format {
+	case "text":
+		return slog.New(slog.NewTextHandler(w, opts)), nil
+	case "json":
+		return slog.New(slog.NewJSONHandler(w, opts)), nil
+	}
+	return nil, fmt.Errorf("%w: log format %q: want text or json", config.ErrUsage, format)
+}
+
+// Exit prints what went wrong to w and gives the exit code.
+func Exit(w io.Writer, name string, err error) int {
+	switch {
+	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, flag.ErrHelp):
+		return 0
+	case errors.Is(err, config.ErrUsage):
+		fmt.Fprintf(w, "%s: %v\n", name, err)
+		return ExitUsage
+	}
+	fmt.Fprintf(w, "%s: %v\n", name, err)
+	return ExitFailed
+}
