@@ -1,7 +1,6 @@
 #!/bin/bash
 # build.sh        builds every command into bin/, for this machine
 # build.sh all    builds the agent and the composer for every kind of device into bin/OS-ARCH/
-# build.sh all DIR puts them into DIR/OS-ARCH/
 . "$(dirname "$0")/lib.sh"
 
 build_here() {
@@ -18,8 +17,8 @@ build_devices() {
 		arch=${target%v7}
 		for command in edgeagent composer; do
 			if [ -e "cmd/$command/main.go" ]; then
-				GOOS=linux GOARCH=$arch GOARM=7 go_build "$command" "$1/linux-$target/$(binary_name "$command")"
-				echo "  $1/linux-$target/$(binary_name "$command")"
+				GOOS=linux GOARCH=$arch GOARM=7 go_build "$command" "bin/linux-$target/$(binary_name "$command")"
+				echo "  bin/linux-$target/$(binary_name "$command")"
 			fi
 		done
 	done
@@ -27,6 +26,6 @@ build_devices() {
 
 case ${1:-} in
 '') build_here ;;
-all) build_devices "${2:-bin}" ;;
-*) die "usage: build.sh [all [DIR]]" ;;
+all) build_devices ;;
+*) die "usage: build.sh [all]" ;;
 esac
