@@ -62,8 +62,8 @@ func connectThrough(ctx context.Context, conn net.Conn, to proxyTo) (net.Conn, e
 	switch answer {
 	case http.StatusOK:
 		return conn, nil
-	case http.StatusProxyAuthRequired:
-		return nil, fmt.Errorf("proxy %s: it wants a user name and password (407): give them as http://user:password@host:port in HTTPS_PROXY", to.proxy.Redacted())
+	case http.StatusProxyAuthRequired, http.StatusUnauthorized: // the latter from tinyproxy for a wrong password
+		return nil, fmt.Errorf("proxy %s: it wants another user name and password (%d): give them as http://user:password@host:port in HTTPS_PROXY", to.proxy.Redacted(), answer)
 	case http.StatusForbidden:
 		return nil, fmt.Errorf("proxy %s: it does not allow connections to %s (403): its operator must allow that host and port", to.proxy.Redacted(), to.host)
 	}
