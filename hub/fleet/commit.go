@@ -244,6 +244,32 @@ func (w *waiter) try(t *tx) (err error) {
 
 // apply makes a draft that is durable the state, and gives what changed. Callers hold write.
 func (r *Registry) apply(d *draft) []Change {
+	changes := r.applyRecords(d)
+	if len(d.groups)+len(d.profiles) == 0 {
+		return changes
+	}
+	// Computed without mu, since nobody else changes the state: a change that reaches all devices holds up nobody.
+	var reached []derived
+	for id, e := range r.now.devices {
+		if _, done := d.devices[id]; !done && concerns(d, e) {
+			if x := r.derive(e, ChangeUpdated); x.change.Labels || x.change.Settings {
+				reached = append(reached, x)
+				changes = append(changes, x.change)
+			} else if !maps.Equal(x.effective.From, e.effective.From) {
+				reached = append(reached, x)
+			}
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, x := range reached {
+		x.set()
+	}
+	return changes
+}
+
+// applyRecords takes over what the draft says, with what follows from it for the devices it names.
+func (r *Registry) applyRecords(d *draft) (changes []Change) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := &r.now
@@ -266,7 +292,6 @@ func (r *Registry) apply(d *draft) []Change {
 	if len(d.groups) > 0 {
 		s.inherit()
 	}
-	var changes []Change
 	reban := len(d.tombstones) > 0
 	for _, id := range slices.Sorted(maps.Keys(d.devices)) {
 		was, is := s.devices[id], d.devices[id]
@@ -278,16 +303,9 @@ func (r *Registry) apply(d *draft) []Change {
 			continue
 		}
 		if e := s.devices[id]; e != nil && e.take(c) {
-			changes = append(changes, r.derive(e, ChangeUpdated))
-		}
-	}
-	if len(d.groups)+len(d.profiles) > 0 {
-		for id, e := range s.devices {
-			if _, done := d.devices[id]; !done && concerns(d, e) {
-				if c := r.derive(e, ChangeUpdated); c.Labels || c.Settings {
-					changes = append(changes, c)
-				}
-			}
+			x := r.derive(e, ChangeUpdated)
+			x.set()
+			changes = append(changes, x.change)
 		}
 	}
 	if reban {
@@ -332,25 +350,39 @@ func (r *Registry) applyDevice(id protocol.DeviceID, of *draft) Change {
 	if c, ok := of.presence[id]; ok {
 		e.take(c)
 	}
-	c := r.derive(e, kind)
+	x := r.derive(e, kind)
+	x.set()
 	if kind == ChangeAdded {
-		c.Labels, c.Settings = true, true
+		x.change.Labels, x.change.Settings = true, true
 	}
-	return c
+	return x.change
 }
 
-// derive computes labels and settings of one device anew.
-func (r *Registry) derive(e *entry, kind ChangeKind) Change {
+// derived is what follows from the state for one device, and what is new about it.
+type derived struct {
+	e         *entry
+	labels    map[string]string
+	effective *Effective
+	change    Change
+}
+
+// set makes it hold. Callers hold mu for writing.
+func (x derived) set() { x.e.labels, x.e.effective = x.labels, x.effective }
+
+// derive computes labels and settings of one device anew. Callers hold write.
+func (r *Registry) derive(e *entry, kind ChangeKind) derived {
 	e.mu.Lock()
 	version := e.seen.Version
 	e.mu.Unlock()
-	labels, eff := allLabels(e.dev, version, r.now.inherited[e.dev.Group]), effective(&r.now, e.dev)
-	c := Change{Device: e.dev.ID, Kind: kind, Labels: !maps.Equal(labels, e.labels), Settings: eff.Settings != e.effective.Settings}
-	if c.Labels {
-		e.labels = labels
+	x := derived{
+		e:         e,
+		labels:    allLabels(e.dev, version, r.now.inherited[e.dev.Group]),
+		effective: effective(&r.now, e.dev),
+		change:    Change{Device: e.dev.ID, Kind: kind},
 	}
-	e.effective = eff
-	return c
+	x.change.Labels = !maps.Equal(x.labels, e.labels)
+	x.change.Settings = x.effective.Settings != e.effective.Settings
+	return x
 }
 
 // concerns reports whether a change of groups or profiles can reach the device.
