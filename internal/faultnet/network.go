@@ -1,0 +1,186 @@
+// Package faultnet is a network in memory with links that are as bad as a test wants them: slow, thin, cut, or silent
+// without a word. It keeps time by the clock of its process, so it can be used inside testing/synctest.
+//
+// It models delay and rate for each direction of a connection, not packets: what is written arrives in order or not at
+// all. All types are safe for concurrent use.
+package faultnet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+)
+
+// Errors of connections.
+var (
+	// ErrCut: the link was cut.
+	ErrCut = errors.New("link was cut")
+	// ErrRefused: nobody listens at the address.
+	ErrRefused = errors.New("connection refused")
+)
+
+// Network connects listeners and links. The zero value is ready for use.
+type Network struct {
+	mu        sync.Mutex
+	listeners map[string]*listener
+	nextPort  int
+}
+
+// Listen opens an address such as 127.0.0.1:9443.
+func (n *Network) Listen(address string) (net.Listener, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.listeners[address] != nil {
+		return nil, fmt.Errorf("listen %s: address already in use", address)
+	}
+	if n.listeners == nil {
+		n.listeners = map[string]*listener{}
+	}
+	l := &listener{network: n, address: addr(address), incoming: make(chan net.Conn), closed: make(chan struct{})}
+	n.listeners[address] = l
+	return l, nil
+}
+
+// Link is one device's way into the network. Its knobs hold for the connections made through it, also for those that
+// are up.
+type Link struct {
+	network *Network
+
+	mu    sync.Mutex
+	knobs Knobs
+	conns map[*conn]*conn // own end to the other
+}
+
+// Knobs are how bad a link is. The zero value is a perfect one.
+type Knobs struct {
+	// Latency of one direction.
+	Latency time.Duration
+	// Rate in bytes a second of each connection and direction. 0: unlimited.
+	Rate int
+	// Down refuses new connections.
+	Down bool
+	// Silent swallows everything without a word, like a NAT that has forgotten: connecting hangs, nothing arrives.
+	Silent bool
+}
+
+// NewLink returns a perfect link.
+func (n *Network) NewLink() *Link { return &Link{network: n, conns: map[*conn]*conn{}} }
+
+// Set turns the knobs.
+func (l *Link) Set(k Knobs) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.knobs = k
+}
+
+// Cut breaks all connections, on both ends.
+func (l *Link) Cut() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for own, other := range l.conns {
+		for _, c := range []*conn{own, other} {
+			c.in.close(ErrCut)
+			c.out.close(ErrCut)
+		}
+	}
+	clear(l.conns)
+}
+
+func (l *Link) delay(n int) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	d := l.knobs.Latency
+	if l.knobs.Rate > 0 {
+		d += time.Duration(n) * time.Second / time.Duration(l.knobs.Rate)
+	}
+	return d
+}
+
+func (l *Link) silent() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.knobs.Silent
+}
+
+// DialContext connects to a listener of the network. Its signature is that of net.Dialer.DialContext.
+func (l *Link) DialContext(ctx context.Context, _, address string) (net.Conn, error) {
+	l.mu.Lock()
+	knobs := l.knobs
+	l.mu.Unlock()
+	if knobs.Silent {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	n := l.network
+	n.mu.Lock()
+	target := n.listeners[address]
+	n.nextPort++
+	from := addr(fmt.Sprintf("127.0.0.1:%d", 1024+n.nextPort%64000))
+	n.mu.Unlock()
+	if knobs.Down || target == nil {
+		return nil, fmt.Errorf("dial %s: %w", address, ErrRefused)
+	}
+	up, down := newHalf(l), newHalf(l)
+	own := &conn{in: down, out: up, read: newDeadline(), write: newDeadline(), local: from, peer: target.address}
+	other := &conn{in: up, out: down, read: newDeadline(), write: newDeadline(), local: target.address, peer: from}
+	own.done = func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		delete(l.conns, own)
+	}
+	other.done = func() {}
+	timer := time.NewTimer(knobs.Latency * 2)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	select {
+	case target.incoming <- other:
+	case <-target.closed:
+		return nil, fmt.Errorf("dial %s: %w", address, ErrRefused)
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.conns[own] = other
+	return own, nil
+}
+
+// listener is an open address.
+type listener struct {
+	network  *Network
+	address  addr
+	incoming chan net.Conn
+	closed   chan struct{}
+	once     sync.Once
+}
+
+// Accept implements net.Listener.
+func (l *listener) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.incoming:
+		return c, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+// Close implements net.Listener.
+func (l *listener) Close() error {
+	l.once.Do(func() {
+		close(l.closed)
+		l.network.mu.Lock()
+		defer l.network.mu.Unlock()
+		delete(l.network.listeners, string(l.address))
+	})
+	return nil
+}
+
+// Addr implements net.Listener.
+func (l *listener) Addr() net.Addr { return l.address }
