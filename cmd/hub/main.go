@@ -1,0 +1,118 @@
+// Command farshore-hub is the server of a fleet of edge devices.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+
+	"github.com/farshore/farshore/hub"
+	"github.com/farshore/farshore/internal/config"
+	"github.com/farshore/farshore/internal/program"
+	"github.com/farshore/farshore/protocol"
+)
+
+const usage = `farshore-hub is the server of a fleet of edge devices.
+
+  farshore-hub serve       run the hub
+  farshore-hub admin-link  print a new one-time link that makes an administrator, good for 5 minutes
+  farshore-hub version
+
+Each command has --help. Every flag can be set by the environment: --mqtt-listen is FARSHORE_HUB_MQTT_LISTEN.
+`
+
+func main() {
+	os.Exit(program.Exit(os.Stderr, "farshore-hub", run(os.Args[1:])))
+}
+
+func run(args []string) error {
+	if len(args) == 0 {
+		fmt.Fprint(os.Stderr, usage)
+		return fmt.Errorf("%w: no command given", config.ErrUsage)
+	}
+	ctx, stop := program.Context()
+	defer stop()
+	switch args[0] {
+	case "serve":
+		return serve(ctx, args[1:])
+	case "admin-link":
+		return adminLink(ctx, args[1:])
+	case "version", "--version":
+		fmt.Println("farshore-hub", program.Version(), "protocol", protocol.Capability)
+		return nil
+	case "help", "--help", "-h":
+		fmt.Print(usage)
+		return nil
+	}
+	return fmt.Errorf("%w: unknown command %q: want serve, admin-link or version", config.ErrUsage, args[0])
+}
+
+func newFlags(name string) *flag.FlagSet {
+	fs := flag.NewFlagSet("farshore-hub "+name, flag.ContinueOnError)
+	fs.SetOutput(os.Stderr)
+	return fs
+}
+
+func serve(ctx context.Context, args []string) error {
+	var cfg hub.Config
+	var logLevel, logFormat string
+	fs := newFlags("serve")
+	fs.StringVar(&cfg.Data, "data", "", "folder of everything the hub keeps (required)")
+	fs.StringVar(&cfg.Listen, "listen", hub.DefaultListen, "public port: console, API and agents")
+	fs.StringVar(&cfg.MQTTListen, "mqtt-listen", hub.DefaultMQTTListen, "plain MQTT over TLS for agents, or off")
+	fs.StringVar(&cfg.PublicURL, "public-url", "", "how devices reach the public port, https://HOST:PORT (default: from --listen and the host name)")
+	fs.StringVar(&cfg.PublicMQTTURL, "public-mqtt-url", "", "how devices reach the MQTT port, mqtts://HOST:PORT (default: likewise)")
+	fs.StringVar(&cfg.AdminName, "admin-name", "admin", "name of the administrator that --admin-password-file is for")
+	fs.StringVar(&cfg.AdminPasswordFile, "admin-password-file", "", "file with the administrator's password, 12 characters or more")
+	fs.StringVar(&logLevel, "log-level", "info", "debug, info, warn or error")
+	fs.StringVar(&logFormat, "log-format", "text", "text or json")
+	fs.String("config", "", "YAML file with any of these settings")
+	if err := config.Parse(fs, args, config.Source{Prefix: "FARSHORE_HUB", FileFlag: "config"}); err != nil {
+		return err
+	}
+	if fs.NArg() > 0 {
+		return fmt.Errorf("%w: unexpected %q", config.ErrUsage, fs.Arg(0))
+	}
+	log, err := program.Logger(os.Stderr, logFormat, logLevel)
+	if err != nil {
+		return err
+	}
+	cfg.Log, cfg.Version, cfg.Listening = log, program.Version(), announce
+	h, err := hub.New(cfg)
+	if err != nil {
+		return err
+	}
+	return h.Run(ctx)
+}
+
+// announce prints what a person needs to go on, one `name: value` a line.
+func announce(a hub.Addresses) {
+	fmt.Printf("farshore-hub %s\n", program.Version())
+	fmt.Printf("address: %s\n", a.URL)
+	if a.MQTT != nil {
+		fmt.Printf("mqtt: %s\n", a.MQTTURL)
+	}
+	fmt.Printf("fingerprint: %s\n", a.Fingerprint)
+	if a.AdminLink != "" {
+		fmt.Printf("admin link: %s\n", a.AdminLink)
+		fmt.Println("There is no administrator yet: open this link within 5 minutes to make one; `farshore-hub admin-link` prints another.")
+	}
+}
+
+func adminLink(ctx context.Context, args []string) error {
+	fs := newFlags("admin-link")
+	data := fs.String("data", "", "data folder of the running hub (required)")
+	if err := config.Parse(fs, args, config.Source{Prefix: "FARSHORE_HUB"}); err != nil {
+		return err
+	}
+	if *data == "" {
+		return fmt.Errorf("%w: give the running hub's data folder with --data", config.ErrUsage)
+	}
+	link, err := hub.AskAdminLink(ctx, *data)
+	if err != nil {
+		return err
+	}
+	fmt.Println(link)
+	return nil
+}

@@ -1,0 +1,151 @@
+package hub
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/farshore/farshore/hub/commands"
+	"github.com/farshore/farshore/hub/events"
+	"github.com/farshore/farshore/hub/fleet"
+	"github.com/farshore/farshore/protocol"
+	"github.com/farshore/farshore/stacks/planner"
+	"github.com/farshore/farshore/waitingroom/admission"
+)
+
+// sweepEvery is how often commands that can no longer start are ended.
+const sweepEvery = 10 * time.Second
+
+// changes holds the fleet's changes until runChanges has passed them on. The fleet tells of them while it holds locks
+// that a session may wait for, so nothing is done on the spot. It is safe for concurrent use.
+type changes struct {
+	mu    sync.Mutex
+	queue []fleet.Change
+	ready chan struct{}
+}
+
+func newChanges() *changes { return &changes{ready: make(chan struct{}, 1)} }
+
+func (c *changes) add(change fleet.Change) {
+	c.mu.Lock()
+	c.queue = append(c.queue, change)
+	c.mu.Unlock()
+	select {
+	case c.ready <- struct{}{}:
+	default:
+	}
+}
+
+func (c *changes) take() []fleet.Change {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	out := c.queue
+	c.queue = nil
+	return out
+}
+
+// runChanges passes changes of devices on to the parts that go by them.
+func (h *Hub) runChanges(ctx context.Context) error {
+	for {
+		for _, c := range h.changes.take() {
+			h.deviceChanged(c)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-h.changes.ready:
+		}
+	}
+}
+
+func (h *Hub) deviceChanged(c fleet.Change) {
+	id := c.Device
+	switch c.Kind {
+	case fleet.ChangeRevoked, fleet.ChangeRemoved:
+		text := "This device was revoked: an operator can approve it again when it knocks."
+		h.sessions.Kick(id, &protocol.Error{Code: protocol.CodeRevoked, Text: text})
+		h.orders.Forget(id)
+		h.report(id, "end its commands", h.book.DeviceGone(id))
+		if c.Kind == fleet.ChangeRemoved {
+			h.overdue.forget(id)
+			h.report(id, "forget its snapshots", h.fold.Forget(id))
+		}
+	}
+	if c.Labels || c.Kind != fleet.ChangeLiveness {
+		h.report(id, "work out its stacks", h.planner.DeviceChanged(id))
+	}
+	if c.Settings {
+		h.sessions.Notify(id)
+	}
+	e := events.Event{Kind: "device." + string(c.Kind), Device: id}
+	if c.Kind == fleet.ChangeLiveness {
+		e.Text = fmt.Sprintf("%s, was %s", c.Liveness.State, c.Was)
+		e.Data = c.Liveness
+	}
+	h.events.Publish(e)
+}
+
+func (h *Hub) report(id protocol.DeviceID, doing string, err error) {
+	if err != nil {
+		h.log.Error("device changed: "+doing, "device", id, "error", err)
+	}
+}
+
+// sweep ends commands that can no longer start.
+func (h *Hub) sweep(ctx context.Context) error {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case now := <-tick.C:
+			if err := h.book.Sweep(now); err != nil {
+				h.log.Error("end expired commands", "error", err)
+			}
+		}
+	}
+}
+
+// notify says that the orders of a device may have changed.
+func (h *Hub) notify(id protocol.DeviceID) {
+	if h.sessions != nil { // parts may tell of what they found when they were opened
+		h.sessions.Notify(id)
+	}
+}
+
+func (h *Hub) acceptsCommands(id protocol.DeviceID) error {
+	_, err := sessionDevices{fleet: h.fleet}.Key(id)
+	return err
+}
+
+func (h *Hub) stackNotice(n planner.Notice) {
+	e := events.Event{Kind: n.Kind, Stack: n.Stack, Device: n.Device, Text: n.Text}
+	if n.Version != 0 || n.By != "" {
+		e.Data = map[string]any{"version": n.Version, "by": n.By}
+	}
+	h.events.Publish(e)
+}
+
+func (h *Hub) commandNotice(n commands.Notice) {
+	r := n.Record
+	h.events.Publish(events.Event{
+		Kind: n.Kind, Device: r.Device, Text: fmt.Sprintf("%s %s: %s", r.Kind, r.Target, r.State),
+		Data: map[string]any{"command": r.ID, "state": r.State, "by": r.By},
+	})
+}
+
+func (h *Hub) waitingNote(n admission.Note) {
+	h.events.Publish(events.Event{Kind: n.Kind, Device: n.Device, Text: n.Text})
+}
+
+func (h *Hub) deviceNote(id protocol.DeviceID, kind, text string) {
+	h.log.Warn(text, "device", id, "event", kind)
+	h.events.Publish(events.Event{Kind: kind, Device: id, Text: text})
+}
+
+func (h *Hub) settings(id protocol.DeviceID) protocol.Settings {
+	e, _ := h.fleet.Effective(id)
+	return e.Settings
+}

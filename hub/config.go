@@ -1,0 +1,102 @@
+package hub
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"time"
+)
+
+// Defaults of Config.
+const (
+	DefaultListen     = ":9443"
+	DefaultMQTTListen = ":8883"
+	// StopTimeout bounds a graceful stop.
+	StopTimeout = 10 * time.Second
+)
+
+// Config of a Hub. Data is required; zero values of the others mean what their comments say.
+type Config struct {
+	// Data is the folder of everything the hub keeps. It is made when missing.
+	Data string
+	// Listen is the address of the public port: console, API, agents. "": DefaultListen.
+	Listen string
+	// MQTTListen is the address of the plain MQTT port. "": DefaultMQTTListen; "off": none, agents use the public port.
+	MQTTListen string
+	// PublicURL and PublicMQTTURL are written into edge keys: how devices reach the two ports. "": made of the listening
+	// addresses and, where those name no host, this machine's host name.
+	PublicURL, PublicMQTTURL string
+	// AdminName and AdminPasswordFile make the first administrator, or change its password. "": "admin", and nobody.
+	AdminName, AdminPasswordFile string
+	// Console serves what is neither API nor for agents. Nil: nothing.
+	Console http.Handler
+	// Version of the build.
+	Version string
+	Log     *slog.Logger
+	// Listening is called when both ports are open, with their addresses. Nil: nobody is told.
+	Listening func(Addresses)
+	// ListenFunc opens listeners in place of net.Listen. Nil: TCP without keep-alive.
+	ListenFunc func(address string) (net.Listener, error)
+}
+
+// Addresses are where a running hub is.
+type Addresses struct {
+	// Public and MQTT are the listeners' addresses; MQTT is nil when it is off.
+	Public, MQTT net.Addr
+	// URL and MQTTURL are what edge keys say.
+	URL, MQTTURL string
+	// Fingerprint of the certificate that browsers and the CLI see.
+	Fingerprint string
+	// AdminLink makes the first administrator, once, within five minutes. "": there is one.
+	AdminLink string
+}
+
+func (c *Config) setDefaults() error {
+	if c.Data == "" {
+		return errors.New("no data folder: give one with --data")
+	}
+	if c.Listen == "" {
+		c.Listen = DefaultListen
+	}
+	if c.MQTTListen == "" {
+		c.MQTTListen = DefaultMQTTListen
+	}
+	if c.AdminName == "" {
+		c.AdminName = "admin"
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	if c.PublicURL != "" {
+		u, err := url.Parse(c.PublicURL)
+		if err != nil || u.Scheme != "https" || u.Host == "" {
+			return fmt.Errorf("public address %q: want https://HOST:PORT", c.PublicURL)
+		}
+	}
+	if c.PublicMQTTURL != "" {
+		u, err := url.Parse(c.PublicMQTTURL)
+		if err != nil || u.Scheme != "mqtts" || u.Host == "" {
+			return fmt.Errorf("public MQTT address %q: want mqtts://HOST:PORT", c.PublicMQTTURL)
+		}
+	}
+	return nil
+}
+
+// publicHost is what devices are told to dial for a listener: its own address, or this machine's name where it
+// listens on all.
+func publicHost(a net.Addr) string {
+	host, port, err := net.SplitHostPort(a.String())
+	if err != nil {
+		return a.String()
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() || host == "" {
+		if name, err := os.Hostname(); err == nil && name != "" {
+			host = name
+		}
+	}
+	return net.JoinHostPort(host, port)
+}

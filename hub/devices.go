@@ -1,0 +1,167 @@
+package hub
+
+import (
+	"context"
+	"crypto/ed25519"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/farshore/farshore/hub/commands"
+	"github.com/farshore/farshore/hub/fleet"
+	"github.com/farshore/farshore/protocol"
+	"github.com/farshore/farshore/stacks/planner"
+	"github.com/farshore/farshore/waitingroom/admission"
+)
+
+// sessionDevices is the fleet as the sessions see it.
+type sessionDevices struct {
+	fleet   *fleet.Registry
+	planner *planner.Planner
+}
+
+// Key implements session.Devices.
+func (s sessionDevices) Key(id protocol.DeviceID) (ed25519.PublicKey, error) {
+	d, ok := s.fleet.Device(id)
+	switch {
+	case !ok:
+		return nil, &protocol.Error{Code: protocol.CodeUnknown, Text: "This device is not known here: it has to join with an edge key."}
+	case d.Revoked != 0:
+		return nil, &protocol.Error{Code: protocol.CodeRevoked, Text: "This device was revoked: an operator can approve it again when it knocks."}
+	}
+	return d.Key, nil
+}
+
+// Boot implements session.Devices.
+func (s sessionDevices) Boot(id protocol.DeviceID) protocol.Boot {
+	d, _ := s.fleet.Device(id)
+	return d.Boot
+}
+
+// Hello implements session.Devices.
+func (s sessionDevices) Hello(id protocol.DeviceID, h *protocol.Hello) error {
+	if old, ok := s.fleet.Device(id); ok && h.BootCounter < old.Boot.Counter {
+		s.planner.Restored(id)
+	}
+	_, err := s.fleet.Update(id, func(d *fleet.Device) error {
+		copy(d.Boot.ID[:], h.BootID)
+		d.Boot.Counter = h.BootCounter
+		d.Mark = protocol.OrderMark{Epoch: h.OrderEpoch, Seq: h.OrderSeq}
+		d.Version, d.Capability, d.Mode = h.Version, h.Capability, max(h.Mode, protocol.ModeAsync)
+		if h.Wishes != nil {
+			d.Wishes = h.Wishes
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return s.planner.Holds(id, h.Desired)
+}
+
+// Contact implements session.Devices.
+func (s sessionDevices) Contact(id protocol.DeviceID, at time.Time, c protocol.Carrier) {
+	s.fleet.Contact(id, at, c)
+}
+
+// admissionDevices is the fleet as the waiting room sees it.
+type admissionDevices struct{ fleet *fleet.Registry }
+
+// Standing implements admission.Devices.
+func (a admissionDevices) Standing(id protocol.DeviceID) admission.Standing {
+	d, ok := a.fleet.Device(id)
+	switch {
+	case !ok:
+		if len(a.fleet.RevokedBefore(id, protocol.Facts{})) > 0 {
+			return admission.Revoked
+		}
+		return admission.Stranger
+	case d.Revoked != 0:
+		return admission.Revoked
+	}
+	return admission.Approved
+}
+
+// Alike implements admission.Devices.
+func (a admissionDevices) Alike(serial, machineID string) []admission.Alike {
+	var out []admission.Alike
+	for _, d := range a.fleet.Devices() {
+		like := admission.Alike{
+			ID: d.ID, Name: d.Name, Revoked: d.Revoked != 0,
+			Serial:  serial != "" && d.Facts.Serial == serial,
+			Machine: machineID != "" && d.Facts.MachineID == machineID,
+		}
+		if like.Serial || like.Machine {
+			out = append(out, like)
+		}
+	}
+	return out
+}
+
+// Admit implements admission.Devices.
+func (a admissionDevices) Admit(_ context.Context, in admission.Admitted) error {
+	if old, ok := a.fleet.Device(in.ID); ok {
+		if old.Revoked == 0 {
+			return nil
+		}
+		if err := a.fleet.Remove(in.ID); err != nil {
+			return err
+		}
+	}
+	if err := a.fleet.EnsureGroup(in.Group); err != nil {
+		return err
+	}
+	now := time.Now().Unix()
+	d := fleet.Device{
+		ID: in.ID, Key: in.Key, Name: in.Name, Group: in.Group, Profile: in.Profile, Labels: in.Labels, Wishes: in.Wishes,
+		Facts: in.Facts, Mode: max(in.Facts.Mode, protocol.ModeAsync), Confirmed: in.Confirmed, ApprovedBy: in.By,
+		Approved: now, Created: now, EnrolmentKey: in.EnrolmentKey,
+	}
+	if !in.NameGiven {
+		d.Name = a.freeName(in)
+	}
+	return a.fleet.Add(d)
+}
+
+// freeName makes a name that nobody chose unique, by the beginning of the device's id.
+func (a admissionDevices) freeName(in admission.Admitted) string {
+	taken := func(name string) bool {
+		return slices.ContainsFunc(a.fleet.Devices(), func(d fleet.Device) bool { return d.Name == name && d.Revoked == 0 })
+	}
+	if !taken(in.Name) {
+		return in.Name
+	}
+	return fmt.Sprintf("%.100s-%s", in.Name, in.ID[:6])
+}
+
+// sources is what a device shall have, from the parts that decide it.
+type sources struct {
+	fleet   *fleet.Registry
+	planner *planner.Planner
+	book    *commands.Book
+}
+
+// Settings implements orders.Sources.
+func (s sources) Settings(id protocol.DeviceID) protocol.Settings {
+	e, ok := s.fleet.Effective(id)
+	if !ok {
+		return protocol.DefaultSettings(protocol.ModeAsync)
+	}
+	return e.Settings
+}
+
+// Desired implements orders.Sources.
+func (s sources) Desired(id protocol.DeviceID) []protocol.Entry { return s.planner.Desired(id) }
+
+// Pending implements orders.Sources.
+func (s sources) Pending(id protocol.DeviceID, now time.Time) []protocol.Command {
+	return s.book.Pending(id, now)
+}
+
+// Repealed implements orders.Sources.
+func (s sources) Repealed(id protocol.DeviceID) []protocol.CommandID { return s.book.Repealed(id) }
+
+// Sent implements orders.Sources.
+func (s sources) Sent(id protocol.DeviceID, ids []protocol.CommandID) error {
+	return s.book.Sent(id, ids)
+}

@@ -1,0 +1,74 @@
+package hub
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/farshore/farshore/hub/edge"
+	"github.com/farshore/farshore/hub/fleet"
+	"github.com/farshore/farshore/hub/orders"
+	"github.com/farshore/farshore/protocol"
+	"github.com/farshore/farshore/stacks"
+	"github.com/farshore/farshore/stacks/planner"
+	"github.com/farshore/farshore/waitingroom/admission"
+)
+
+// fleetView is the fleet as the planner sees it.
+type fleetView struct{ fleet *fleet.Registry }
+
+// Check implements planner.Fleet.
+func (v fleetView) Check(selector string) error {
+	_, err := fleet.ParseSelector(selector)
+	return err
+}
+
+// Matching implements planner.Fleet.
+func (v fleetView) Matching(selector string) ([]protocol.DeviceID, error) {
+	sel, err := fleet.ParseSelector(selector)
+	if err != nil {
+		return nil, err
+	}
+	return v.fleet.Match(sel), nil
+}
+
+// Matches implements planner.Fleet.
+func (v fleetView) Matches(selector string, id protocol.DeviceID) (bool, error) {
+	sel, err := fleet.ParseSelector(selector)
+	if err != nil {
+		return false, err
+	}
+	d, ok := v.fleet.Device(id)
+	return ok && d.Revoked == 0 && sel.Matches(v.fleet.LabelsOf(id)), nil
+}
+
+// Target implements planner.Fleet.
+func (v fleetView) Target(id protocol.DeviceID) (stacks.Target, bool) {
+	d, ok := v.fleet.Device(id)
+	if !ok || d.Revoked != 0 {
+		return stacks.Target{}, false
+	}
+	return stacks.Target{Name: d.Name, Labels: v.fleet.LabelsOf(id)}, true
+}
+
+// acceptedSets keeps what devices are known to hold, and tells the planner of it.
+type acceptedSets struct {
+	orders.Store
+	planner *planner.Planner
+	log     *slog.Logger
+}
+
+// PutAcceptedSet implements orders.Store.
+func (a acceptedSets) PutAcceptedSet(id protocol.DeviceID, set []protocol.Entry) error {
+	if err := a.Store.PutAcceptedSet(id, set); err != nil {
+		return err
+	}
+	return a.planner.Holds(id, protocol.DesiredHash(set))
+}
+
+// knocker hands knocks from the public port to the waiting room.
+type knocker struct{ desk *admission.Desk }
+
+// Knock implements edge.Knocker.
+func (k knocker) Knock(ctx context.Context, r edge.KnockRequest) (protocol.KnockAnswer, error) {
+	return k.desk.Knock(ctx, admission.KnockRequest(r))
+}

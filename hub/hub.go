@@ -1,0 +1,365 @@
+// Package hub assembles the server: it opens the store, makes the parts, tells them of each other, and runs them on
+// two ports until it is stopped. What a part does is in its own package; no rule is here.
+//
+// The table of message handlers is in handlers.go, the adapters by which parts see each other in devices.go and
+// fleetview.go, what follows a change of a device in changes.go.
+package hub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/farshore/farshore/hub/access"
+	"github.com/farshore/farshore/hub/audit"
+	"github.com/farshore/farshore/hub/blobs"
+	"github.com/farshore/farshore/hub/broker"
+	"github.com/farshore/farshore/hub/commands"
+	"github.com/farshore/farshore/hub/edge"
+	"github.com/farshore/farshore/hub/events"
+	"github.com/farshore/farshore/hub/fleet"
+	"github.com/farshore/farshore/hub/identity"
+	"github.com/farshore/farshore/hub/orders"
+	"github.com/farshore/farshore/hub/session"
+	"github.com/farshore/farshore/hub/store"
+	"github.com/farshore/farshore/hub/vault"
+	"github.com/farshore/farshore/internal/doorway"
+	"github.com/farshore/farshore/protocol"
+	"github.com/farshore/farshore/snapshot/fold"
+	"github.com/farshore/farshore/stacks/compose"
+	"github.com/farshore/farshore/stacks/planner"
+	"github.com/farshore/farshore/waitingroom"
+	"github.com/farshore/farshore/waitingroom/admission"
+)
+
+// Hub is the server with all its parts.
+type Hub struct {
+	cfg Config
+	log *slog.Logger
+
+	store    *store.Store
+	identity *identity.Identity
+	audit    *audit.Log
+	access   *access.Access
+	events   *events.Bus
+	fleet    *fleet.Registry
+	planner  *planner.Planner
+	book     *commands.Book
+	blobs    *blobs.Server
+	fold     *fold.Fold
+	overdue  *overdue
+	desk     *admission.Desk
+	orders   *orders.Desk
+	sessions *session.Manager
+	broker   *broker.Broker
+	changes  *changes
+	door     *doorway.Door
+
+	public, mqtt net.Listener
+	addresses    Addresses
+}
+
+// New opens the data folder and both ports, so that what is in the way is said at once. It serves nobody before Run;
+// a Hub that is not run must be closed.
+func New(cfg Config) (*Hub, error) {
+	if err := cfg.setDefaults(); err != nil {
+		return nil, err
+	}
+	h := &Hub{cfg: cfg, log: cfg.Log}
+	if err := h.open(); err != nil {
+		return nil, errors.Join(err, h.Close())
+	}
+	return h, nil
+}
+
+func (h *Hub) open() (err error) {
+	if h.store, err = store.Open(h.cfg.Data); err != nil {
+		return err
+	}
+	if h.identity, err = identity.Open(h.cfg.Data); err != nil {
+		return err
+	}
+	if h.audit, err = audit.Open(filepath.Join(h.cfg.Data, audit.FileName)); err != nil {
+		return err
+	}
+	if h.access, err = access.New(access.Config{Store: h.store, Log: h.log}); err != nil {
+		return err
+	}
+	if err := h.firstAdmin(); err != nil {
+		return err
+	}
+	if err := h.listen(); err != nil {
+		return err
+	}
+	return h.assemble()
+}
+
+// firstAdmin sets the administrator's password from the file, where one is given.
+func (h *Hub) firstAdmin() error {
+	if h.cfg.AdminPasswordFile == "" {
+		return nil
+	}
+	raw, err := os.ReadFile(h.cfg.AdminPasswordFile)
+	if err != nil {
+		return fmt.Errorf("read the administrator's password: %w", err)
+	}
+	if err := h.access.SetAdmin(h.cfg.AdminName, strings.TrimRight(string(raw), "\r\n")); err != nil {
+		return fmt.Errorf("administrator's password from %q: %w", h.cfg.AdminPasswordFile, err)
+	}
+	return nil
+}
+
+func (h *Hub) listen() (err error) {
+	open := h.cfg.ListenFunc
+	if open == nil {
+		open = func(address string) (net.Listener, error) { return doorway.Listen(context.Background(), address) }
+	}
+	if h.public, err = open(h.cfg.Listen); err != nil {
+		return fmt.Errorf("public port: %w", err)
+	}
+	h.addresses = Addresses{Public: h.public.Addr(), URL: h.cfg.PublicURL, Fingerprint: h.identity.Fingerprint()}
+	if h.addresses.URL == "" {
+		h.addresses.URL = "https://" + publicHost(h.public.Addr())
+	}
+	if h.cfg.MQTTListen == "off" {
+		return nil
+	}
+	if h.mqtt, err = open(h.cfg.MQTTListen); err != nil {
+		return fmt.Errorf("MQTT port: %w", err)
+	}
+	h.addresses.MQTT, h.addresses.MQTTURL = h.mqtt.Addr(), h.cfg.PublicMQTTURL
+	if h.addresses.MQTTURL == "" {
+		h.addresses.MQTTURL = "mqtts://" + publicHost(h.mqtt.Addr())
+	}
+	return nil
+}
+
+// assemble makes the parts and tells them of each other.
+func (h *Hub) assemble() error {
+	secrets, err := vault.Open(h.cfg.Data)
+	if err != nil {
+		return err
+	}
+	if h.events, err = events.New(events.Config{Store: h.store, Log: h.log}); err != nil {
+		return err
+	}
+	h.changes = newChanges()
+	h.fleet, err = fleet.New(fleet.Config{
+		Store:   h.store,
+		Log:     h.log,
+		Changed: h.changes.add,
+		Online: func(id protocol.DeviceID) (protocol.Carrier, bool) {
+			if h.sessions == nil { // asked while the hub is being assembled
+				return "", false
+			}
+			return h.sessions.Online(id)
+		},
+	})
+	if err != nil {
+		return err
+	}
+	h.planner, err = planner.New(planner.Config{
+		Store: h.store,
+		Fleet: fleetView{h.fleet},
+		Vault: secrets,
+		Log:   h.log,
+		Validate: func(bundle map[string][]byte, env map[string]string) error {
+			_, err := compose.Validate(bundle, env)
+			return err
+		},
+		Notify: h.notify,
+		Events: h.stackNotice,
+	})
+	if err != nil {
+		return err
+	}
+	h.book, err = commands.New(commands.Config{
+		Store:   h.store,
+		Accepts: h.acceptsCommands,
+		Notify:  h.notify,
+		Events:  h.commandNotice,
+		Log:     h.log,
+	})
+	if err != nil {
+		return err
+	}
+	h.blobs = blobs.New(blobs.Config{
+		Store:  h.store,
+		Access: h.planner,
+		Chunk:  func(id protocol.DeviceID) uint32 { return h.settings(id).Chunk },
+		Log:    h.log,
+	})
+	h.fold = fold.New(fold.Config{Store: h.store, Log: h.log})
+	h.overdue = newOverdue()
+	h.desk, err = admission.New(admission.Config{
+		Store:   h.store,
+		Vault:   secrets,
+		Devices: admissionDevices{h.fleet},
+		Hub:     waitingroom.EdgeKey{HTTPS: h.addresses.URL, MQTT: h.addresses.MQTTURL, HubKey: h.identity.Public()},
+		Notify:  h.waitingNote,
+		Log:     h.log,
+	})
+	if err != nil {
+		return err
+	}
+	h.orders = orders.New(orders.Config{
+		Key:     h.identity.Key(),
+		Sources: sources{fleet: h.fleet, planner: h.planner, book: h.book},
+		Store:   acceptedSets{h.store, h.planner, h.log},
+		Log:     h.log,
+	})
+	h.sessions = session.New(session.Config{
+		Codec:    protocol.NewCodec(),
+		Devices:  sessionDevices{h.fleet, h.planner},
+		Orders:   h.orders,
+		Handlers: h.handlers(),
+		Snapshot: h.snapshotHash,
+		Event:    h.deviceNote,
+		Version:  h.cfg.Version,
+		Log:      h.log,
+	})
+	h.door = doorway.New(doorway.Config{})
+	h.broker, err = broker.New(broker.Config{
+		Sessions: h.sessions, TLS: h.identity.MQTTTLSConfig(), Door: h.door, Log: h.log,
+	})
+	return err
+}
+
+// Services are the parts by which people and programs work with a hub.
+type Services struct {
+	Access    *access.Access
+	Audit     *audit.Log
+	Events    *events.Bus
+	Fleet     *fleet.Registry
+	Planner   *planner.Planner
+	Commands  *commands.Book
+	Snapshots *fold.Fold
+	Waiting   *admission.Desk
+	Sessions  *session.Manager
+	Addresses Addresses
+}
+
+// Services returns the parts of a hub that was not closed.
+func (h *Hub) Services() Services {
+	return Services{
+		Access: h.access, Audit: h.audit, Events: h.events, Fleet: h.fleet, Planner: h.planner, Commands: h.book,
+		Snapshots: h.fold, Waiting: h.desk, Sessions: h.sessions, Addresses: h.addresses,
+	}
+}
+
+// Run serves until ctx ends, and then stops within StopTimeout: what was begun is finished, what is known is stored.
+func (h *Hub) Run(ctx context.Context) error {
+	public := edge.New(edge.Config{
+		Sessions: h.sessions, Knocker: knocker{h.desk}, Streams: h.broker, Web: h.web(), TLS: h.identity.TLSConfig(),
+		Door: h.door, Log: h.log,
+	})
+	// Two groups, so that what serves devices ends before what keeps their state.
+	keepCtx, stopKeeping := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopKeeping()
+	var keep errgroup.Group
+	for name, run := range map[string]func(context.Context) error{
+		"fleet": h.fleet.Run, "events": h.events.Run, "audit": h.audit.Run, "changes": h.runChanges, "commands": h.sweep,
+		"local socket": h.serveLocal,
+	} {
+		keep.Go(func() error { return h.part(keepCtx, name, run) })
+	}
+	serve, serveCtx := errgroup.WithContext(ctx)
+	serve.Go(func() error { return h.part(serveCtx, "waiting room", h.desk.Run) })
+	serve.Go(func() error { return h.part(serveCtx, "sessions", h.sessions.Run) })
+	serve.Go(func() error {
+		return h.part(serveCtx, "public port", func(ctx context.Context) error { return public.Serve(ctx, h.public) })
+	})
+	if h.mqtt != nil {
+		serve.Go(func() error {
+			return h.part(serveCtx, "MQTT port", func(ctx context.Context) error { return h.broker.Serve(ctx, h.mqtt) })
+		})
+	}
+	if !h.access.HasAdmin() {
+		h.addresses.AdminLink = h.adminLink()
+	}
+	if h.cfg.Listening != nil {
+		h.cfg.Listening(h.addresses)
+	}
+	err := within(StopTimeout, ctx, serve.Wait)
+	stopKeeping()
+	err = errors.Join(err, keep.Wait(), h.fleet.Close(), h.desk.Close())
+	return errors.Join(err, h.Close())
+}
+
+// part runs one part; its end without an error, when ctx has ended, is not one.
+func (h *Hub) part(ctx context.Context, name string, run func(context.Context) error) error {
+	err := run(ctx)
+	if err == nil || ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", name, err)
+}
+
+// within waits for wait, but not longer than limit after ctx has ended.
+func within(limit time.Duration, ctx context.Context, wait func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- wait() }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+	}
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case err := <-done:
+		return err
+	case <-timer.C:
+		return fmt.Errorf("not everything had stopped after %s", limit)
+	}
+}
+
+// Close lets go of the data folder and the ports. It may be called twice, and is called by Run.
+func (h *Hub) Close() error {
+	var errs []error
+	for _, l := range []net.Listener{h.public, h.mqtt} {
+		if l != nil {
+			if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+				errs = append(errs, err)
+			}
+		}
+	}
+	if h.audit != nil {
+		errs = append(errs, h.audit.Close())
+	}
+	if h.store != nil {
+		errs = append(errs, h.store.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// adminLink makes a one-time link that lets its bearer make the first administrator.
+func (h *Hub) adminLink() string {
+	return h.addresses.URL + "/first-start#" + h.access.AdminLink()
+}
+
+func (h *Hub) web() http.Handler {
+	if h.cfg.Console != nil {
+		return h.cfg.Console
+	}
+	return http.NotFoundHandler()
+}
+
+// record writes what the hub itself did into the audit trail.
+func (h *Hub) record(operation, detail string) {
+	err := h.audit.Record(audit.Entry{
+		Principal: access.System().String(), Operation: operation, Result: audit.ResultDone, Detail: detail,
+	})
+	if err != nil {
+		h.log.Error("write audit trail", "error", err)
+	}
+}

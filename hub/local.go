@@ -1,0 +1,37 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"path/filepath"
+
+	"github.com/farshore/farshore/internal/localsocket"
+)
+
+// SocketName is the Unix socket in the data folder by which `farshore-hub` asks the running hub.
+const SocketName = "hub.sock"
+
+// ErrNotRunning: no hub runs with the data folder.
+var ErrNotRunning = errors.New("no hub is running with this data folder")
+
+// serveLocal answers on the socket in the data folder.
+func (h *Hub) serveLocal(ctx context.Context) error {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /admin-link", func(w http.ResponseWriter, _ *http.Request) {
+		h.record("access.admin-link", "a one-time administrator link was made on the hub's machine")
+		_, _ = io.WriteString(w, h.adminLink()) // a caller that has gone needs no link
+	})
+	return localsocket.Serve(ctx, filepath.Join(h.cfg.Data, SocketName), mux, h.log)
+}
+
+// AskAdminLink asks the hub that runs with the data folder for a one-time administrator link.
+func AskAdminLink(ctx context.Context, data string) (string, error) {
+	link, err := localsocket.Ask(ctx, filepath.Join(data, SocketName), http.MethodPost, "/admin-link")
+	if errors.Is(err, localsocket.ErrNobody) {
+		return "", fmt.Errorf("%w: %q: start it with `farshore-hub serve`", ErrNotRunning, data)
+	}
+	return string(link), err
+}
