@@ -54,7 +54,7 @@ func (s *Server) frames(w http.ResponseWriter, r *http.Request, v *visit) {
 		s.refuse(w, v, statusOf(err), err)
 		return
 	}
-	reply, err := s.c.Sessions.Exchange(r.Context(), session.Request{Device: v.device, Boot: v.boot, Frame: frame, Tally: v.tally})
+	reply, err := s.c.Sessions.Exchange(r.Context(), session.Request{Device: v.device, Boot: v.boot, Frame: frame, Spent: v.spent})
 	if err != nil {
 		s.refuse(w, v, statusOf(err), err)
 		return

@@ -248,12 +248,26 @@ func TestFramesOverHTTPS(t *testing.T) {
 	if c, ok := h.Online(d.id); !ok || c != protocol.CarrierHTTPS {
 		t.Errorf("online %v by %q", ok, c)
 	}
+	d.post(t, protocol.PathFrames, "", frame(t, 2, protocol.KindEvent, strings.Repeat("x", 2000)))
 	h.mu.Lock()
 	h.revoked[d.id] = true
 	h.mu.Unlock()
 	resp, b = d.post(t, protocol.PathFrames, "", ack)
 	if resp.StatusCode != http.StatusForbidden || refusal(t, b).Code != protocol.CodeRevoked {
 		t.Errorf("after revoking: %s %v", resp.Status, refusal(t, b))
+	}
+	// The connection is over; its bytes are counted for what they were spent on.
+	for end := time.Now().Add(10 * time.Second); h.Spent(d.id)[protocol.ClassResults].Up == 0; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("nothing was counted")
+		}
+	}
+	c := h.Spent(d.id)
+	if up := c[protocol.ClassResults].Up; up < 100 || up > 2500 {
+		t.Errorf("the event was counted as %d bytes", up)
+	}
+	if down := c[protocol.ClassDesired].Down + c[protocol.ClassSession].Down; down < 500 || c.Total().Down != down {
+		t.Errorf("down: %+v", c)
 	}
 }
 

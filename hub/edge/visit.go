@@ -22,6 +22,14 @@ type visit struct {
 	// Set when the connection authenticated, by its own goroutine, which alone reads them.
 	device protocol.DeviceID
 	boot   protocol.Boot
+	answer protocol.Class // of the last answer, which is written when its handler has ended
+}
+
+// spent accounts for a request that was read, and for the answer to the one before it.
+func (v *visit) spent(up, down protocol.Class) {
+	v.tally.Up(uint8(up))
+	v.tally.Down(uint8(v.answer))
+	v.answer = down
 }
 
 // agentConn is an agent's connection as net/http is given it. That it is TLS is hidden, because net/http drops
@@ -93,6 +101,7 @@ func (s *Server) ended(v *visit) {
 		s.visits[v.device] = list
 	}
 	s.mu.Unlock()
+	v.tally.Down(uint8(v.answer))
 	s.c.Sessions.Spend(v.device, v.tally.Counts())
 }
 

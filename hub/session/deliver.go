@@ -130,7 +130,8 @@ func (d *device) collectOrders(now time.Time) {
 var never = time.Unix(1<<40, 0)
 
 // ordersDue is when orders that may have changed at since go out: at once at the beginning of a session and where
-// commands are pushed; at the device's next command tick; else not before the next session.
+// commands are pushed; at the device's next command tick; else not before the next session. On a carrier that pushes
+// the ticks are a grid from the session's beginning; else they are the exchanges that poll counts.
 func (d *device) ordersDue(since time.Time) time.Time {
 	f := d.settings().Command
 	interval, timed := f.Duration()
@@ -139,13 +140,23 @@ func (d *device) ordersDue(since time.Time) time.Time {
 		return since
 	case !timed:
 		return never
+	case d.current() != nil:
+		return nextTick(d.started.Add(d.slot%interval), since, interval)
+	case d.polling:
+		return since
 	}
-	tick := nextTick(d.started.Add(d.slot%interval), since, interval)
-	if d.current() != nil {
-		return tick
+	return never
+}
+
+// poll notes an exchange, and decides whether it counts as a command tick of the device: when the interval has passed
+// since the last that did, give or take what the network does. So the hub keeps to whatever grid the device has.
+func (d *device) poll(now time.Time) {
+	interval, timed := d.settings().Command.Duration()
+	slack := max(protocol.TickJoin, min(interval/10, 5*time.Second))
+	d.polling = timed && now.Sub(d.polled) >= interval-slack
+	if d.polling {
+		d.polled = now
 	}
-	// An exchange comes when the device's tick is, give or take what the network does.
-	return tick.Add(-max(protocol.TickJoin, min(interval/10, 5*time.Second)))
 }
 
 // nextTick is the first point after t of the grid that begins at base.

@@ -31,6 +31,8 @@ type device struct {
 	queue    []item
 	pending  int // bytes of messages in queue and in unacknowledged frames
 	orders   map[uint64]protocol.OrderMark
+	polled   time.Time // the last exchange that counted as a command tick
+	polling  bool      // the exchange that is being answered counts as one
 	repeatAt time.Time // when unacknowledged frames go again; zero: none are under way
 	waited   time.Duration
 	helloBy  time.Time // when to ask for a hello; zero: not

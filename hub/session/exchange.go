@@ -5,7 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/farshore/farshore/internal/meter"
 	"github.com/farshore/farshore/protocol"
 )
 
@@ -16,8 +15,8 @@ type Request struct {
 	Boot protocol.Boot
 	// Frame as it travelled. Empty: the device only asks whether there is something for it.
 	Frame []byte
-	// Tally counts the connection's bytes. nil: nobody counts.
-	Tally *meter.Tally
+	// Spent is told what the frame and its answer are for, so that their bytes can be accounted for. nil: nobody counts.
+	Spent func(up, down protocol.Class)
 }
 
 // Exchange processes a frame of the device and returns the one frame that answers it: a refusal, else the oldest
@@ -41,13 +40,11 @@ func (m *Manager) Exchange(_ context.Context, r Request) ([]byte, error) {
 	if err := d.admitExchange(r.Boot); err != nil {
 		return nil, err
 	}
-	if r.Tally == nil {
-		r.Tally = new(meter.Tally)
-	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	now := time.Now()
 	d.contact(now, protocol.CarrierHTTPS)
+	d.poll(now)
 	a := arrival{raw: r.Frame, boot: r.Boot, carrier: protocol.CarrierHTTPS, at: now}
 	var ans answer
 	if len(r.Frame) > 0 {
@@ -55,8 +52,14 @@ func (m *Manager) Exchange(_ context.Context, r Request) ([]byte, error) {
 	} else {
 		ans = d.ask(a)
 	}
-	r.Tally.Up(uint8(ans.up))
 	f := d.single(ans)
+	if r.Spent != nil {
+		down := protocol.ClassSession
+		if f != nil {
+			down = classOf(f.Messages)
+		}
+		r.Spent(ans.up, down)
+	}
 	if f == nil {
 		return nil, nil
 	}
@@ -66,7 +69,6 @@ func (m *Manager) Exchange(_ context.Context, r Request) ([]byte, error) {
 		d.drop()
 		return m.c.Codec.Encode(d.refusal(0, helloWanted()))
 	}
-	r.Tally.Down(uint8(classOf(f.Messages)))
 	return b, nil
 }
 

@@ -119,7 +119,7 @@ func (d *device) begin(f *protocol.Frame, a arrival) *protocol.Error {
 	s := d.settings()
 	d.slot = slotOf(d.id, min(shortest(s), 10*time.Minute))
 	d.greet(h)
-	d.opening = true
+	d.opening, d.polled = true, a.at
 	d.p.Lock()
 	d.dirty = a.at
 	d.p.Unlock()

@@ -274,7 +274,7 @@ func TestExchangesRepeatAndAsk(t *testing.T) {
 		if a.exchange(a.ack()) {
 			t.Error("an acknowledgement alone was answered although there is nothing to say")
 		}
-		time.Sleep(a.slot + 10*time.Second) // 10 s after a tick
+		time.Sleep(10 * time.Second)
 		h.give(a.id)
 		if a.exchange(a.ack()) {
 			t.Error("a command came before its tick")
@@ -285,8 +285,20 @@ func TestExchangesRepeatAndAsk(t *testing.T) {
 		}
 		time.Sleep(9900 * time.Millisecond) // the device's tick, a little early
 		a.exchange(a.ack())
+		a.exchange(a.ack())
 		if told, _, _ := a.state(); len(told) != 1 {
-			t.Error("the command did not come with the first contact after its tick")
+			t.Error("the command did not come with the tick")
+		}
+		// The device lays its ticks anew, and the hub keeps to them.
+		time.Sleep(83 * time.Second)
+		a.exchange(a.ack())
+		h.give(a.id)
+		for i := range 2 {
+			time.Sleep(30 * time.Second)
+			a.exchange(a.ack())
+			if told, _, _ := a.state(); len(told) != 1+i {
+				t.Errorf("%d commands came %d s after the last tick", len(told), 30*(i+1))
+			}
 		}
 		time.Sleep(2*time.Minute + 31*time.Second)
 		if _, ok := h.Online(a.id); ok {
