@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,6 +16,7 @@ import (
 	"github.com/farshore/farshore/hub/events"
 	"github.com/farshore/farshore/hub/fleet"
 	"github.com/farshore/farshore/protocol"
+	"github.com/farshore/farshore/waitingroom"
 )
 
 // makeGolden writes files of testdata that are not there. It never touches one that is: a file stands for what a
@@ -113,4 +116,59 @@ func TestStoredEventsAreReadForEver(t *testing.T) {
 		},
 		At: time.Unix(1_760_000_000, 0).UnixMilli(), Data: []byte(`{"version":3}`),
 	})
+}
+
+func TestStoredWaitingRoomIsReadForEver(t *testing.T) {
+	golden(t, enrolmentKeyAt("k1"), "waitingroom-key", waitingroom.EnrolmentKey{
+		ID: "k1", Name: "plant", SecretSealed: []byte("sealed"), Uses: 100, Used: 7, Expires: 1_760_003_600,
+		AutoApprove: &waitingroom.Rule{Serials: []string{"S-*"}, Hostnames: []string{"gw-*"}, Networks: []string{"192.0.2.0/24"}},
+		Group:       "norway/oslo", Labels: map[string]string{"line": "a"}, MaxWaiting: 50, SingleDevice: true, DeviceName: "pump 7",
+		Created: 1_760_000_000, CreatedBy: "anna",
+	})
+	golden(t, waitingAt("qz3x4y5w6v7u2t3s"), "waitingroom-device", waitingroom.Waiting{
+		ID: "qz3x4y5w6v7u2t3s", Key: bytes.Repeat([]byte{7}, 32), PairingCode: "ABCD-1234", EnrolmentKey: "k1",
+		Facts: protocol.Facts{Hostname: "pump"}, Labels: map[string]string{"tier": "gold"}, State: waitingroom.StateRejected,
+		First: 1_760_000_000, Last: 1_760_000_001, Count: 3, Remote: "192.0.2.7", Marks: []string{"this device was revoked before"},
+		Notes: []string{"note"}, Decided: 1_760_000_002, By: "anna", Charged: true,
+	})
+}
+
+func TestStoredOrdersAreReadForEver(t *testing.T) {
+	golden(t, acceptedAt("qz3x4y5w6v7u2t3s"), "orders", []protocol.Entry{{
+		EntryKey: protocol.EntryKey{Kind: 1, ID: 7}, Version: 3, Name: "web",
+		Files: []protocol.File{{Path: "compose.yml", Hash: protocol.HashOf([]byte("x")), Size: 1, Mode: 0o755}},
+		Env:   map[string]string{"TAG": "1"}, Pull: 2, RemoveVolumes: true, Nonce: 5,
+	}})
+}
+
+// TestEveryRecordHasAGoldenFile finds the functions that say where records live, and asks each for its file.
+func TestEveryRecordHasAGoldenFile(t *testing.T) {
+	sources, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var places []string
+	var tests strings.Builder
+	for _, name := range sources {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasSuffix(name, "_test.go") {
+			tests.Write(text)
+			continue
+		}
+		for _, m := range regexp.MustCompile(`(?m)^func (\w+)\(.*\) place \{`).FindAllSubmatch(text, -1) {
+			places = append(places, string(m[1]))
+		}
+	}
+	if len(places) < 15 {
+		t.Errorf("only %d places found: %v", len(places), places)
+	}
+	for _, p := range places {
+		used := regexp.MustCompile(`(golden\(t, |decode\[[\w.]+\]\()` + p + `\(`)
+		if !used.MatchString(tests.String()) {
+			t.Errorf("records at %s have no golden file: see golden", p)
+		}
+	}
 }
