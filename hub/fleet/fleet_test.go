@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/farshore/farshore/hub/fleet"
 	"github.com/farshore/farshore/hub/store"
@@ -422,4 +423,28 @@ func TestChangesAreToldWithWhatTheyTouch(t *testing.T) {
 	step("revoke", r.Revoke(a.ID), "revoked a")
 	step("revoke again", r.Revoke(a.ID))
 	step("remove", r.Remove(b.ID), "removed  labels settings")
+}
+
+func TestAContactDuringAnUpdateStays(t *testing.T) {
+	r, g := gated(t, nil)
+	d := newDevice(1, "one")
+	must(t, r.Add(d))
+	start := time.Unix(1_760_000_000, 0)
+	r.Contact(d.ID, start, protocol.CarrierHTTPS)
+	entered := g.entered.Load()
+	g.mu.Lock()
+	done := make(chan error)
+	go func() {
+		_, err := r.Update(d.ID, func(d *fleet.Device) error { d.Name, d.Version = "two", "1.1"; return nil })
+		done <- err
+	}()
+	for g.entered.Load() == entered {
+		runtime.Gosched()
+	}
+	r.Contact(d.ID, start.Add(time.Minute), protocol.CarrierMQTT)
+	g.mu.Unlock()
+	must(t, <-done)
+	if got := get(t, r, d.ID); got.LastContact != start.Unix()+60 || got.Carrier != protocol.CarrierMQTT || got.Version != "1.1" || got.Name != "two" {
+		t.Errorf("%+v", got)
+	}
 }
