@@ -165,7 +165,7 @@ func inMemory(t *testing.T, test func(t *testing.T, h *testHub, m *memory)) {
 		go func() { served <- h.http.Serve(m) }()
 		test(t, h, m)
 		h.kick()
-		_ = errors.Join(h.http.Close(), h.broker.Close())
+		_ = h.http.Close()
 		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
 			t.Error(err)
 		}

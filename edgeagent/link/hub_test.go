@@ -19,8 +19,7 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
-	mqtt "github.com/mochi-mqtt/server/v2"
-	"github.com/mochi-mqtt/server/v2/packets"
+	"github.com/eclipse/paho.mqtt.golang/packets"
 
 	"github.com/farshore/farshore/edgeagent/link"
 	"github.com/farshore/farshore/protocol"
@@ -29,26 +28,27 @@ import (
 
 // testHub is as little of a hub as carriers need: it authenticates by exporter signatures and hands frames to a function.
 type testHub struct {
-	t      *testing.T
-	key    ed25519.PrivateKey
-	cert   tls.Certificate
-	broker *mqtt.Server
-	http   *http.Server
-	codec  *protocol.Codec
-	https  string // addresses
-	mqtts  string
+	t     *testing.T
+	key   ed25519.PrivateKey
+	cert  tls.Certificate
+	http  *http.Server
+	codec *protocol.Codec
+	https string // addresses
+	mqtts string
 
 	mu       sync.Mutex
 	device   ed25519.PublicKey
 	frames   [][]byte
 	reply    []byte
 	revoked  bool
-	status   int // answered in place of 200, if not 0
+	code     byte // by which CONNECT is refused, if not 0
+	status   int  // answered in place of 200, if not 0
 	knock    func(exporter []byte, s protocol.SignedKnock) protocol.KnockAnswer
-	clients  []*mqtt.Client
+	clients  []*client
 	requests int
 	auths    int
 	arrived  chan struct{}
+	idle     chan net.Conn // connections of the web server that rest
 }
 
 func newTestHub(t *testing.T) *testHub {
@@ -57,15 +57,10 @@ func newTestHub(t *testing.T) *testHub {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &testHub{t: t, key: key, cert: edgeCertificate(t, key), codec: protocol.NewCodec(), arrived: make(chan struct{}, 100)}
-	caps := mqtt.NewDefaultServerCapabilities()
-	caps.MaximumPacketSize = protocol.MaxFrame + 256
-	h.broker = mqtt.New(&mqtt.Options{Capabilities: caps, Logger: slog.New(slog.DiscardHandler)})
-	if err := h.broker.AddHook(&hook{hub: h}, nil); err != nil {
-		t.Fatal(err)
-	}
+	h := &testHub{t: t, key: key, cert: edgeCertificate(t, key), codec: protocol.NewCodec(), arrived: make(chan struct{}, 100), idle: make(chan net.Conn, 100)}
 	h.http = &http.Server{
 		Handler: http.HandlerFunc(h.serve), ErrorLog: log.New(io.Discard, "", 0),
+		ConnState: h.state,
 		ConnContext: func(ctx context.Context, _ net.Conn) context.Context {
 			return context.WithValue(ctx, visitKey{}, new(visit))
 		},
@@ -119,10 +114,16 @@ func (h *testHub) listen(host string) {
 		}
 	})
 	h.t.Cleanup(func() {
-		_ = errors.Join(h.http.Close(), mq.Close(), h.broker.Close())
+		_ = errors.Join(h.http.Close(), mq.Close())
 		h.kick()
 		wg.Wait()
 	})
+}
+
+func (h *testHub) state(c net.Conn, s http.ConnState) {
+	if s == http.StateIdle {
+		h.idle <- c
+	}
 }
 
 // kick ends all MQTT connections.
@@ -130,7 +131,7 @@ func (h *testHub) kick() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, c := range h.clients {
-		c.Stop(errors.New("kicked"))
+		_ = c.Close()
 	}
 	h.clients = nil
 }
@@ -144,52 +145,87 @@ type stream struct {
 func (h *testHub) mqtt(c net.Conn, t *tls.Conn) {
 	defer c.Close()
 	if t.Handshake() == nil {
-		_ = h.broker.EstablishConnection("", stream{Conn: c, state: t.ConnectionState})
+		h.speak(stream{Conn: c, state: t.ConnectionState})
 	}
 }
 
-type hook struct {
-	mqtt.HookBase
-	hub *testHub
+// client is a connected device as a broker sees it.
+type client struct {
+	stream
+	mu sync.Mutex
+	id protocol.DeviceID
 }
 
-func (*hook) ID() string { return "test" }
-
-func (*hook) Provides(b byte) bool {
-	return bytes.Contains([]byte{mqtt.OnConnectAuthenticate, mqtt.OnACLCheck, mqtt.OnPublish, mqtt.OnSessionEstablished}, []byte{b})
+func (c *client) write(p packets.ControlPacket) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return p.Write(c.stream)
 }
 
-func (k *hook) OnConnectAuthenticate(cl *mqtt.Client, pk packets.Packet) bool {
-	h := k.hub
-	state := cl.Net.Conn.(stream).state()
+// speak is the least of a broker: it authenticates, answers, and hands over what is published to the device's own topic. The real
+// one is tried together with the real agent in internal/fleettest.
+func (h *testHub) speak(s stream) {
+	c := &client{stream: s}
+	first, err := packets.ReadPacket(s)
+	connect, ok := first.(*packets.ConnectPacket)
+	if err != nil || !ok {
+		return
+	}
+	ack := packets.NewControlPacket(packets.Connack).(*packets.ConnackPacket)
+	if ack.ReturnCode = h.admit(connect, s); ack.ReturnCode != packets.Accepted {
+		_ = c.write(ack)
+		return
+	}
+	c.id = protocol.DeviceID(connect.ClientIdentifier)
+	h.mu.Lock()
+	h.clients = append(h.clients, c)
+	h.mu.Unlock()
+	for err = c.write(ack); err == nil; {
+		var p packets.ControlPacket
+		if p, err = packets.ReadPacket(s); err != nil {
+			return
+		}
+		switch p := p.(type) {
+		case *packets.SubscribePacket:
+			ack := packets.NewControlPacket(packets.Suback).(*packets.SubackPacket)
+			ack.MessageID, ack.ReturnCodes = p.MessageID, []byte{0}
+			if len(p.Topics) != 1 || p.Topics[0] != protocol.DownTopic(c.id) {
+				ack.ReturnCodes[0] = 0x80
+			}
+			err = c.write(ack)
+		case *packets.PingreqPacket:
+			err = c.write(packets.NewControlPacket(packets.Pingresp))
+		case *packets.PublishPacket:
+			if p.TopicName != protocol.UpTopic(c.id) || p.Qos != 0 || p.Retain {
+				return
+			}
+			h.got(p.Payload)
+		default:
+			return
+		}
+	}
+}
+
+func (h *testHub) admit(p *packets.ConnectPacket, s stream) byte {
+	state := s.state()
 	exporter, err := protocol.Exporter(&state)
 	if err != nil {
-		return false
+		return packets.ErrRefusedNotAuthorised
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	err = protocol.VerifyConnection(h.device, protocol.PurposeMQTT, string(pk.Connect.Username), exporter, pk.Connect.Password)
-	_, bootErr := protocol.ParseBoot(string(pk.Connect.Username))
-	return err == nil && bootErr == nil && pk.Connect.ClientIdentifier == string(protocol.DeviceIDFor(h.device)) &&
-		pk.Connect.Keepalive > 0 && !h.revoked
-}
-
-func (k *hook) OnSessionEstablished(cl *mqtt.Client, _ packets.Packet) {
-	k.hub.mu.Lock()
-	k.hub.clients = append(k.hub.clients, cl)
-	k.hub.mu.Unlock()
-}
-
-func (k *hook) OnACLCheck(cl *mqtt.Client, topic string, write bool) bool {
-	if write {
-		return topic == protocol.UpTopic(protocol.DeviceID(cl.ID))
+	_, bootErr := protocol.ParseBoot(p.Username)
+	switch {
+	case p.ProtocolVersion != 4:
+		return packets.ErrRefusedBadProtocolVersion
+	case h.code != 0:
+		return h.code
+	case h.revoked, bootErr != nil, p.Keepalive == 0, p.WillFlag, !p.CleanSession,
+		p.ClientIdentifier != string(protocol.DeviceIDFor(h.device)),
+		protocol.VerifyConnection(h.device, protocol.PurposeMQTT, p.Username, exporter, p.Password) != nil:
+		return packets.ErrRefusedNotAuthorised
 	}
-	return topic == protocol.DownTopic(protocol.DeviceID(cl.ID))
-}
-
-func (k *hook) OnPublish(_ *mqtt.Client, pk packets.Packet) (packets.Packet, error) {
-	k.hub.got(pk.Payload)
-	return pk, nil
+	return packets.Accepted
 }
 
 func (h *testHub) got(frame []byte) {
@@ -205,9 +241,9 @@ func (h *testHub) push(frame []byte) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	cl := h.clients[len(h.clients)-1]
-	err := cl.WritePacket(packets.Packet{
-		FixedHeader: packets.FixedHeader{Type: packets.Publish}, TopicName: protocol.DownTopic(protocol.DeviceID(cl.ID)), Payload: frame,
-	})
+	p := packets.NewControlPacket(packets.Publish).(*packets.PublishPacket)
+	p.TopicName, p.Payload = protocol.DownTopic(cl.id), frame
+	err := cl.write(p)
 	if err != nil {
 		h.t.Error(err)
 	}
@@ -237,7 +273,7 @@ func (h *testHub) serve(w http.ResponseWriter, r *http.Request) {
 		}
 		defer ws.CloseNow()
 		c := websocket.NetConn(context.Background(), ws, websocket.MessageBinary)
-		_ = h.broker.EstablishConnection("", stream{Conn: c, state: func() tls.ConnectionState { return *r.TLS }})
+		h.speak(stream{Conn: c, state: func() tls.ConnectionState { return *r.TLS }})
 	default:
 		http.NotFound(w, r)
 	}

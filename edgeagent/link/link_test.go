@@ -179,6 +179,21 @@ func TestRefusalsAreToldApartFromFaults(t *testing.T) {
 	})
 }
 
+func TestMQTTRefusalsHaveReasons(t *testing.T) {
+	h := newTestHub(t)
+	h.listen("127.0.0.1")
+	cfg := h.agent().cfg
+	for code, want := range map[byte]protocol.Code{2: protocol.CodeCopy, 3: protocol.CodeBusy, 4: protocol.CodeBadSignature} {
+		h.mu.Lock()
+		h.code = code
+		h.mu.Unlock()
+		var refused *protocol.Error
+		if err := link.NewMQTT(cfg).Connect(within(t)); !errors.As(err, &refused) || refused.Code != want || refused.Text == "" {
+			t.Errorf("return code %d: %v, want %v with a text", code, err, want)
+		}
+	}
+}
+
 func TestLossIsToldOnce(t *testing.T) {
 	for _, name := range []string{"mqtt", "websocket"} {
 		t.Run(name, func(t *testing.T) {
@@ -238,8 +253,12 @@ func TestOneSignatureForManyRequests(t *testing.T) {
 	if h.auths != 1 || h.requests != 5 {
 		t.Errorf("%d signatures for %d requests, want 1 for 5", h.auths, h.requests)
 	}
-	h.http.SetKeepAlivesEnabled(false) // closes idle connections, as a hub or a proxy does after a while
-	h.http.SetKeepAlivesEnabled(true)
+	for range 4 {
+		<-h.idle
+	}
+	if err := (<-h.idle).Close(); err != nil { // as a hub or a proxy does after a while
+		t.Fatal(err)
+	}
 	if err := tr.Send(within(t), []byte("again")); err != nil {
 		t.Fatalf("after the hub closed the connection: %v", err)
 	}
@@ -304,7 +323,7 @@ func TestHubThatBreaksMQTT(t *testing.T) {
 			h.mu.Lock()
 			cl := h.clients[len(h.clients)-1]
 			h.mu.Unlock()
-			if _, err := cl.Net.Conn.Write(send); err != nil {
+			if _, err := cl.Write(send); err != nil {
 				t.Fatal(err)
 			}
 			select {

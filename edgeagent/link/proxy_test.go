@@ -84,25 +84,21 @@ func through(proxy *url.URL) func(*url.URL) (*url.URL, error) {
 }
 
 func TestThroughARealProxy(t *testing.T) {
-	h := newTestHub(t)
-	h.listen("127.0.0.1")
-	proxy := tinyproxy(t, port(t, h.https), port(t, h.mqtts))
 	each(t, func(t *testing.T, open func(link.Config) link.Transport) {
-		h.t, h.frames, h.reply = t, nil, nil
+		h := newTestHub(t)
+		h.listen("127.0.0.1")
 		a := h.agent()
-		a.cfg.Proxy = through(proxy)
+		a.cfg.Proxy = through(tinyproxy(t, port(t, h.https), port(t, h.mqtts)))
 		roundTrip(t, h, a, open(a.cfg))
+		h.knock = func([]byte, protocol.SignedKnock) protocol.KnockAnswer {
+			return protocol.KnockAnswer{State: protocol.KnockWaiting}
+		}
+		k := link.NewKnocker(a.cfg)
+		defer k.Close()
+		if _, err := k.Knock(within(t), func([]byte) ([]byte, error) { return protocol.Marshal(protocol.SignedKnock{}) }); err != nil {
+			t.Errorf("knock: %v", err)
+		}
 	})
-	h.knock = func([]byte, protocol.SignedKnock) protocol.KnockAnswer {
-		return protocol.KnockAnswer{State: protocol.KnockWaiting}
-	}
-	cfg := h.agent().cfg
-	cfg.Proxy = through(proxy)
-	k := link.NewKnocker(cfg)
-	defer k.Close()
-	if _, err := k.Knock(within(t), func([]byte) ([]byte, error) { return protocol.Marshal(protocol.SignedKnock{}) }); err != nil {
-		t.Errorf("knock: %v", err)
-	}
 }
 
 func TestWhatAProxySaysIsPassedOn(t *testing.T) {

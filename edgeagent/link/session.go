@@ -72,27 +72,38 @@ func (s *mqttSession) begin(ctx context.Context) error {
 }
 
 func (s *mqttSession) answers(ctx context.Context, pong <-chan struct{}) error {
-	select {
-	case code := <-s.connack:
-		if code != packets.Accepted {
-			return refusedConnect(code)
-		}
-	case <-s.done:
-		return s.cause()
-	case <-ctx.Done():
-		return unreachable("no answer to MQTT CONNECT: %w", context.Cause(ctx))
+	code, err := s.code(ctx, s.connack)
+	switch {
+	case err != nil:
+		return fmt.Errorf("MQTT CONNECT: %w", err)
+	case code != packets.Accepted:
+		return refusedConnect(code)
 	}
-	select {
-	case code := <-s.suback:
-		if code != 0 {
-			return unreachable("the hub refused the subscription of the device's own topic (code %#x)", code)
-		}
-	case <-s.done:
-		return s.cause()
-	case <-ctx.Done():
-		return unreachable("no answer to MQTT SUBSCRIBE: %w", context.Cause(ctx))
+	code, err = s.code(ctx, s.suback)
+	switch {
+	case err != nil:
+		return fmt.Errorf("MQTT SUBSCRIBE: %w", err)
+	case code != 0:
+		return unreachable("the hub refused the subscription of the device's own topic (code %#x)", code)
 	}
 	return s.await(ctx, pong)
+}
+
+// code waits for the return code in an answer. One that came before the connection ended counts.
+func (s *mqttSession) code(ctx context.Context, answer <-chan byte) (byte, error) {
+	select {
+	case code := <-answer:
+		return code, nil
+	case <-s.done:
+	case <-ctx.Done():
+		return 0, unreachable("no answer: %w", context.Cause(ctx))
+	}
+	select {
+	case code := <-answer:
+		return code, nil
+	default:
+		return 0, s.cause()
+	}
 }
 
 func (s *mqttSession) await(ctx context.Context, pong <-chan struct{}) error {

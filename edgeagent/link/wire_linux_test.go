@@ -3,6 +3,7 @@ package link_test
 import (
 	"context"
 	"crypto/ed25519"
+	"errors"
 	"net"
 	"sync"
 	"testing"
@@ -34,7 +35,7 @@ func (w *wire) dial(ctx context.Context, network, address string) (net.Conn, err
 
 // cost is what the latest connection has put on the wire in both directions: payload, and for each segment 52 bytes of IPv4 and
 // TCP headers with timestamps (60 for the two SYNs). It waits until all is acknowledged, delayed acknowledgements included.
-func (w *wire) cost(t *testing.T) (bytes, segments uint64) {
+func (w *wire) cost(t *testing.T) uint64 {
 	t.Helper()
 	w.mu.Lock()
 	raw, err := w.conns[len(w.conns)-1].SyscallConn()
@@ -51,89 +52,97 @@ func (w *wire) cost(t *testing.T) (bytes, segments uint64) {
 			break
 		}
 		last = info
-		time.Sleep(100 * time.Millisecond) // beyond the 40 ms of a delayed acknowledgement
+		time.Sleep(60 * time.Millisecond) // beyond the 40 ms of a delayed acknowledgement
 	}
 	if info.Total_retrans != 0 {
 		t.Skip("the loopback interface lost segments; what was counted is not what a connection costs")
 	}
-	segments = uint64(info.Segs_in) + uint64(info.Segs_out)
-	return info.Bytes_acked + info.Bytes_received + segments*52 + 2*8, segments
+	segments := uint64(info.Segs_in) + uint64(info.Segs_out)
+	return info.Bytes_acked + info.Bytes_received + segments*52 + 2*8
+}
+
+// least runs a thing until it costs no more than most, and returns the least that it has cost in five tries: what it costs when no
+// end was too slow to let an acknowledgement travel with its answer.
+func (w *wire) least(t *testing.T, most uint64, run func() error) uint64 {
+	t.Helper()
+	least := uint64(1 << 62)
+	for range 5 {
+		conns, before := len(w.conns), uint64(0)
+		if conns > 0 {
+			before = w.cost(t)
+		}
+		if err := run(); err != nil {
+			t.Fatal(err)
+		}
+		if len(w.conns) > conns { // a connection of its own
+			before = 0
+		}
+		if least = min(least, w.cost(t)-before); least <= most {
+			break
+		}
+	}
+	return least
 }
 
 // TestWireBudget holds what a connection costs with the key exchange of profile satellite to the numbers of the protocol's design.
 func TestWireBudget(t *testing.T) {
 	h := newTestHub(t)
 	h.listen("127.0.0.1")
-	w := &wire{}
-	a := h.agent()
-	a.cfg.DialContext, a.cfg.KeyExchange = w.dial, protocol.KeyExchangeClassic
-
-	within := func(what string, got, most uint64) {
-		t.Helper()
-		t.Logf("%-48s %5d B", what, got)
-		if got > most {
-			t.Errorf("%s costs %d B, at most %d are allowed", what, got, most)
-		}
-	}
-	tr := link.NewMQTT(a.cfg)
-	defer tr.Close()
-	if err := tr.Connect(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	connect, segments := w.cost(t)
-	t.Logf("%d segments", segments)
-	within("MQTT: connect, authenticate, subscribe, ping", connect, 2100)
-	if err := tr.Ping(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	ping, _ := w.cost(t)
-	within("MQTT: ping", ping-connect, 210)
-	if err := tr.Send(t.Context(), make([]byte, 40)); err != nil {
-		t.Fatal(err)
-	}
-	<-h.arrived
-	send, _ := w.cost(t)
-	within("MQTT: frame of 40 B up", send-ping, 200)
-
-	https := link.NewHTTPS(a.cfg)
-	defer https.Close()
 	h.reply = make([]byte, 40)
-	if err := https.Send(t.Context(), make([]byte, 40)); err != nil {
-		t.Fatal(err)
-	}
-	fresh, _ := w.cost(t)
-	within("HTTPS: frame of 40 B up and down, fresh", fresh, 2240)
-	if err := https.Send(t.Context(), make([]byte, 40)); err != nil {
-		t.Fatal(err)
-	}
-	kept, _ := w.cost(t)
-	within("HTTPS: frame of 40 B up and down, kept alive", kept-fresh, 460)
-
 	h.knock = func([]byte, protocol.SignedKnock) protocol.KnockAnswer {
 		return protocol.KnockAnswer{State: protocol.KnockWaiting, Time: time.Now().UnixMilli(), PairingCode: "ABCD-1234"}
 	}
-	a.cfg.KeyExchange = 0
-	k := link.NewKnocker(a.cfg)
-	defer k.Close()
-	_, err := k.Knock(t.Context(), func(exporter []byte) ([]byte, error) {
-		pub := a.cfg.Key.Public().(ed25519.PublicKey)
-		body, err := protocol.Marshal(protocol.Knock{
-			Key: pub, EnrolmentKey: "k7d2m4qa", Proof: waitingroom.ConnectionProof(a.cfg.EdgeKey.Secret, exporter, pub),
-			Facts: protocol.Facts{
-				Hostname: "gateway-oslo-12", OS: "Debian GNU/Linux 12 (bookworm)", Arch: "arm64", Engine: "docker 20.10.24",
-				Serial: "10000000deadbeef", MachineID: "0123456789abcdef0123456789abcdef", Version: "1.0.0", Capability: 1, Mode: 1,
-			},
-		})
-		if err != nil {
-			return nil, err
+	w := &wire{}
+	a := h.agent()
+	a.cfg.DialContext, a.cfg.KeyExchange = w.dial, protocol.KeyExchangeClassic
+	ctx, frame := t.Context(), make([]byte, 40)
+	mqtt, https, k := link.NewMQTT(a.cfg), link.NewHTTPS(a.cfg), link.NewKnocker(a.cfg)
+	defer func() { _ = errors.Join(mqtt.Close(), https.Close(), k.Close()) }()
+
+	const closing = 4*52 + 2*24 // two FINs, their acknowledgements, two close_notify
+	fresh := func(tr link.Transport, then func() error) func() error {
+		return func() error { return errors.Join(tr.Close(), tr.Connect(ctx), then()) }
+	}
+	knock := func() error {
+		_, err := k.Knock(ctx, func(exporter []byte) ([]byte, error) { return typicalKnock(a.cfg, exporter) })
+		return err
+	}
+	for _, c := range []struct {
+		what string
+		run  func() error
+		more uint64
+		most uint64
+	}{
+		{"MQTT: connect, authenticate, subscribe, ping", fresh(mqtt, func() error { return nil }), 0, 2100},
+		{"MQTT: ping", func() error { return mqtt.Ping(ctx) }, 0, 204},
+		{"MQTT: frame of 40 B up", func() error { defer func() { <-h.arrived }(); return mqtt.Send(ctx, frame) }, 0, 190},
+		{"HTTPS: 40 B up and down, fresh connection", fresh(https, func() error { return https.Send(ctx, frame) }), 0, 2240},
+		{"HTTPS: 40 B up and down, kept alive", func() error { return https.Send(ctx, frame) }, 0, 400},
+		{"knock: fresh connection, closed afterwards", func() error { return errors.Join(k.Close(), knock()) }, closing, 30_000 / 9},
+		{"knock: kept alive", knock, 0, 900},
+	} {
+		got := w.least(t, c.most-c.more, c.run) + c.more
+		t.Logf("%-46s %5d B", c.what, got)
+		if got > c.most {
+			t.Errorf("%s: %d B, at most %d are allowed", c.what, got, c.most)
 		}
-		return protocol.Marshal(protocol.SignedKnock{Knock: body, Sig: protocol.SignConnection(a.cfg.Key, protocol.PurposeKnock, string(body), exporter)})
+	}
+}
+
+// typicalKnock is a knock of a device that says all there is to say.
+func typicalKnock(cfg link.Config, exporter []byte) ([]byte, error) {
+	pub := cfg.Key.Public().(ed25519.PublicKey)
+	body, err := protocol.Marshal(protocol.Knock{
+		Key: pub, EnrolmentKey: "k7d2m4qa", Proof: waitingroom.ConnectionProof(cfg.EdgeKey.Secret, exporter, pub),
+		Facts: protocol.Facts{
+			Hostname: "gateway-oslo-12", OS: "Debian GNU/Linux 12 (bookworm)", Arch: "arm64", Engine: "docker 20.10.24",
+			Serial: "10000000deadbeef", MachineID: "0123456789abcdef0123456789abcdef", Version: "1.0.0", Capability: 1, Mode: 1,
+		},
 	})
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	knock, _ := w.cost(t)
-	const closing = 4*52 + 2*24
-	within("knock, fresh connection, closed afterwards", knock+closing, 3300)
-	within("a day in the waiting room after the first hour", 9*(knock+closing), 30_000)
+	return protocol.Marshal(protocol.SignedKnock{
+		Knock: body, Sig: protocol.SignConnection(cfg.Key, protocol.PurposeKnock, string(body), exporter),
+	})
 }
