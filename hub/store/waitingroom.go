@@ -43,17 +43,17 @@ func (s *Store) LoadWaitingRoom() (keys []waitingroom.EnrolmentKey, waiting []wa
 
 // PutEnrolmentKey stores an enrolment key, new or changed.
 func (s *Store) PutEnrolmentKey(k waitingroom.EnrolmentKey) error {
-	return s.db.Update(func(tx *bbolt.Tx) error { return put(tx, enrolmentKeyAt(k.ID), k) })
+	return s.update(func(tx *bbolt.Tx) error { return put(tx, enrolmentKeyAt(k.ID), k) })
 }
 
 // RemoveEnrolmentKey removes an enrolment key; one that is not there is no error.
 func (s *Store) RemoveEnrolmentKey(id string) error {
-	return s.db.Update(func(tx *bbolt.Tx) error { return remove(tx, enrolmentKeyAt(id)) })
+	return s.update(func(tx *bbolt.Tx) error { return remove(tx, enrolmentKeyAt(id)) })
 }
 
 // PutWaiting stores devices in the waiting room, new or changed. Calls at the same time share a transaction.
 func (s *Store) PutWaiting(waiting ...waitingroom.Waiting) error {
-	return s.db.Batch(func(tx *bbolt.Tx) error {
+	return s.batch(func(tx *bbolt.Tx) error {
 		for _, w := range waiting {
 			if err := put(tx, waitingAt(w.ID), w); err != nil {
 				return err
@@ -66,7 +66,7 @@ func (s *Store) PutWaiting(waiting ...waitingroom.Waiting) error {
 // ChargeWaiting stores a device in the waiting room and adds uses, which may be negative, to what its enrolment key has
 // used; a key that was removed meanwhile counts nothing. Calls at the same time share a transaction.
 func (s *Store) ChargeWaiting(w waitingroom.Waiting, uses int) error {
-	return s.db.Batch(func(tx *bbolt.Tx) error {
+	return s.batch(func(tx *bbolt.Tx) error {
 		k, err := get[waitingroom.EnrolmentKey](tx, enrolmentKeyAt(w.EnrolmentKey))
 		switch {
 		case err == nil:
@@ -83,5 +83,5 @@ func (s *Store) ChargeWaiting(w waitingroom.Waiting, uses int) error {
 
 // RemoveWaiting removes a device from the waiting room. Calls at the same time share a transaction.
 func (s *Store) RemoveWaiting(id protocol.DeviceID) error {
-	return s.db.Batch(func(tx *bbolt.Tx) error { return remove(tx, waitingAt(id)) })
+	return s.batch(func(tx *bbolt.Tx) error { return remove(tx, waitingAt(id)) })
 }
