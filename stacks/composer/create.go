@@ -5,12 +5,16 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/containerd/errdefs"
 	"github.com/docker/compose/v2/pkg/api"
 	"github.com/docker/docker/api/types/container"
 )
+
+// lateCreate bounds how long to wait for a container that the engine is still making for a composer that was killed.
+const lateCreate = 20 * time.Second
 
 // create lets the library create and recreate containers. A composer that was killed may have sent a last request that
 // the engine carries out only now, after heal looked: its container then holds a name that is wanted, or is taken for
@@ -21,7 +25,13 @@ func (r *run) create(ctx context.Context, p *project) error {
 		RecreateDependencies: api.RecreateDiverged, Inherit: true, QuietPull: true,
 	}
 	err := r.eng.compose.Create(ctx, p.detached(), opts)
-	if err != nil && reNameInUse.MatchString(err.Error()) && ctx.Err() == nil {
+	for began := time.Now(); ownNameInUse(p, err) && time.Since(began) < lateCreate; {
+		// The engine reserves the name first and shows the container when it has made its layer.
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(poll):
+		}
 		if err := r.heal(ctx, p); err != nil {
 			return err
 		}
@@ -39,6 +49,27 @@ func (r *run) create(ctx context.Context, p *project) error {
 		return fmt.Errorf("create containers: %w", err)
 	}
 	return nil
+}
+
+// ownNameInUse says whether err is about a container name that belongs to the project. Those of others were refused
+// before anything was changed.
+func ownNameInUse(p *project, err error) bool {
+	if err == nil {
+		return false
+	}
+	m := reNameInUse.FindStringSubmatch(err.Error())
+	if m == nil {
+		return false
+	}
+	name := reTemporary.ReplaceAllString(m[1], "")
+	for _, svc := range p.Services {
+		for own := range expectedNames(p.Name, svc) {
+			if own == name {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // lateServices are those with a container that still has the name of one that is about to replace another.
