@@ -202,6 +202,7 @@ func (r *run) up() error {
 		if err := r.step(b.Service, "remove container %s", b.Name); err != nil {
 			return err
 		}
+		r.actions[b.Service] = ipc.ServiceRemoved
 		r.engine.mu.Lock()
 		r.engine.remove(b)
 		r.engine.mu.Unlock()
