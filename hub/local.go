@@ -17,8 +17,11 @@ const SocketName = "hub.sock"
 // ErrNotRunning: no hub runs with the data folder.
 var ErrNotRunning = errors.New("no hub is running with this data folder")
 
-// serveLocal answers on the socket in the data folder.
+// serveLocal answers on the socket in the data folder. A hub on listeners that somebody else made has none.
 func (h *Hub) serveLocal(ctx context.Context) error {
+	if h.cfg.ListenFunc != nil {
+		return nil
+	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /admin-link", func(w http.ResponseWriter, _ *http.Request) {
 		h.record("access.admin-link", "a one-time administrator link was made on the hub's machine")

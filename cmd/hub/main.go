@@ -8,7 +8,6 @@ import (
 	"os"
 
 	"github.com/farshore/farshore/hub"
-	"github.com/farshore/farshore/internal/config"
 	"github.com/farshore/farshore/internal/program"
 	"github.com/farshore/farshore/protocol"
 )
@@ -29,7 +28,7 @@ func main() {
 func run(args []string) error {
 	if len(args) == 0 {
 		fmt.Fprint(os.Stderr, usage)
-		return fmt.Errorf("%w: no command given", config.ErrUsage)
+		return fmt.Errorf("%w: no command given", program.ErrUsage)
 	}
 	ctx, stop := program.Context()
 	defer stop()
@@ -45,7 +44,7 @@ func run(args []string) error {
 		fmt.Print(usage)
 		return nil
 	}
-	return fmt.Errorf("%w: unknown command %q: want serve, admin-link or version", config.ErrUsage, args[0])
+	return fmt.Errorf("%w: unknown command %q: want serve, admin-link or version", program.ErrUsage, args[0])
 }
 
 func newFlags(name string) *flag.FlagSet {
@@ -68,11 +67,11 @@ func serve(ctx context.Context, args []string) error {
 	fs.StringVar(&logLevel, "log-level", "info", "debug, info, warn or error")
 	fs.StringVar(&logFormat, "log-format", "text", "text or json")
 	fs.String("config", "", "YAML file with any of these settings")
-	if err := config.Parse(fs, args, config.Source{Prefix: "FARSHORE_HUB", FileFlag: "config"}); err != nil {
+	if err := program.Parse(fs, args, program.Source{Prefix: "FARSHORE_HUB", FileFlag: "config"}); err != nil {
 		return err
 	}
 	if fs.NArg() > 0 {
-		return fmt.Errorf("%w: unexpected %q", config.ErrUsage, fs.Arg(0))
+		return fmt.Errorf("%w: unexpected %q", program.ErrUsage, fs.Arg(0))
 	}
 	log, err := program.Logger(os.Stderr, logFormat, logLevel)
 	if err != nil {
@@ -103,11 +102,11 @@ func announce(a hub.Addresses) {
 func adminLink(ctx context.Context, args []string) error {
 	fs := newFlags("admin-link")
 	data := fs.String("data", "", "data folder of the running hub (required)")
-	if err := config.Parse(fs, args, config.Source{Prefix: "FARSHORE_HUB"}); err != nil {
+	if err := program.Parse(fs, args, program.Source{Prefix: "FARSHORE_HUB"}); err != nil {
 		return err
 	}
 	if *data == "" {
-		return fmt.Errorf("%w: give the running hub's data folder with --data", config.ErrUsage)
+		return fmt.Errorf("%w: give the running hub's data folder with --data", program.ErrUsage)
 	}
 	link, err := hub.AskAdminLink(ctx, *data)
 	if err != nil {

@@ -1,4 +1,5 @@
-// Package program has what the mains share: the build's version, exit codes, and the context that signals end.
+// Package program has what the mains share: settings from flags, environment and file, the build's version, exit codes,
+// and the context that signals end.
 //
 // It keeps no state beyond the version that the linker sets.
 package program
@@ -13,8 +14,6 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-
-	"github.com/farshore/farshore/internal/config"
 )
 
 // version is set by the linker (see the Makefile) and never changed.
@@ -40,7 +39,7 @@ func Context() (context.Context, context.CancelFunc) {
 func Logger(w io.Writer, format, level string) (*slog.Logger, error) {
 	var l slog.Level
 	if err := l.UnmarshalText([]byte(level)); err != nil {
-		return nil, fmt.Errorf("%w: log level %q: want debug, info, warn or error", config.ErrUsage, level)
+		return nil, fmt.Errorf("%w: log level %q: want debug, info, warn or error", ErrUsage, level)
 	}
 	opts := &slog.HandlerOptions{Level: l}
 	switch format {
@@ -49,7 +48,7 @@ func Logger(w io.Writer, format, level string) (*slog.Logger, error) {
 	case "json":
 		return slog.New(slog.NewJSONHandler(w, opts)), nil
 	}
-	return nil, fmt.Errorf("%w: log format %q: want text or json", config.ErrUsage, format)
+	return nil, fmt.Errorf("%w: log format %q: want text or json", ErrUsage, format)
 }
 
 // Exit prints what went wrong to w and gives the exit code.
@@ -57,7 +56,7 @@ func Exit(w io.Writer, name string, err error) int {
 	switch {
 	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, flag.ErrHelp):
 		return 0
-	case errors.Is(err, config.ErrUsage):
+	case errors.Is(err, ErrUsage):
 		fmt.Fprintf(w, "%s: %v\n", name, err)
 		return ExitUsage
 	}

@@ -1,9 +1,4 @@
-// Package config fills a program's flags from the command line, the environment and a YAML file, in that order of
-// precedence, so that each setting has one name in all three: flag --mqtt-listen, variable PREFIX_MQTT_LISTEN, key
-// mqtt-listen.
-//
-// It keeps no state. Functions may be called from one goroutine per FlagSet.
-package config
+package program
 
 import (
 	"errors"
@@ -29,7 +24,9 @@ type Source struct {
 	FileFlag string
 }
 
-// Parse fills fs. Positional arguments are left in fs.Args. Errors wrap ErrUsage, or flag.ErrHelp when help was asked
+// Parse fills fs from the command line, the environment and a YAML file, in that order of precedence, so that each
+// setting has one name in all three: flag --mqtt-listen, variable PREFIX_MQTT_LISTEN, key mqtt-listen.
+// Positional arguments are left in fs.Args. Errors wrap ErrUsage, or flag.ErrHelp when help was asked
 // for and printed.
 func Parse(fs *flag.FlagSet, args []string, src Source) error {
 	if src.Lookup == nil {
