@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"text/tabwriter"
+	"time"
+
+	"github.com/farshore/farshore/edgeagent"
+	"github.com/farshore/farshore/internal/program"
+	"github.com/farshore/farshore/protocol"
+)
+
+func status(ctx context.Context, args []string, out io.Writer) error {
+	fs := newFlags("status")
+	data := fs.String("data", defaultData(), "data folder of the running agent")
+	format := fs.String("o", "text", "text or json")
+	if err := program.Parse(fs, args, program.Source{Prefix: "FARSHORE"}); err != nil {
+		return err
+	}
+	var s edgeagent.Status
+	if err := edgeagent.Ask(ctx, *data, http.MethodGet, "/status", &s); err != nil {
+		return err
+	}
+	switch *format {
+	case "json":
+		enc := json.NewEncoder(out)
+		enc.SetIndent("", "  ")
+		return enc.Encode(s)
+	case "text":
+		return printStatus(out, s)
+	}
+	return fmt.Errorf("%w: output %q: want text or json", program.ErrUsage, *format)
+}
+
+func printStatus(out io.Writer, s edgeagent.Status) error {
+	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
+	line := func(name, format string, args ...any) { fmt.Fprintf(w, "%s\t%s\n", name, fmt.Sprintf(format, args...)) }
+	line("pairing code", "%s", s.PairingCode)
+	line("device", "%s", s.ID)
+	line("hub", "%s", s.Hub)
+	switch {
+	case s.Waiting != nil:
+		line("state", "%s", s.Waiting.State)
+		if s.Waiting.Reason != "" {
+			line("why", "%s", s.Waiting.Reason)
+		}
+		if !s.Waiting.Next.IsZero() {
+			line("next knock", "%s", ago(s.Waiting.Next))
+		}
+	case s.Session.Connected:
+		line("state", "in session over %s, last contact %s", s.Session.Carrier, ago(s.Session.LastContact))
+	default:
+		line("state", "approved, hub out of reach: %s", s.Session.LastError)
+		if !s.Session.NextTry.IsZero() {
+			line("next try", "%s", ago(s.Session.NextTry))
+		}
+	}
+	line("mode", "%s; ping %s, snapshot %s, commands %s", s.Mode, s.Settings.Ping, s.Settings.Snapshot, s.Settings.Command)
+	if s.Engine.State == protocol.EngineRunning {
+		line("engine", "%s %s, %d containers", s.Engine.Kind, s.Engine.Version, s.Containers)
+	} else {
+		line("engine", "%s: %s", s.Engine.State, s.Engine.Reason)
+	}
+	if s.Overdue != "" {
+		line("capture", "overdue: %s", s.Overdue)
+	}
+	for _, st := range s.Stacks {
+		text := fmt.Sprintf("version %d %s", st.Version, st.State)
+		if st.Detail != "" {
+			text += ": " + st.Detail
+		}
+		line(fmt.Sprintf("stack %d", st.Stack), "%s", text)
+	}
+	if s.OutboxItems > 0 {
+		line("to be sent", "%d items, %d bytes", s.OutboxItems, s.OutboxBytes)
+	}
+	line("agent", "%s, started %s", s.Version, ago(s.Started))
+	return w.Flush()
+}
+
+// ago gives a time relative to now.
+func ago(t time.Time) string {
+	if t.IsZero() {
+		return "never"
+	}
+	d := time.Since(t).Round(time.Second)
+	if d < 0 {
+		return "in " + (-d).String()
+	}
+	return d.String() + " ago"
+}

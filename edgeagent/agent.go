@@ -1,0 +1,290 @@
+// Package edgeagent assembles the edge agent: it opens the device's state, makes the parts, tells them of each other,
+// and runs them until it is stopped. What a part does is in its own package; no rule is here.
+//
+// Everything that keeps the device as desired runs whether or not the hub can be reached; the loop of hub.go alone
+// knows whether the device is waiting to be approved or in session.
+package edgeagent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/farshore/farshore/edgeagent/commands"
+	"github.com/farshore/farshore/edgeagent/composer"
+	"github.com/farshore/farshore/edgeagent/engine"
+	"github.com/farshore/farshore/edgeagent/exchange"
+	"github.com/farshore/farshore/edgeagent/link"
+	"github.com/farshore/farshore/edgeagent/state"
+	"github.com/farshore/farshore/protocol"
+	"github.com/farshore/farshore/snapshot"
+	"github.com/farshore/farshore/snapshot/capture"
+	"github.com/farshore/farshore/stacks/reconciler"
+	"github.com/farshore/farshore/waitingroom"
+	"github.com/farshore/farshore/waitingroom/knock"
+)
+
+// Engine is a container engine as the parts of an agent need it.
+type Engine interface {
+	capture.Engine
+	commands.Engine
+}
+
+// Config of an Agent.
+type Config struct {
+	// Data is the folder of everything the agent keeps. Required unless State is given.
+	Data string
+	// EdgeKey joins the device to a hub. Empty: the one that was used before.
+	EdgeKey string
+	// Carrier to use. Empty: auto.
+	Carrier protocol.Carrier
+	// Mode of the device. 0: async.
+	Mode protocol.Mode
+	// EngineHost is the engine's address. Empty: Docker's default socket.
+	EngineHost string
+	// Composer is the path of farshore-composer. Empty: beside the agent, or in PATH.
+	Composer string
+	// Labels the device wishes for.
+	Labels map[string]string
+	// Version of the build.
+	Version string
+	Log     *slog.Logger
+
+	// The rest is for fleets in one process. Nil: the real thing.
+	State       *state.Store
+	Engine      Engine
+	RunComposer reconciler.Composer
+	Stager      reconciler.Stager
+	Host        func() protocol.Host
+	Facts       func() protocol.Facts
+	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
+	Proxy       func(*url.URL) (*url.URL, error)
+	Wrap        func(net.Conn) net.Conn
+	Codec       *protocol.Codec
+	Patcher     *snapshot.Patcher
+}
+
+// Agent is the edge agent with all its parts.
+type Agent struct {
+	cfg Config
+	log *slog.Logger
+
+	state      *state.Store
+	ownState   bool
+	edgeKey    waitingroom.EdgeKey
+	capture    *capture.Capturer
+	reconciler *reconciler.Reconciler
+	commands   *commands.Runner
+	exchange   *exchange.Exchange
+	knockLink  *link.Knocker
+	knocker    *knock.Knocker
+	started    time.Time
+}
+
+// ErrNoEdgeKey: the device has never been given an edge key.
+var ErrNoEdgeKey = errors.New("this device has no edge key yet: give it one with --edge-key or --edge-key-file; `farshore keys create` makes one")
+
+// ErrOtherHub: the edge key is of another hub than the one this device belongs to.
+var ErrOtherHub = errors.New("the edge key is of another hub than the one this device belongs to: to move it, stop the agent and start it with an empty data folder")
+
+// New opens the device's state and makes the parts. It starts nothing; an Agent that is not run must be closed.
+func New(cfg Config) (*Agent, error) {
+	if cfg.Log == nil {
+		cfg.Log = slog.Default()
+	}
+	if cfg.Mode == 0 {
+		cfg.Mode = protocol.ModeAsync
+	}
+	a := &Agent{cfg: cfg, log: cfg.Log, state: cfg.State, started: time.Now()}
+	if a.state == nil {
+		if cfg.Data == "" {
+			return nil, errors.New("no data folder: give one with --data")
+		}
+		s, err := state.OpenDisk(cfg.Data)
+		if err != nil {
+			return nil, err
+		}
+		a.state, a.ownState = s, true
+	}
+	if err := errors.Join(a.join(), a.assemble()); err != nil {
+		return nil, errors.Join(err, a.Close())
+	}
+	return a, nil
+}
+
+// join takes over the edge key that was given, or the one used before.
+func (a *Agent) join() error {
+	stored := a.state.EdgeKey()
+	given := a.cfg.EdgeKey
+	if given == "" {
+		given = stored
+	}
+	if given == "" {
+		return ErrNoEdgeKey
+	}
+	key, err := waitingroom.Parse(given)
+	if err != nil {
+		return err
+	}
+	if stored != "" && stored != given && a.state.Approved() {
+		if old, err := waitingroom.Parse(stored); err == nil && !old.HubKey.Equal(key.HubKey) {
+			return ErrOtherHub
+		}
+	}
+	a.edgeKey = key
+	return a.state.SetEdgeKey(given)
+}
+
+func (a *Agent) assemble() error {
+	if a.edgeKey.HubKey == nil {
+		return nil // join has failed and said why
+	}
+	cfg := &a.cfg
+	if cfg.Engine == nil {
+		cfg.Engine = engine.New(engine.Config{Host: cfg.EngineHost, Log: a.log})
+	}
+	if cfg.RunComposer == nil {
+		cfg.RunComposer = composer.New(composer.Config{Path: cfg.Composer, Log: a.log})
+	}
+	if cfg.Host == nil {
+		cfg.Host = capture.HostFacts(cfg.Data)
+	}
+	if cfg.Facts == nil {
+		cfg.Facts = func() protocol.Facts { return knock.MachineFacts("/") }
+	}
+	if cfg.Codec == nil {
+		cfg.Codec = protocol.NewCodec()
+	}
+	if cfg.Patcher == nil {
+		cfg.Patcher = snapshot.NewPatcher()
+	}
+	a.capture = capture.New(capture.Config{
+		Engine: cfg.Engine,
+		Host:   cfg.Host,
+		Interval: func() time.Duration {
+			d, _ := a.exchange.Settings().Snapshot.Duration()
+			return d
+		},
+		Log: a.log,
+		Changed: func() {
+			a.reconciler.Observed(a.capture.Latest().Snapshot)
+			a.exchange.Wake()
+		},
+	})
+	identity := a.state.Identity()
+	base := link.Config{
+		EdgeKey: a.edgeKey, Key: identity.Key, Boot: identity.Boot, Proxy: cfg.Proxy, DialContext: cfg.DialContext,
+		Wrap: cfg.Wrap, Codec: cfg.Codec, OnFrame: func([]byte) {}, Log: a.log,
+	}
+	auto, err := link.NewAuto(link.AutoConfig{Config: base, Carrier: cfg.Carrier})
+	if err != nil {
+		return err
+	}
+	a.exchange = exchange.New(exchange.Config{
+		State:   a.state,
+		HubKey:  a.edgeKey.HubKey,
+		Codec:   cfg.Codec,
+		Patcher: cfg.Patcher,
+		Latest:  a.capture.Latest,
+		Connect: func(ctx context.Context, s protocol.Settings, in exchange.Inbox) (exchange.Transport, error) {
+			return auto.Connect(ctx, link.Wanted{Settings: s, OnFrame: in.Frame, OnDown: func(err error) {
+				if errors.Is(err, link.ErrTryBetter) {
+					err = fmt.Errorf("%w: %w", exchange.ErrReconnect, err)
+				}
+				in.Down(err)
+			}})
+		},
+		Mode:       cfg.Mode,
+		Version:    cfg.Version,
+		Arch:       Platform(),
+		Wishes:     cfg.Labels,
+		Log:        a.log,
+		OnCommands: func() { a.commands.Wake() },
+		OnDesired:  func() { a.reconciler.Wake() },
+	})
+	a.state.SetClock(func() time.Time {
+		now, _ := a.exchange.Clock().Now()
+		return now
+	})
+	a.reconciler = reconciler.New(reconciler.Config{
+		State: a.state, Fetcher: a.exchange, Composer: cfg.RunComposer, Stager: cfg.Stager, Dir: stagingFolder(cfg.Data),
+		Host: cfg.EngineHost, Log: a.log,
+	})
+	a.commands = commands.New(commands.Config{
+		Journal: a.state, Engine: cfg.Engine, Stacks: a.reconciler, Snapshot: a.capture.Now,
+		HubTime: a.exchange.Clock().Now, Log: a.log,
+	})
+	a.knockLink = link.NewKnocker(base)
+	a.knocker = knock.New(knock.Config{
+		Key: identity.Key, EdgeKey: a.edgeKey, Facts: a.facts, Labels: cfg.Labels, Hub: a.knockLink, Log: a.log,
+	})
+	return nil
+}
+
+func stagingFolder(data string) string {
+	if data == "" {
+		return ""
+	}
+	return filepath.Join(data, "stacks")
+}
+
+// Platform is GOOS/GOARCH, with the version for arm.
+func Platform() string {
+	if runtime.GOARCH == "arm" {
+		return runtime.GOOS + "/arm/v7"
+	}
+	return runtime.GOOS + "/" + runtime.GOARCH
+}
+
+// facts are what the device says of itself when it knocks.
+func (a *Agent) facts() protocol.Facts {
+	f := a.cfg.Facts()
+	f.Version, f.Capability, f.Mode = a.cfg.Version, protocol.Capability, a.cfg.Mode
+	if latest := a.capture.Latest(); latest.OK && latest.Snapshot.Engine.State == protocol.EngineRunning {
+		e := latest.Snapshot.Engine
+		f.Engine = e.Kind + " " + e.Version
+	}
+	return f
+}
+
+// ID of the device.
+func (a *Agent) ID() protocol.DeviceID { return a.state.Identity().ID }
+
+// Run keeps the device as desired and in contact with its hub until ctx ends.
+func (a *Agent) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	for name, run := range map[string]func(context.Context) error{
+		"capture": a.capture.Run, "stacks": a.reconciler.Run, "commands": a.commands.Run, "hub": a.stayWithHub,
+		"status": a.serveStatus,
+	} {
+		g.Go(func() error {
+			err := run(ctx)
+			if err == nil || ctx.Err() != nil {
+				return nil
+			}
+			return fmt.Errorf("%s: %w", name, err)
+		})
+	}
+	err := g.Wait()
+	return errors.Join(err, a.Close())
+}
+
+// Close lets go of the data folder. It may be called twice, and is called by Run.
+func (a *Agent) Close() error {
+	var err error
+	if a.knockLink != nil {
+		err = a.knockLink.Close()
+	}
+	if a.ownState {
+		err = errors.Join(err, a.state.Close())
+	}
+	return err
+}

@@ -1,0 +1,206 @@
+package exchange
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/farshore/farshore/protocol"
+)
+
+// gather is how long results and status wait for each other before they are sent at once.
+const gather = 20 * time.Millisecond
+
+// maxRepeats is how often unacknowledged frames are repeated before the connection counts as lost.
+const maxRepeats = 2
+
+// connection is the use of one transport, from connecting to loss.
+type connection struct {
+	*Exchange
+	tr       Transport
+	in       <-chan []byte
+	down     <-chan error
+	settings protocol.Settings
+	ticks    ticks
+
+	contact    bool      // the hub has answered
+	ackDue     bool      // something was processed that was not acknowledged yet
+	askAgain   bool      // what was processed may not have been all the hub had to say
+	lastPush   time.Time // when a snapshot was last sent on change
+	lastSent   time.Time // when a numbered frame was last sent or repeated
+	outboxDue  bool      // the outbox is to be sent with the next frame
+	snapDue    bool      // so is a changed snapshot
+	gatherTill time.Time // zero: nothing gathers
+	reconnect  bool      // the connection was made for other settings
+}
+
+// serve uses the connection until it is lost or ctx ends.
+func (c *connection) serve(ctx context.Context) error {
+	c.ticks = newTicks(c.settings, time.Now().Add(c.slot), c.tr.Push())
+	c.setStatus(func(s *Status) { s.Carrier, s.Connected, s.LastError, s.NextTry = c.tr.Name(), true, "", time.Time{} })
+	if err := c.begin(ctx); err != nil {
+		return err
+	}
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		timer.Reset(time.Until(c.nextDue()))
+		select {
+		case <-ctx.Done():
+			c.farewell()
+			return ctx.Err()
+		case err := <-c.down:
+			if err == nil {
+				err = errors.New("the hub closed the connection")
+			}
+			return err
+		case b := <-c.in:
+			if err := c.receive(ctx, b); err != nil {
+				return err
+			}
+		case <-c.wake:
+			c.somethingNew()
+		case <-timer.C:
+			if err := c.due(ctx); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// begin opens a session, or goes on with the one there is: what was not acknowledged is repeated, and a carrier that
+// cannot push asks what is new.
+func (c *connection) begin(ctx context.Context) error {
+	c.outboxDue, c.snapDue = true, true
+	if c.win == nil {
+		return c.open(ctx)
+	}
+	if !c.win.Idle() {
+		return c.repeat(ctx)
+	}
+	if err := c.flush(ctx); err != nil {
+		return err
+	}
+	if !c.tr.Push() && c.win.Idle() {
+		return c.sendFrame(ctx, c.win.Ack())
+	}
+	return nil
+}
+
+// farewell tells the hub what is ready before the agent stops, as far as a second allows.
+func (c *connection) farewell() {
+	if !c.tr.Push() || c.win == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	c.outboxDue = true
+	if err := c.flush(ctx); err != nil {
+		c.log.Debug("last frame before stopping", "error", err)
+	}
+}
+
+// nextDue is the next time at which due has something to do.
+func (c *connection) nextDue() time.Time {
+	at := time.Now().Add(time.Hour)
+	if t, ok := c.ticks.nextAt(); ok && t.Before(at) {
+		at = t
+	}
+	if !c.gatherTill.IsZero() && c.gatherTill.Before(at) {
+		at = c.gatherTill
+	}
+	if c.win != nil && !c.win.Idle() {
+		if t := c.lastSent.Add(exchangeTimeout(c.settings)); t.Before(at) {
+			at = t
+		}
+	}
+	return at
+}
+
+// due does what time has brought: repeats, ticks, and what has gathered.
+func (c *connection) due(ctx context.Context) error {
+	now := time.Now()
+	if c.win != nil && !c.win.Idle() && !now.Before(c.lastSent.Add(exchangeTimeout(c.settings))) {
+		if c.repeats++; c.repeats > maxRepeats {
+			return fmt.Errorf("no answer for %s", time.Duration(maxRepeats+1)*exchangeTimeout(c.settings))
+		}
+		if err := c.repeat(ctx); err != nil {
+			return err
+		}
+	}
+	ping, snap, command := c.ticks.ping.due(now), c.ticks.snapshot.due(now), c.ticks.command.due(now)
+	if ping || snap || command {
+		c.outboxDue = true
+	}
+	c.snapDue = c.snapDue || snap
+	if !c.gatherTill.IsZero() && !now.Before(c.gatherTill) {
+		c.gatherTill = time.Time{}
+	}
+	sent := c.sentNumber()
+	if c.gatherTill.IsZero() || ping || snap || command {
+		if err := c.flush(ctx); err != nil {
+			return err
+		}
+	}
+	if c.sentNumber() != sent {
+		return nil // what was sent is acknowledged, which shows as much as a ping
+	}
+	switch {
+	case !c.tr.Push() && (ping || command || snap) && c.win != nil:
+		return c.sendFrame(ctx, c.win.Ack())
+	case ping && c.tr.Push():
+		return c.ping(ctx)
+	}
+	return nil
+}
+
+func (c *connection) sentNumber() uint64 {
+	if c.win == nil {
+		return 0
+	}
+	return c.win.Sent()
+}
+
+func (c *connection) ping(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, exchangeTimeout(c.settings))
+	defer cancel()
+	if err := c.tr.Ping(ctx); err != nil {
+		return fmt.Errorf("ping: %w", err)
+	}
+	c.contacted()
+	return nil
+}
+
+// somethingNew decides when what has come up is sent: at once where the frequencies say so, else at the next tick.
+func (c *connection) somethingNew() {
+	now := time.Now()
+	soon := now.Add(gather)
+	_, ticking := c.ticks.nextAt()
+	if c.settings.Command == protocol.FrequencyPush || !ticking {
+		c.outboxDue = true
+		c.gatherUntil(soon)
+	}
+	if (c.settings.Snapshot == protocol.FrequencyPush || c.snapDue) && c.snapshotChanged() {
+		c.snapDue = true
+		if earliest := c.lastPush.Add(pushEvery); earliest.After(soon) {
+			soon = earliest
+		}
+		c.gatherUntil(soon)
+	}
+	if c.blobs.waiting() {
+		c.gatherUntil(now)
+	}
+}
+
+func (c *connection) gatherUntil(t time.Time) {
+	if c.gatherTill.IsZero() || t.Before(c.gatherTill) {
+		c.gatherTill = t
+	}
+}
+
+func (c *connection) contacted() {
+	c.contact = true
+	now, _ := c.clock.Now()
+	c.setStatus(func(s *Status) { s.LastContact = now })
+}

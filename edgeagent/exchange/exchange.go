@@ -1,0 +1,260 @@
+// Package exchange is the agent's end of a session with the hub: it decides what is said, when, and in which frames,
+// on whichever carrier the link offers, and takes over what the hub says.
+//
+// It owns the session's numbers (protocol/window), the ticks of the ping, snapshot and command frequencies, the order
+// in which a thin link is served, the verification of orders, the device's idea of the hub's time, and the fetching
+// of blobs. It makes nothing durable itself: orders, results, status and transfers are kept by the state it is given,
+// before they are acknowledged. See DESIGN.md for what happens when either side stops in the middle.
+//
+// One goroutine, that of Run, owns the session; the other methods only leave word for it and may be called from
+// anywhere.
+package exchange
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/farshore/farshore/edgeagent/state"
+	"github.com/farshore/farshore/protocol"
+	"github.com/farshore/farshore/protocol/window"
+	"github.com/farshore/farshore/snapshot"
+	"github.com/farshore/farshore/snapshot/capture"
+)
+
+// Transport is one carrier's connection to the hub.
+type Transport interface {
+	Name() protocol.Carrier
+	// Send hands over one frame. On a carrier that cannot push it returns after the answer was handed over.
+	Send(ctx context.Context, frame []byte) error
+	// Ping shows that the device lives and finds out whether the hub does.
+	Ping(ctx context.Context) error
+	// Push reports whether the hub can send by itself.
+	Push() bool
+	Close() error
+}
+
+// Inbox is where a transport puts what it receives. Both functions return soon and may be called from any goroutine.
+type Inbox struct {
+	Frame func(frame []byte)
+	Down  func(err error)
+}
+
+// ErrReconnect ends a connection for which a better one can be made at once: for other settings, or on a better carrier.
+var ErrReconnect = errors.New("connecting anew")
+
+// Config is what an Exchange needs. All fields but Wishes, Arch and the callbacks are required.
+type Config struct {
+	State   *state.Store
+	HubKey  ed25519.PublicKey
+	Codec   *protocol.Codec
+	Patcher *snapshot.Patcher
+	// Latest gives the latest capture.
+	Latest func() capture.Capture
+	// Connect makes a connection by the effective settings, on the carrier that is next in turn. A refusal by the hub
+	// is a *protocol.Error.
+	Connect func(ctx context.Context, s protocol.Settings, in Inbox) (Transport, error)
+	Mode    protocol.Mode
+	Version string
+	Arch    string
+	Wishes  map[string]string
+	Log     *slog.Logger
+	// OnCommands is called after commands were accepted, OnDesired after the desired set changed, OnSettings after the
+	// settings changed. Nil: nobody is told.
+	OnCommands, OnDesired func()
+	OnSettings            func(protocol.Settings)
+	// Rand decides jitter. Nil: a random one.
+	Rand *rand.Rand
+}
+
+// Exchange is the agent's end of the session.
+type Exchange struct {
+	cfg   Config
+	log   *slog.Logger
+	wake  chan struct{} // something may be due
+	clock Clock
+	blobs *fetcher
+
+	// Owned by Run's goroutine.
+	win      *window.Window // nil: a session must be opened
+	sessions uint64         // how many sessions this process has opened
+	onAck    map[uint64]func() error
+	inFlight map[uint64]bool // outbox items under way
+	sending  bool            // a snapshot is under way
+	fullDue  bool            // the hub wants the whole snapshot
+	overdue  bool            // the hub was told that captures are overdue
+	spread   time.Duration
+	slot     time.Duration
+	repeats  int
+	reopen   bool // the session is of no use any more: open a new one
+
+	mu     sync.Mutex // guards status
+	status Status
+}
+
+// Status is how the exchange stands, for the agent's status report.
+type Status struct {
+	Carrier     protocol.Carrier `json:"carrier,omitempty"`
+	Connected   bool             `json:"connected"`
+	LastContact time.Time        `json:"last_contact,omitzero"`
+	LastError   string           `json:"last_error,omitempty"`
+	NextTry     time.Time        `json:"next_try,omitzero"`
+}
+
+// New returns an Exchange that does nothing before Run.
+func New(cfg Config) *Exchange {
+	if cfg.Rand == nil {
+		cfg.Rand = rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))
+	}
+	e := &Exchange{
+		cfg:  cfg,
+		log:  cfg.Log,
+		wake: make(chan struct{}, 1),
+	}
+	e.blobs = newFetcher(cfg.State, e.Wake)
+	cfg.State.OnOutbox(e.Wake)
+	return e
+}
+
+// Wake says that something to send may have come up: a changed snapshot, a result.
+func (e *Exchange) Wake() {
+	select {
+	case e.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Clock is the device's best idea of the hub's time.
+func (e *Exchange) Clock() *Clock { return &e.clock }
+
+// Status tells how the exchange stands.
+func (e *Exchange) Status() Status {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.status
+}
+
+// Settings are the settings in force.
+func (e *Exchange) Settings() protocol.Settings { return Effective(e.cfg.State, e.cfg.Mode) }
+
+// Effective returns the settings in force for a state: those last ordered, or the defaults of the mode.
+func Effective(s *state.Store, mode protocol.Mode) protocol.Settings {
+	if got := s.Orders().Settings; got != nil {
+		return *got
+	}
+	return protocol.DefaultSettings(mode)
+}
+
+// Run keeps a session with the hub until ctx ends, or the hub says that the device is not, or no longer, admitted;
+// then it returns that *protocol.Error.
+func (e *Exchange) Run(ctx context.Context) error {
+	defer e.setStatus(func(s *Status) { s.Connected = false })
+	failures := 0
+	for {
+		contact, err := e.connectAndServe(ctx)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		var refused *protocol.Error
+		if errors.As(err, &refused) && (refused.Code == protocol.CodeRevoked || refused.Code == protocol.CodeUnknown) {
+			return err
+		}
+		if errors.Is(err, ErrReconnect) {
+			failures = 0
+			continue
+		}
+		failures++
+		wait := backOff(e.cfg.Rand, failures)
+		if contact {
+			failures = 0
+			wait = time.Duration(e.cfg.Rand.Int64N(int64(max(e.spread, time.Second))))
+		}
+		if refused != nil && refused.RetryAfter > 0 {
+			wait = max(wait, time.Duration(refused.RetryAfter)*time.Second)
+		}
+		e.log.Info("hub is out of reach", "error", err, "retry_in", wait.Round(time.Millisecond))
+		e.setStatus(func(s *Status) {
+			s.Connected, s.LastError, s.NextTry = false, err.Error(), time.Now().Add(wait)
+		})
+		if err := sleep(ctx, wait); err != nil {
+			return err
+		}
+	}
+}
+
+// backOff is exponential with full jitter, from 1 s to 10 min.
+func backOff(r *rand.Rand, failures int) time.Duration {
+	ceiling := min(time.Second<<min(failures, 20), 10*time.Minute)
+	return max(time.Duration(r.Int64N(int64(ceiling))), 100*time.Millisecond)
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}
+
+func (e *Exchange) setStatus(fn func(*Status)) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	fn(&e.status)
+}
+
+// connectAndServe makes one connection and uses it until it is lost. contact reports whether the hub answered on it.
+func (e *Exchange) connectAndServe(ctx context.Context) (contact bool, err error) {
+	s := e.Settings()
+	in := make(chan []byte, 4*window.MaxUnacked)
+	down := make(chan error, 1)
+	dialCtx, cancel := context.WithTimeout(ctx, connectTimeout(s))
+	defer cancel()
+	started := time.Now()
+	tr, err := e.cfg.Connect(dialCtx, s, Inbox{
+		Frame: func(b []byte) {
+			select {
+			case in <- b:
+			default: // the window bounds what may be under way; what is beyond is repeated
+			}
+		},
+		Down: func(err error) {
+			select {
+			case down <- err:
+			default:
+			}
+		},
+	})
+	if err != nil {
+		return false, err
+	}
+	c := &connection{Exchange: e, tr: tr, in: in, down: down, settings: s}
+	err = c.serve(ctx)
+	if closeErr := tr.Close(); closeErr != nil && ctx.Err() == nil {
+		e.log.Debug("close connection", "carrier", tr.Name(), "error", closeErr)
+	}
+	if c.contact {
+		e.log.Info("connection ended", "carrier", tr.Name(), "after", time.Since(started).Round(time.Second), "error", err)
+	}
+	return c.contact, err
+}
+
+func connectTimeout(s protocol.Settings) time.Duration {
+	if s.ConnectTimeout > 0 {
+		return time.Duration(s.ConnectTimeout) * time.Second
+	}
+	return protocol.DefaultConnectTimeout
+}
+
+func exchangeTimeout(s protocol.Settings) time.Duration {
+	if s.ExchangeTimeout > 0 {
+		return time.Duration(s.ExchangeTimeout) * time.Second
+	}
+	return protocol.DefaultExchangeTimeout
+}

@@ -1,0 +1,243 @@
+package exchange
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/farshore/farshore/protocol"
+	"github.com/farshore/farshore/protocol/window"
+)
+
+// frameRoom is how many bytes of outbox items are put into one frame, so that a thin link is not held by one frame
+// for long, and something more urgent can go between two.
+const frameRoom = 32 << 10
+
+// open begins a new session: everything that was not acknowledged is said again in it.
+func (c *connection) open(ctx context.Context) error {
+	id := c.cfg.State.Identity()
+	c.sessions++
+	c.win = window.New(id.Boot.Counter<<8 + c.sessions)
+	c.onAck, c.inFlight = map[uint64]func() error{}, map[uint64]bool{}
+	c.sending, c.overdue, c.reopen, c.repeats = false, false, false, 0
+	c.blobs.restart()
+
+	orders := c.cfg.State.Orders()
+	_, acked := c.cfg.State.AckedSnapshot()
+	hello := protocol.Hello{
+		Capability:  protocol.Capability,
+		BootID:      id.Boot.ID[:],
+		BootCounter: id.Boot.Counter,
+		Desired:     protocol.DesiredHash(orders.Desired),
+		OrderEpoch:  orders.Mark.Epoch,
+		OrderSeq:    orders.Mark.Seq,
+		Snapshot:    acked,
+		Version:     c.cfg.Version,
+		Mode:        c.cfg.Mode,
+		Clock:       time.Now().UnixMilli(),
+		Arch:        c.cfg.Arch,
+		Wishes:      c.cfg.Wishes,
+	}
+	if orders.Settings != nil {
+		hello.Settings = orders.Settings.Hash()
+	}
+	m, err := protocol.NewMessage(protocol.KindHello, hello)
+	if err != nil {
+		return err
+	}
+	return c.sendMessages(ctx, []protocol.Message{m}, nil)
+}
+
+// flush sends what is due, most urgent first: results and status, then the snapshot, then wanted blobs, then output.
+func (c *connection) flush(ctx context.Context) error {
+	if c.win == nil || c.sessionUnanswered() {
+		return nil
+	}
+	for !c.win.Full() {
+		messages, done, err := c.compose()
+		if err != nil {
+			return err
+		}
+		if len(messages) == 0 {
+			break
+		}
+		if err := c.sendMessages(ctx, messages, done); err != nil {
+			return err
+		}
+	}
+	return c.acknowledge(ctx)
+}
+
+// sessionUnanswered reports that the hub has not processed our Hello yet. Nothing is sent on top of it: if the hub
+// does not let the session come up, nothing was wasted.
+func (c *connection) sessionUnanswered() bool { return c.win.Sent() == 1 && !c.win.Idle() }
+
+// acknowledge sends a bare acknowledgement where one is owed, and nothing else has carried it. A carrier that cannot
+// push lets it wait for its next exchange, unless the hub may have more to say.
+func (c *connection) acknowledge(ctx context.Context) error {
+	if !c.ackDue || !c.tr.Push() && !c.askAgain || c.win == nil {
+		return nil
+	}
+	return c.sendFrame(ctx, c.win.Ack())
+}
+
+// compose gathers the messages of the next frame, and what is to be done when it was acknowledged.
+func (c *connection) compose() ([]protocol.Message, func() error, error) {
+	var (
+		messages []protocol.Message
+		acked    []func() error
+	)
+	add := func(kind protocol.Kind, body any) error {
+		m, err := protocol.NewMessage(kind, body)
+		if err == nil {
+			messages = append(messages, m)
+		}
+		return err
+	}
+	if c.outboxDue {
+		items, more := c.outboxItems()
+		messages = append(messages, items.messages...)
+		if len(items.ids) > 0 {
+			acked = append(acked, func() error { return c.cfg.State.AckOutbox(items.ids) })
+		}
+		c.outboxDue = more
+	}
+	if c.snapDue || c.fullDue {
+		c.snapDue = false
+		onAck, err := c.addSnapshot(add)
+		if err != nil {
+			return nil, nil, err
+		}
+		if onAck != nil {
+			acked = append(acked, onAck)
+		}
+	}
+	if want := c.blobs.next(); len(want.Items) > 0 {
+		if err := add(protocol.KindWant, want); err != nil {
+			return nil, nil, err
+		}
+	}
+	return messages, func() error {
+		for _, fn := range acked {
+			if err := fn(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, nil
+}
+
+type outboxBatch struct {
+	messages []protocol.Message
+	ids      []uint64
+}
+
+// outboxItems takes the next items of the outbox that are not under way already. more reports that some were left.
+func (c *connection) outboxItems() (batch outboxBatch, more bool) {
+	room := frameRoom
+	for _, it := range c.cfg.State.Outbox(frameRoom*window.MaxUnacked + frameRoom) {
+		if c.inFlight[it.ID] {
+			continue
+		}
+		if len(batch.ids) > 0 && (room < len(it.Body) || len(batch.ids) >= protocol.MaxMessages-4) {
+			return batch, true
+		}
+		room -= len(it.Body)
+		batch.messages = append(batch.messages, protocol.Message{Kind: it.Kind, Body: it.Body})
+		batch.ids = append(batch.ids, it.ID)
+		c.inFlight[it.ID] = true
+	}
+	return batch, false
+}
+
+func (c *connection) snapshotChanged() bool {
+	latest := c.cfg.Latest()
+	_, acked := c.cfg.State.AckedSnapshot()
+	return latest.OK && latest.Hash != acked || c.overdue != !latest.OverdueSince.IsZero()
+}
+
+// addSnapshot adds the latest capture where the hub does not have it, and says when captures fell behind or caught up.
+func (c *connection) addSnapshot(add func(protocol.Kind, any) error) (onAck func() error, err error) {
+	latest := c.cfg.Latest()
+	if late := !latest.OverdueSince.IsZero(); late != c.overdue {
+		o := protocol.Overdue{Reason: latest.Reason}
+		if late {
+			o.Since = latest.OverdueSince.Unix()
+		}
+		if err := add(protocol.KindOverdue, o); err != nil {
+			return nil, err
+		}
+		c.overdue = late
+	}
+	base, acked := c.cfg.State.AckedSnapshot()
+	if !latest.OK {
+		c.snapDue = true // as soon as there is one
+		return nil, nil
+	}
+	if c.sending || latest.Hash == acked && !c.fullDue {
+		return nil, nil
+	}
+	update := protocol.SnapshotUpdate{Hash: latest.Hash}
+	if !latest.OverdueSince.IsZero() {
+		update.At = latest.OverdueSince.Unix()
+	}
+	if len(base) > 0 && !c.fullDue {
+		update.Patch = c.cfg.Patcher.Patch(base, latest.Canonical)
+	}
+	if update.Patch == nil || len(update.Patch) >= len(latest.Canonical) {
+		update.Patch, update.Full = nil, latest.Canonical
+	}
+	if err := add(protocol.KindSnapshot, update); err != nil {
+		return nil, err
+	}
+	c.sending, c.fullDue, c.lastPush = true, false, time.Now()
+	return func() error {
+		c.sending = false
+		if c.fullDue {
+			return nil // the hub could not use it
+		}
+		if err := c.cfg.State.SetAckedSnapshot(latest.Canonical); err != nil {
+			return err
+		}
+		if c.snapshotChanged() && c.settings.Snapshot == protocol.FrequencyPush {
+			c.Wake()
+		}
+		return nil
+	}, nil
+}
+
+// sendMessages sends a numbered frame; onAck is called when the hub has processed it.
+func (c *connection) sendMessages(ctx context.Context, messages []protocol.Message, onAck func() error) error {
+	f := c.win.Next(messages)
+	if onAck != nil {
+		c.onAck[f.Seq] = onAck
+	}
+	c.lastSent = time.Now()
+	return c.sendFrame(ctx, f)
+}
+
+func (c *connection) sendFrame(ctx context.Context, f *protocol.Frame) error {
+	b, err := c.cfg.Codec.Encode(f)
+	if err != nil {
+		return err
+	}
+	c.ackDue, c.askAgain = false, false
+	ctx, cancel := context.WithTimeout(ctx, exchangeTimeout(c.settings))
+	defer cancel()
+	if err := c.tr.Send(ctx, b); err != nil {
+		return fmt.Errorf("send frame: %w", err)
+	}
+	c.log.Debug("frame sent", "seq", f.Seq, "bytes", len(b), "messages", len(f.Messages), "carrier", c.tr.Name())
+	return nil
+}
+
+// repeat sends everything again that was not acknowledged.
+func (c *connection) repeat(ctx context.Context) error {
+	c.lastSent = time.Now()
+	for _, f := range c.win.Repeat() {
+		if err := c.sendFrame(ctx, f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
