@@ -96,24 +96,29 @@ func (f *finding) container(c protocol.Container, by examined, problems map[stri
 	}
 }
 
-// ownerOf finds the applied stack that a container, named by name or id, belongs to, and the container's name.
-func ownerOf(v *view, target string) (protocol.EntryKey, string, bool) {
-	if v.seen == nil || target == "" {
-		return protocol.EntryKey{}, "", false
+// find returns the container that a command named by name or id; nil when the snapshot does not know it.
+func find(seen *protocol.Snapshot, target string) *protocol.Container {
+	if seen == nil || target == "" {
+		return nil
 	}
-	for _, c := range v.seen.Containers {
+	for i := range seen.Containers {
+		c := &seen.Containers[i]
 		id := c.ID.String()
-		named := c.Name == target || len(target) >= 4 && (strings.HasPrefix(id, target) || strings.HasPrefix(target, id))
-		if !named || c.Project == "" {
-			continue
-		}
-		for key, a := range v.journal {
-			if a.Entry.Name == c.Project {
-				return key, c.Name, true
-			}
+		if c.Name == target || len(target) >= 4 && (strings.HasPrefix(id, target) || strings.HasPrefix(target, id)) {
+			return c
 		}
 	}
-	return protocol.EntryKey{}, "", false
+	return nil
+}
+
+// owner returns the journal's line of the stack that a container belongs to; nil for none.
+func owner(v *view, c *protocol.Container) *Applied {
+	for _, a := range v.journal {
+		if c.Project != "" && a.Entry.Name == c.Project {
+			return a
+		}
+	}
+	return nil
 }
 
 func engineAbsent(seen *protocol.Snapshot) string {

@@ -37,6 +37,7 @@ type request struct {
 	reply    chan error // buffered
 	target   string     // or: a container that a command stopped or started
 	stopped  bool
+	until    time.Time // a target that no snapshot knows by then is forgotten
 }
 
 // stack is what Run knows of one stack beyond the journal. While it has a job, the job owns it.
@@ -113,10 +114,18 @@ func (r *Reconciler) Redeploy(ctx context.Context, id uint64) error {
 
 // Stopped tells that a command stopped a container, named by name or id: it stays stopped, and its stack is not
 // healed as long as it does.
-func (r *Reconciler) Stopped(target string) { r.ask(request{target: target, stopped: true}) }
+func (r *Reconciler) Stopped(target string) {
+	r.ask(request{target: target, stopped: true, until: time.Now().Add(targetKept)})
+}
 
 // Started tells that a command started a container again.
-func (r *Reconciler) Started(target string) { r.ask(request{target: target}) }
+func (r *Reconciler) Started(target string) {
+	r.ask(request{target: target, until: time.Now().Add(targetKept)})
+}
+
+// targetKept is how long a snapshot is awaited that knows a container: right after a start, or for one that was just
+// made, there is none yet.
+const targetKept = 5 * time.Minute
 
 func (r *Reconciler) ask(q request) {
 	r.mu.Lock()
@@ -222,9 +231,7 @@ func (r *Reconciler) evaluate(ctx context.Context) (due time.Time) {
 	for key := range v.journal {
 		r.stack(key)
 	}
-	for _, q := range asked {
-		r.take(q, &v)
-	}
+	r.putBack(slices.DeleteFunc(asked, func(q request) bool { return r.take(q, &v) }))
 	for _, s := range r.order(&v) {
 		if s.job != nil {
 			if !s.job.fits(v.desired[s.key]) {
@@ -257,40 +264,55 @@ func (r *Reconciler) order(v *view) []*stack {
 	return out
 }
 
-// take handles what a caller asked for. A request about a stack that has a job is put off until the job has ended.
-func (r *Reconciler) take(q request, v *view) {
+// putBack keeps requests for the next look, in front of what came meanwhile.
+func (r *Reconciler) putBack(kept []request) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.asked = append(kept, r.asked...)
+}
+
+// take handles what a caller asked for, and reports whether that is done. What is about a stack that has a job, or a
+// container that no snapshot knows yet, is looked at again.
+func (r *Reconciler) take(q request, v *view) (done bool) {
 	if q.reply != nil {
 		key := protocol.EntryKey{Kind: protocol.EntryStack, ID: q.redeploy}
 		if v.desired[key] == nil {
 			q.reply <- fmt.Errorf("stack %d: %w: give it to the device first", q.redeploy, ErrNotHere)
-			return
+			return true
 		}
 		s := r.stack(key)
 		s.redeploys = append(s.redeploys, q.reply)
+		return true
+	}
+	c := find(v.seen, q.target)
+	if c == nil {
+		return v.now.After(q.until)
+	}
+	a := owner(v, c)
+	if a == nil {
+		return true // not of a stack
+	}
+	if r.stack(a.Entry.EntryKey).job != nil {
+		return false
+	}
+	r.hold(a, c.Name, q.stopped)
+	return true
+}
+
+// hold notes that a container stays stopped, or does not any more.
+func (r *Reconciler) hold(a *Applied, name string, stopped bool) {
+	if slices.Contains(a.Stopped, name) == stopped {
 		return
 	}
-	key, name, ok := ownerOf(v, q.target)
-	if !ok {
+	next := slices.DeleteFunc(slices.Clone(a.Stopped), func(n string) bool { return n == name })
+	if stopped {
+		next = append(next, name)
+	}
+	line := *a
+	line.Stopped = next
+	if err := r.cfg.State.PutApplied(line); err != nil {
+		r.cfg.Log.Warn("cannot note that a command stopped or started a container", "stack", a.Entry.ID, "error", err)
 		return
 	}
-	if r.stack(key).job != nil {
-		r.mu.Lock()
-		r.asked = append(r.asked, q)
-		r.mu.Unlock()
-		return
-	}
-	a := *v.journal[key]
-	held := slices.Contains(a.Stopped, name)
-	if held == q.stopped {
-		return
-	}
-	a.Stopped = slices.DeleteFunc(slices.Clone(a.Stopped), func(n string) bool { return n == name })
-	if q.stopped {
-		a.Stopped = append(a.Stopped, name)
-	}
-	if err := r.cfg.State.PutApplied(a); err != nil {
-		r.cfg.Log.Warn("cannot note that a command stopped or started a container", "stack", key.ID, "error", err)
-		return
-	}
-	v.journal[key] = &a
+	*a = line
 }

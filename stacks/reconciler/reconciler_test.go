@@ -234,6 +234,26 @@ func TestContainerStoppedByACommandStaysStopped(t *testing.T) {
 	})
 }
 
+func TestContainerStoppedBeforeAnySnapshotKnewItStaysStopped(t *testing.T) {
+	device(t, func(r *rig) {
+		r.desire(r.entry(1, 1, "web good"))
+		pass(50 * time.Millisecond) // the composer is at work
+		r.Stopped("s1-web-1")
+		r.Stopped("somebody-elses")
+		pass(10 * time.Second)
+		r.engine.with(func() {
+			c := r.engine.containers["s1-web-1"]
+			c.State = protocol.ContainerExited
+			r.engine.containers["s1-web-1"] = c
+		})
+		pass(10 * time.Second)
+		r.expect(1, "degraded v1 running:0 "+stacks.CodeServiceStopped)
+		r.Started("s1-web-1")
+		pass(10 * time.Second)
+		r.expect(1, "degraded v1 running:0 "+stacks.CodeServiceDown)
+	})
+}
+
 func TestContainersThatARebootEndedAreStarted(t *testing.T) {
 	device(t, func(r *rig) {
 		r.desire(r.entry(1, 1, "web good\ninit job"))
