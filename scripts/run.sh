@@ -88,7 +88,7 @@ simulate() {
 	local site=$1 number=$2 key
 	shift 2
 	key=$(edge_key "site-$site" --label "site=$site" "$@") || die "No edge key for the simulated site $site."
-	start "site-$site" bin/fleetsim --edge-key "$key" --devices "$number"
+	FARSHORE_SIM_EDGE_KEY=$key start "site-$site" bin/fleetsim --devices "$number" --name "$site" --data "$data/sim" --trouble
 	others+=("$started")
 }
 
@@ -127,7 +127,7 @@ simulate wells 3 --group wells # these wait to be approved
 
 
 if engine_reachable; then
-	start agent bin/farshore-agent run --data "$data/agent" --edge-key-file "$data/keys/field"
+	start agent bin/farshore-agent run --data "$data/agent" --edge-key-file "$data/keys/field" --mode standard
 	others+=("$started")
 	agent_line="$engine; waits in the waiting room to be approved"
 else

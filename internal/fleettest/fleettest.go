@@ -149,7 +149,7 @@ type Device struct {
 	State  *state.Store
 
 	fleet  *Fleet
-	stager *memoryStager
+	stager *MemoryStager
 	agent  *running[*edgeagent.Agent]
 }
 
@@ -157,7 +157,7 @@ type Device struct {
 func (f *Fleet) Device(spec DeviceSpec) *Device {
 	f.t.Helper()
 	d := &Device{
-		Spec: spec, Link: f.Network.NewLink(), fleet: f, stager: newMemoryStager(),
+		Spec: spec, Link: f.Network.NewLink(), fleet: f, stager: NewMemoryStager(),
 		Engine: fakeengine.New(fakeengine.Config{Seed: spec.Seed}),
 	}
 	d.Engine.Populate(spec.Containers)
@@ -188,7 +188,7 @@ func (d *Device) Start() {
 	a, err := edgeagent.New(edgeagent.Config{
 		EdgeKey: d.Spec.EdgeKey, Mode: d.Spec.Mode, Carrier: d.Spec.Carrier, Labels: d.Spec.Labels,
 		Log: d.fleet.log.With("agent", d.Spec.Seed), State: d.State, Engine: d.Engine, Stager: d.stager,
-		RunComposer: fakeengine.NewComposer(fakeengine.ComposerConfig{Engine: d.Engine, ReadFile: d.stager.readFile}),
+		RunComposer: fakeengine.NewComposer(fakeengine.ComposerConfig{Engine: d.Engine, ReadFile: d.stager.ReadFile}),
 		Host:        func() protocol.Host { return HostOf(d.Spec.Seed) },
 		Facts:       func() protocol.Facts { return FactsOf(d.Spec.Seed) },
 		DialContext: d.Link.DialContext, Codec: d.fleet.codec, Patcher: d.fleet.patcher,

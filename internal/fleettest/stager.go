@@ -12,26 +12,27 @@ import (
 	"github.com/farshore/farshore/stacks/reconciler"
 )
 
-// memoryStager keeps the files of stacks in memory, so that a simulated device needs no files. It is safe for
+// MemoryStager keeps the files of stacks in memory, so that a simulated device needs no files. It is safe for
 // concurrent use.
-type memoryStager struct {
+type MemoryStager struct {
 	mu    sync.Mutex
 	files map[string][]byte // by made-up absolute path
 }
 
-func newMemoryStager() *memoryStager { return &memoryStager{files: map[string][]byte{}} }
+// NewMemoryStager returns an empty one.
+func NewMemoryStager() *MemoryStager { return &MemoryStager{files: map[string][]byte{}} }
 
-func (m *memoryStager) dir(e protocol.Entry) string {
+func (m *MemoryStager) dir(e protocol.Entry) string {
 	return path.Join(m.Root(e.EntryKey), e.Hash().Short().String())
 }
 
 // Root implements reconciler.Stager.
-func (m *memoryStager) Root(key protocol.EntryKey) string {
+func (m *MemoryStager) Root(key protocol.EntryKey) string {
 	return fmt.Sprintf("/stacks/%d-%d", key.Kind, key.ID)
 }
 
 // Stage implements reconciler.Stager.
-func (m *memoryStager) Stage(_ context.Context, e protocol.Entry, read func(protocol.Hash) ([]byte, error)) (reconciler.Place, error) {
+func (m *MemoryStager) Stage(_ context.Context, e protocol.Entry, read func(protocol.Hash) ([]byte, error)) (reconciler.Place, error) {
 	files := map[string][]byte{}
 	for _, f := range e.Files {
 		b, err := read(f.Hash)
@@ -49,7 +50,7 @@ func (m *memoryStager) Stage(_ context.Context, e protocol.Entry, read func(prot
 }
 
 // Prune implements reconciler.Stager.
-func (m *memoryStager) Prune(e protocol.Entry) error {
+func (m *MemoryStager) Prune(e protocol.Entry) error {
 	keep := m.dir(e) + "/"
 	m.remove(func(name string) bool {
 		return strings.HasPrefix(name, m.Root(e.EntryKey)+"/") && !strings.HasPrefix(name, keep)
@@ -58,12 +59,12 @@ func (m *memoryStager) Prune(e protocol.Entry) error {
 }
 
 // Remove implements reconciler.Stager.
-func (m *memoryStager) Remove(key protocol.EntryKey, _ reconciler.Volumes) error {
+func (m *MemoryStager) Remove(key protocol.EntryKey, _ reconciler.Volumes) error {
 	m.remove(func(name string) bool { return strings.HasPrefix(name, m.Root(key)+"/") })
 	return nil
 }
 
-func (m *memoryStager) remove(which func(string) bool) {
+func (m *MemoryStager) remove(which func(string) bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for name := range m.files {
@@ -73,7 +74,8 @@ func (m *memoryStager) remove(which func(string) bool) {
 	}
 }
 
-func (m *memoryStager) readFile(name string) ([]byte, error) {
+// ReadFile reads a staged file, as the fake composer does.
+func (m *MemoryStager) ReadFile(name string) ([]byte, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	b, ok := m.files[name]
