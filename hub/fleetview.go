@@ -2,11 +2,11 @@ package hub
 
 import (
 	"context"
-	"log/slog"
 
 	"github.com/farshore/farshore/hub/edge"
 	"github.com/farshore/farshore/hub/fleet"
-	"github.com/farshore/farshore/hub/orders"
+	"github.com/farshore/farshore/hub/store"
+	"github.com/farshore/farshore/hub/vault"
 	"github.com/farshore/farshore/protocol"
 	"github.com/farshore/farshore/stacks"
 	"github.com/farshore/farshore/stacks/planner"
@@ -50,16 +50,41 @@ func (v fleetView) Target(id protocol.DeviceID) (stacks.Target, bool) {
 	return stacks.Target{Name: d.Name, Labels: v.fleet.LabelsOf(id)}, true
 }
 
-// acceptedSets keeps what devices are known to hold, and tells the planner of it.
+// acceptedSets keeps what devices are known to hold, sealed because it has the variables of stacks, and tells the planner
+// of it.
 type acceptedSets struct {
-	orders.Store
+	store   *store.Store
+	vault   *vault.Vault
 	planner *planner.Planner
-	log     *slog.Logger
+}
+
+const sealedSets = "accepted desired sets"
+
+// AcceptedSet implements orders.Store.
+func (a acceptedSets) AcceptedSet(id protocol.DeviceID) ([]protocol.Entry, error) {
+	sealed, err := a.store.AcceptedSet(id)
+	if err != nil || sealed == nil {
+		return nil, err
+	}
+	raw, err := a.vault.Open(sealedSets, sealed)
+	if err != nil {
+		return nil, err
+	}
+	var set []protocol.Entry
+	return set, protocol.Unmarshal(raw, &set)
 }
 
 // PutAcceptedSet implements orders.Store.
 func (a acceptedSets) PutAcceptedSet(id protocol.DeviceID, set []protocol.Entry) error {
-	if err := a.Store.PutAcceptedSet(id, set); err != nil {
+	var sealed []byte
+	if len(set) > 0 {
+		raw, err := protocol.Marshal(set)
+		if err != nil {
+			return err
+		}
+		sealed = a.vault.Seal(sealedSets, raw)
+	}
+	if err := a.store.PutAcceptedSet(id, sealed); err != nil {
 		return err
 	}
 	return a.planner.Holds(id, protocol.DesiredHash(set))

@@ -14,24 +14,24 @@ func acceptedAt(dev protocol.DeviceID) place {
 	return place{bucket: "orders", version: ordersVersion, key: []byte(dev)}
 }
 
-// AcceptedSet returns the desired set that the device is known to hold; nil: none is known.
-func (s *Store) AcceptedSet(dev protocol.DeviceID) (set []protocol.Entry, err error) {
+// AcceptedSet returns the sealed desired set that the device is known to hold; nil: none is known.
+func (s *Store) AcceptedSet(dev protocol.DeviceID) (sealed []byte, err error) {
 	err = s.db.View(func(tx *bbolt.Tx) error {
-		set, err = get[[]protocol.Entry](tx, acceptedAt(dev))
+		sealed, err = get[[]byte](tx, acceptedAt(dev))
 		if errors.Is(err, ErrNotFound) {
-			set, err = nil, nil
+			sealed, err = nil, nil
 		}
 		return err
 	})
-	return set, err
+	return sealed, err
 }
 
-// PutAcceptedSet replaces the desired set that the device is known to hold. An empty one is not kept.
-func (s *Store) PutAcceptedSet(dev protocol.DeviceID, set []protocol.Entry) error {
-	return s.db.Batch(func(tx *bbolt.Tx) error {
-		if len(set) == 0 {
+// PutAcceptedSet replaces the sealed desired set that the device is known to hold; nil removes it.
+func (s *Store) PutAcceptedSet(dev protocol.DeviceID, sealed []byte) error {
+	return s.batch(func(tx *bbolt.Tx) error {
+		if len(sealed) == 0 {
 			return remove(tx, acceptedAt(dev))
 		}
-		return put(tx, acceptedAt(dev), set)
+		return put(tx, acceptedAt(dev), sealed)
 	})
 }

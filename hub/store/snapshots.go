@@ -28,12 +28,11 @@ func (s *Store) SnapshotHead(dev protocol.DeviceID) (seg fold.Segment, ok bool, 
 		}
 		at := snapshotPlace(dev, nil)
 		c := b.Cursor()
-		k, raw := c.Seek(snapshotPlace(dev, number(1<<64-1)).key)
-		if k == nil {
-			k, raw = c.Last()
-		} else {
-			k, raw = c.Prev()
+		step := c.Prev
+		if k, _ := c.Seek(snapshotPlace(dev, number(1<<64-1)).key); k == nil {
+			step = c.Last
 		}
+		k, raw := step()
 		if k == nil || !hasPrefix(k, at.key) {
 			return nil
 		}
