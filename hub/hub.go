@@ -214,7 +214,7 @@ func (h *Hub) assemble() error {
 	h.orders = orders.New(orders.Config{
 		Key:     h.identity.Key(),
 		Sources: sources{fleet: h.fleet, planner: h.planner, book: h.book},
-		Store:   acceptedSets{h.store, h.planner, h.log},
+		Store:   acceptedSets{h.store, secrets, h.planner},
 		Log:     h.log,
 	})
 	h.sessions = session.New(session.Config{
