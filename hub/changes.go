@@ -68,7 +68,7 @@ func (h *Hub) deviceChanged(c fleet.Change) {
 		h.orders.Forget(id)
 		h.report(id, "end its commands", h.book.DeviceGone(id))
 		if c.Kind == fleet.ChangeRemoved {
-			h.overdue.forget(id)
+			h.told.forget(id)
 			h.report(id, "forget its snapshots", h.fold.Forget(id))
 		}
 	}

@@ -64,7 +64,7 @@ func (h *Hub) onSnapshot(p *session.Peer, u protocol.SnapshotUpdate) ([]protocol
 		return []protocol.Message{m}, err
 	}
 	if u.At == 0 {
-		h.overdue.clear(p.ID)
+		h.told.clear(p.ID)
 	}
 	h.noteFacts(p.ID)
 	h.events.Publish(events.Event{Kind: "device.snapshot", Device: p.ID})
@@ -90,10 +90,10 @@ func (h *Hub) noteFacts(id protocol.DeviceID) {
 
 func (h *Hub) onOverdue(p *session.Peer, o protocol.Overdue) ([]protocol.Message, error) {
 	if o.Since == 0 {
-		h.overdue.clear(p.ID)
+		h.told.clear(p.ID)
 		return nil, nil
 	}
-	h.overdue.set(p.ID, o)
+	h.told.set(p.ID, o)
 	h.events.Publish(events.Event{Kind: "device.capture-overdue", Device: p.ID, Text: o.Reason})
 	return nil, nil
 }
@@ -103,7 +103,7 @@ func (h *Hub) onEvent(p *session.Peer, e protocol.DeviceEvent) ([]protocol.Messa
 	if e.At > 0 && time.Unix(e.At, 0).Before(at) {
 		at = time.Unix(e.At, 0)
 	}
-	if !h.overdue.newEvent(p.ID, e.ID) {
+	if !h.told.newEvent(p.ID, e.ID) {
 		return nil, nil
 	}
 	h.events.Publish(events.Event{Kind: "device.told." + e.Kind, Device: p.ID, Text: e.Text, At: at})
@@ -122,30 +122,30 @@ func (h *Hub) snapshotHash(id protocol.DeviceID) protocol.ShortHash {
 	return state.Hash
 }
 
-// overdue is what devices have said of late captures, and the last event each has told. It is safe for concurrent use.
-type overdue struct {
+// told is what devices have said of late captures, and the last event each has told. It is safe for concurrent use.
+type told struct {
 	mu     sync.Mutex
 	said   map[protocol.DeviceID]protocol.Overdue
 	events map[protocol.DeviceID]uint64
 }
 
-func newOverdue() *overdue {
-	return &overdue{said: map[protocol.DeviceID]protocol.Overdue{}, events: map[protocol.DeviceID]uint64{}}
+func newTold() *told {
+	return &told{said: map[protocol.DeviceID]protocol.Overdue{}, events: map[protocol.DeviceID]uint64{}}
 }
 
-func (o *overdue) set(id protocol.DeviceID, said protocol.Overdue) {
+func (o *told) set(id protocol.DeviceID, said protocol.Overdue) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.said[id] = said
 }
 
-func (o *overdue) clear(id protocol.DeviceID) {
+func (o *told) clear(id protocol.DeviceID) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	delete(o.said, id)
 }
 
-func (o *overdue) get(id protocol.DeviceID) (protocol.Overdue, bool) {
+func (o *told) overdue(id protocol.DeviceID) (protocol.Overdue, bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	said, ok := o.said[id]
@@ -153,7 +153,7 @@ func (o *overdue) get(id protocol.DeviceID) (protocol.Overdue, bool) {
 }
 
 // newEvent reports whether the event is new; one that came again after its acknowledgement was lost is not.
-func (o *overdue) newEvent(id protocol.DeviceID, event uint64) bool {
+func (o *told) newEvent(id protocol.DeviceID, event uint64) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.events[id] == event {
@@ -163,7 +163,7 @@ func (o *overdue) newEvent(id protocol.DeviceID, event uint64) bool {
 	return true
 }
 
-func (o *overdue) forget(id protocol.DeviceID) {
+func (o *told) forget(id protocol.DeviceID) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	delete(o.said, id)

@@ -56,7 +56,7 @@ type Hub struct {
 	book     *commands.Book
 	blobs    *blobs.Server
 	fold     *fold.Fold
-	overdue  *overdue
+	told     *told
 	desk     *admission.Desk
 	orders   *orders.Desk
 	sessions *session.Manager
@@ -199,7 +199,7 @@ func (h *Hub) assemble() error {
 		Log:    h.log,
 	})
 	h.fold = fold.New(fold.Config{Store: h.store, Log: h.log})
-	h.overdue = newOverdue()
+	h.told = newTold()
 	h.desk, err = admission.New(admission.Config{
 		Store:   h.store,
 		Vault:   secrets,
