@@ -1,0 +1,192 @@
+// Package api is how people and programs work with a hub: REST resources below /api/v1, described by the document at
+// /api/openapi.json, the stream of events, and the pages by which a hub is watched: /healthz, /readyz, /metrics.
+//
+// It owns the outward form of the API: who is asking, whether access.Authorize lets them, the audit record of each
+// change, and what an error looks like. Each route is declared once, in a table entry (see route), and cannot be
+// declared without the operation and the resource that are asked of access.Authorize. It never decides about devices,
+// stacks or commands: that is done by the parts, which it sees through the small interfaces in parts.go.
+//
+// The handler works below any path prefix: it makes no absolute links and no redirects. It is safe for concurrent use
+// and starts nothing; streams of events end with the request's context.
+package api
+
+import (
+	"cmp"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/farshore/farshore/hub/api/resource"
+	"github.com/farshore/farshore/protocol"
+)
+
+// Base is the path of the API below the hub's address.
+const Base = "/api/v1"
+
+// writeTimeout is how long writing one answer, or one event of a stream, may take.
+const writeTimeout = 2 * time.Minute
+
+// Config of the API. What has no comment is required.
+type Config struct {
+	Accounts  Accounts
+	Tokens    Tokens
+	Audit     Trail
+	Events    Events
+	Devices   Devices
+	Changes   DeviceChanges
+	Groups    Groups
+	Profiles  Profiles
+	Stacks    Stacks
+	StackDesk StackDesk
+	Commands  Commands
+	Snapshots Snapshots
+	Waiting   WaitingRoom
+	Keys      Keys
+	Sessions  Sessions
+
+	// Hub is what clients are told of the hub.
+	Hub resource.Hub
+	// AuditFile is the path of the audit trail, to read its end. "": it cannot be read here.
+	AuditFile string
+	// Overdue tells what a device said of a capture that is late. Nil: no device says so.
+	Overdue func(protocol.DeviceID) (protocol.Overdue, bool)
+	// Ready says why the hub cannot do its work now. Nil: it always can.
+	Ready func() error
+	// MetricsNeedSignIn makes /metrics ask for the right hub.read. False: it is open. It has counts and no names.
+	MetricsNeedSignIn bool
+	// Console serves what is neither API nor watching. Nil: nothing is there.
+	Console http.Handler
+	Log     *slog.Logger
+}
+
+// server is the API with its parts. All fields are immutable after New but those of the types that say otherwise.
+type server struct {
+	Config
+	api     huma.API
+	tallies *tallies
+	streams chan struct{} // a place for each stream of events
+	uploads chan struct{} // a place for each bundle that is being taken in
+}
+
+// Bounds of what is held at once for those who are signed in.
+const (
+	maxStreams = 256
+	maxUploads = 2
+)
+
+// New returns the handler of the API, the pages to watch the hub, and the console behind them.
+func New(c Config) (http.Handler, error) {
+	s, err := newServer(c)
+	if err != nil {
+		return nil, err
+	}
+	return s.handler(), nil
+}
+
+func newServer(c Config) (*server, error) {
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Console == nil {
+		c.Console = http.NotFoundHandler()
+	}
+	if c.Overdue == nil {
+		c.Overdue = func(protocol.DeviceID) (protocol.Overdue, bool) { return protocol.Overdue{}, false }
+	}
+	if c.Ready == nil {
+		c.Ready = func() error { return nil }
+	}
+	c.Hub.Version = cmp.Or(c.Hub.Version, "dev")
+	return &server{
+		Config: c, tallies: newTallies(),
+		streams: make(chan struct{}, maxStreams), uploads: make(chan struct{}, maxUploads),
+	}, nil
+}
+
+func (c *Config) check() error {
+	for _, part := range []any{
+		c.Accounts, c.Tokens, c.Audit, c.Events, c.Devices, c.Changes, c.Groups, c.Profiles, c.Stacks, c.StackDesk,
+		c.Commands, c.Snapshots, c.Waiting, c.Keys, c.Sessions,
+	} {
+		if part == nil {
+			return errors.New("api: a part is missing in its Config")
+		}
+	}
+	return nil
+}
+
+// handler puts the API beside the pages to watch the hub and the console.
+func (s *server) handler() http.Handler {
+	api := http.NewServeMux()
+	s.api = humago.New(api, s.document())
+	s.api.UseMiddleware(s.authenticate)
+	s.routes()
+	api.HandleFunc("/api/", s.noSuchRoute)
+
+	mux := http.NewServeMux()
+	mux.Handle("/api/", api)
+	mux.HandleFunc("GET /healthz", s.healthz)
+	mux.HandleFunc("GET /readyz", s.readyz)
+	mux.Handle("GET /metrics", s.metricsHandler(prometheus.NewRegistry()))
+	mux.Handle("/", s.Console)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("X-Frame-Options", "DENY")
+		if strings.HasPrefix(r.URL.Path, "/api/") {
+			h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+			h.Set("Cache-Control", "no-store")
+		}
+		// A test recorder has no deadlines; a connection without them is not stopped here.
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTimeout))
+		mux.ServeHTTP(w, r)
+	})
+}
+
+// document is the frame of the OpenAPI document. The routes fill it.
+func (s *server) document() huma.Config {
+	c := huma.DefaultConfig("Farshore", "1")
+	c.Info.Description = about
+	c.OpenAPIPath = "/api/openapi"
+	c.DocsPath, c.SchemasPath = "", "" // what they serve loads scripts from elsewhere, and would not work below a prefix
+	c.CreateHooks = nil
+	c.Transformers = []huma.Transformer{explain}
+	c.Servers = []*huma.Server{{URL: "..", Description: "The hub that gave you this document"}}
+	c.RejectUnknownQueryParameters = true
+	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
+		"bearer": {Type: "http", Scheme: "bearer", Description: "An API token (fst_…) or the token of a session (fss_…)"},
+		"cookie": {Type: "apiKey", In: "cookie", Name: cookieName, Description: "The session of a browser"},
+	}
+	return c
+}
+
+const about = "The API of a Farshore hub: a fleet of devices far away, their snapshots, stacks and commands.\n\n" +
+	"Sign in at session, or make an API token, and send it as `Authorization: Bearer …`. Browsers have a cookie " +
+	"instead, and send the header `X-Farshore: 1` with whatever changes something. Errors are problems as in RFC 9457: " +
+	"`detail` says what happened, to which thing, and what to do; `code` is a stable word. Where a device is asked " +
+	"for, its id, its name, or the beginning of either will do."
+
+func (s *server) routes() {
+	s.sessionRoutes()
+	s.tokenRoutes()
+	s.keyRoutes()
+	s.waitingRoutes()
+	s.deviceRoutes()
+	s.snapshotRoutes()
+	s.stackRoutes()
+	s.commandRoutes()
+	s.groupRoutes()
+	s.profileRoutes()
+	s.auditRoutes()
+	s.eventRoutes()
+}

@@ -1,0 +1,112 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/farshore/farshore/hub/access"
+)
+
+const (
+	// cookieName of the session. The prefix makes browsers hold it to this host and to HTTPS.
+	cookieName = "__Host-farshore"
+	// guardHeader must come with whatever a browser's session changes; other sites cannot send it.
+	guardHeader = "X-Farshore"
+	metaOpen    = "open"
+)
+
+// caller is who asks, and how.
+type caller struct {
+	who access.Principal
+	// secret of the session or token. Never logged.
+	secret string
+	// remote is the address the hub sees, without a port.
+	remote string
+}
+
+type callerKey struct{}
+
+func callerOf(ctx context.Context) *caller {
+	c, _ := ctx.Value(callerKey{}).(*caller)
+	if c == nil {
+		return &caller{}
+	}
+	return c
+}
+
+// errForeign: a browser sent a request that another site may have made it send.
+var errForeign = errors.New("this request did not come from the hub's own pages")
+
+// authenticate finds out who asks, before the body is read: strangers cost no memory. It sees all requests but those
+// for the document.
+func (s *server) authenticate(ctx huma.Context, next func(huma.Context)) {
+	secret, fromCookie := secretOf(ctx)
+	c := &caller{remote: host(ctx.RemoteAddr())}
+	open, _ := ctx.Operation().Metadata[metaOpen].(openness)
+	err := s.guard(ctx, fromCookie)
+	if err == nil && secret != "" {
+		// A stale session must not keep anybody from signing in.
+		if c.who, err = s.Accounts.Authenticate(secret); err == nil {
+			c.secret = secret
+		} else if open == openToAll {
+			err = nil
+		}
+	} else if err == nil && open != openToAll {
+		_, err = s.Accounts.Authenticate("")
+	}
+	if err != nil {
+		s.writeProblem(ctx, err)
+		return
+	}
+	next(huma.WithValue(ctx, callerKey{}, c))
+}
+
+// secretOf takes the secret from the Authorization header, or else from the cookie.
+func secretOf(ctx huma.Context) (secret string, fromCookie bool) {
+	return secretFrom(ctx.Header("Authorization"), ctx.Header("Cookie"))
+}
+
+func secretFrom(authorization, cookies string) (secret string, fromCookie bool) {
+	if scheme, token, ok := strings.Cut(authorization, " "); ok && strings.EqualFold(scheme, "Bearer") {
+		return strings.TrimSpace(token), false
+	}
+	if authorization != "" {
+		return "not a bearer token", false // is refused, rather than being taken for a cookie's request
+	}
+	parsed, err := http.ParseCookie(cookies)
+	if err != nil {
+		return "", false
+	}
+	for _, c := range parsed {
+		if c.Name == cookieName {
+			return c.Value, true
+		}
+	}
+	return "", false
+}
+
+// guard refuses what another site may have made a browser send: a browser says where a request comes from, and only
+// the hub's own pages, and programs, can set the guard header.
+func (s *server) guard(ctx huma.Context, fromCookie bool) error {
+	if !changes(ctx.Method()) || ctx.Header(guardHeader) != "" {
+		return nil
+	}
+	switch site := ctx.Header("Sec-Fetch-Site"); {
+	case site == "same-origin", site == "" && !fromCookie:
+		return nil
+	}
+	return fmt.Errorf("%w: send the header %s: 1 with requests that change something", errForeign, guardHeader)
+}
+
+func host(address string) string {
+	if h, _, err := net.SplitHostPort(address); err == nil {
+		return h
+	}
+	return address
+}

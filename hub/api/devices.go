@@ -1,0 +1,212 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+
+	"github.com/farshore/farshore/hub/access"
+	"github.com/farshore/farshore/hub/api/resource"
+	"github.com/farshore/farshore/hub/fleet"
+	"github.com/farshore/farshore/protocol"
+)
+
+type deviceInput struct {
+	Device string `path:"device" doc:"Id, name, or the beginning of either"`
+}
+
+type patchDeviceInput struct {
+	deviceRef
+	Body resource.DevicePatch
+}
+
+type replaceInput struct {
+	deviceRef
+	Body resource.Replace
+}
+
+// deviceRef is deviceInput for inputs that have more.
+type deviceRef = deviceInput
+
+func (s *server) deviceRoutes() {
+	const tag = "Devices"
+	add(s, route[listDevicesInput, reply[resource.DevicePage]]{
+		Method: http.MethodGet, Path: "/devices", ID: "list-devices", Tag: tag, Summary: "List devices",
+		Does: access.DevicesRead, On: func(in *listDevicesInput) (access.Resource, error) {
+			return access.Resource{Kind: "device", Group: in.Group}, nil
+		},
+		Run: s.listDevices,
+	})
+	add(s, route[deviceInput, reply[resource.DeviceDetail]]{
+		Method: http.MethodGet, Path: "/devices/{device}", ID: "get-device", Tag: tag, Summary: "Look at a device",
+		Does: access.DevicesRead, On: s.onDevice,
+		Run: func(_ context.Context, c *call, _ *deviceInput) (*reply[resource.DeviceDetail], error) {
+			return s.deviceDetail(c)
+		},
+	})
+	add(s, route[patchDeviceInput, reply[resource.DeviceDetail]]{
+		Method: http.MethodPatch, Path: "/devices/{device}", ID: "change-device", Tag: tag, Summary: "Change a device",
+		Does: access.DevicesChange, On: func(in *patchDeviceInput) (access.Resource, error) { return s.onDevice(&in.deviceRef) },
+		Run: s.patchDevice,
+	})
+	add(s, route[deviceInput, none]{
+		Method: http.MethodPost, Path: "/devices/{device}/revoke", ID: "revoke-device", Tag: tag, Status: http.StatusNoContent,
+		Summary: "Shut a device out for good", Description: "Its record stays, and its name becomes free.",
+		Does: access.DevicesRevoke, On: s.onDevice,
+		Run: func(_ context.Context, c *call, _ *deviceInput) (*none, error) {
+			return nil, s.Changes.Revoke(protocol.DeviceID(c.on.ID))
+		},
+	})
+	add(s, route[deviceInput, none]{
+		Method: http.MethodDelete, Path: "/devices/{device}", ID: "remove-device", Tag: tag, Status: http.StatusNoContent,
+		Summary: "Forget a device", Description: "Its snapshots and commands go too. If it knocks again it has to be approved again.",
+		Does: access.DevicesRevoke, On: s.onDevice,
+		Run: func(_ context.Context, c *call, _ *deviceInput) (*none, error) {
+			return nil, s.Changes.Remove(protocol.DeviceID(c.on.ID))
+		},
+	})
+	add(s, route[replaceInput, reply[resource.DeviceDetail]]{
+		Method: http.MethodPost, Path: "/devices/{device}/replace", ID: "replace-device", Tag: tag,
+		Summary:     "Give a device's place to another",
+		Description: "The other one, which was approved before, takes over name, group, labels, settings and link profile; this one is revoked.",
+		Does:        access.DevicesRevoke, On: func(in *replaceInput) (access.Resource, error) { return s.onDevice(&in.deviceRef) },
+		Run: s.replaceDevice,
+	})
+}
+
+// onDevice finds the device that a path names.
+func (s *server) onDevice(in *deviceInput) (access.Resource, error) {
+	d, err := s.Devices.Find(in.Device)
+	return access.Resource{Kind: "device", ID: string(d.ID), Group: d.Group}, err
+}
+
+// device is the one that the caller was let to.
+func (s *server) device(c *call) (fleet.Device, error) {
+	d, ok := s.Devices.Device(protocol.DeviceID(c.on.ID))
+	if !ok {
+		return d, fmt.Errorf("device %s: %w: it was removed meanwhile", c.on.ID, errNotFound)
+	}
+	return d, nil
+}
+
+func (s *server) deviceDetail(c *call) (*reply[resource.DeviceDetail], error) {
+	d, err := s.device(c)
+	if err != nil {
+		return nil, err
+	}
+	effective, _ := s.Devices.Effective(d.ID)
+	states := s.Stacks.DeviceStacks(d.ID)
+	out := resource.DeviceDetail{
+		Device: s.deviceOf(&d), OwnLabels: d.Labels, Wishes: d.Wishes, Facts: d.Facts, OwnSettings: settings(d.Settings),
+		Effective: effectiveSettings(effective), StackStates: make([]resource.DeviceStack, len(states)),
+		OpenCommands: s.Commands.Open(d.ID), Capability: d.Capability, EnrolmentKey: d.EnrolmentKey, ApprovedBy: d.ApprovedBy,
+		Approved: at(d.Approved), Created: at(d.Created), Revoked: at(d.Revoked), Replaces: d.Replaces, ReplacedBy: d.ReplacedBy,
+	}
+	for i, st := range states {
+		out.StackStates[i] = s.deviceStack(st)
+	}
+	return replyWith(out), nil
+}
+
+func (s *server) patchDevice(_ context.Context, c *call, in *patchDeviceInput) (*reply[resource.DeviceDetail], error) {
+	b := in.Body
+	if b.Group != nil && *b.Group != c.on.Group {
+		// Who moves a device needs the right in both places.
+		if err := c.may(access.Resource{Kind: "device", ID: c.on.ID, Group: *b.Group}); err != nil {
+			return nil, err
+		}
+	}
+	_, err := s.Changes.Update(protocol.DeviceID(c.on.ID), func(d *fleet.Device) error {
+		patchDevice(d, &b)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s.deviceDetail(c)
+}
+
+func patchDevice(d *fleet.Device, b *resource.DevicePatch) {
+	set(&d.Name, b.Name)
+	set(&d.Group, b.Group)
+	set(&d.Profile, b.Profile)
+	set(&d.Confirmed, b.Confirm)
+	if len(b.Labels) > 0 {
+		labels := maps.Clone(d.Labels)
+		if labels == nil {
+			labels = map[string]string{}
+		}
+		for k, v := range b.Labels {
+			if v == nil {
+				delete(labels, k)
+			} else {
+				labels[k] = *v
+			}
+		}
+		d.Labels = labels
+	}
+	if p := b.Settings; p != nil {
+		set(&d.Settings.Ping, p.Ping)
+		set(&d.Settings.Snapshot, p.Snapshot)
+		set(&d.Settings.Command, p.Command)
+		set(&d.Settings.Chunk, p.ChunkBytes)
+		set(&d.Settings.ConnectTimeout, p.ConnectTimeoutSeconds)
+		set(&d.Settings.ExchangeTimeout, p.ExchangeTimeoutSeconds)
+		set(&d.Settings.KeyExchange, p.KeyExchange)
+	}
+}
+
+func set[T any](to, from *T) {
+	if from != nil {
+		*to = *from
+	}
+}
+
+func (s *server) replaceDevice(_ context.Context, c *call, in *replaceInput) (*reply[resource.DeviceDetail], error) {
+	by, err := s.Devices.Find(in.Body.By)
+	if err != nil {
+		return nil, inField("body.by", err)
+	}
+	old, heir := c.on, access.Resource{Kind: "device", ID: string(by.ID), Group: by.Group}
+	if err := c.may(heir); err != nil {
+		return nil, err
+	}
+	if err := s.Changes.Replace(protocol.DeviceID(old.ID), by.ID); err != nil {
+		return nil, err
+	}
+	c.note(old, nil)
+	c.note(heir, nil)
+	c.detail = fmt.Sprintf("%s took the place of %s", by.ID, old.ID)
+	c.on = heir
+	return s.deviceDetail(c)
+}
+
+// settings are what somebody has set, as the API shows them.
+func settings(s protocol.Settings) resource.Settings {
+	return resource.Settings{
+		Ping: s.Ping, Snapshot: s.Snapshot, Command: s.Command, ChunkBytes: s.Chunk, ConnectTimeoutSeconds: s.ConnectTimeout,
+		ExchangeTimeoutSeconds: s.ExchangeTimeout, KeyExchange: s.KeyExchange,
+	}
+}
+
+func settingsFrom(s resource.Settings) protocol.Settings {
+	return protocol.Settings{
+		Ping: s.Ping, Snapshot: s.Snapshot, Command: s.Command, Chunk: s.ChunkBytes, ConnectTimeout: s.ConnectTimeoutSeconds,
+		ExchangeTimeout: s.ExchangeTimeoutSeconds, KeyExchange: s.KeyExchange,
+	}
+}
+
+func effectiveSettings(e fleet.Effective) resource.EffectiveSettings {
+	from := make(map[string]string, len(e.From))
+	for field, source := range e.From {
+		switch field {
+		case "chunk":
+			field = "chunk_bytes"
+		case "connect_timeout", "exchange_timeout":
+			field += "_seconds"
+		}
+		from[field] = source
+	}
+	return resource.EffectiveSettings{Settings: settings(e.Explicit()), Profile: e.Settings.Profile, From: from}
+}

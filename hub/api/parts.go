@@ -1,0 +1,134 @@
+package api
+
+import (
+	"context"
+	"time"
+
+	"github.com/farshore/farshore/hub/access"
+	"github.com/farshore/farshore/hub/audit"
+	"github.com/farshore/farshore/hub/commands"
+	"github.com/farshore/farshore/hub/events"
+	"github.com/farshore/farshore/hub/fleet"
+	"github.com/farshore/farshore/internal/meter"
+	"github.com/farshore/farshore/protocol"
+	"github.com/farshore/farshore/snapshot/fold"
+	"github.com/farshore/farshore/stacks"
+	"github.com/farshore/farshore/stacks/planner"
+	"github.com/farshore/farshore/waitingroom"
+	"github.com/farshore/farshore/waitingroom/admission"
+)
+
+// Accounts are who may sign in, and what they may do; *access.Access is one.
+type Accounts interface {
+	Login(name, password, remote string) (string, access.Principal, error)
+	Logout(session string) error
+	Authenticate(bearerOrCookie string) (access.Principal, error)
+	Authorize(access.Principal, access.Operation, access.Resource) error
+	RedeemLink(secret, name, password string) error
+}
+
+// Tokens are API tokens; *access.Access is one.
+type Tokens interface {
+	CreateToken(p access.Principal, name string, expires time.Time) (string, access.Token, error)
+	Tokens() []access.Token
+	RemoveToken(id string) error
+}
+
+// Trail is the audit trail; *audit.Log is one.
+type Trail interface {
+	Record(audit.Entry) error
+}
+
+// Events is the stream of what happened; *events.Bus is one.
+type Events interface {
+	Next(ctx context.Context, after uint64) ([]events.Event, error)
+	Since(time.Time) uint64
+}
+
+// Devices is the fleet to look at; *fleet.Registry is one.
+type Devices interface {
+	Device(protocol.DeviceID) (fleet.Device, bool)
+	Devices() []fleet.Device
+	Find(ref string) (fleet.Device, error)
+	LabelsOf(protocol.DeviceID) map[string]string
+	Effective(protocol.DeviceID) (fleet.Effective, bool)
+	Liveness(protocol.DeviceID, time.Time) fleet.Liveness
+}
+
+// DeviceChanges is the fleet to change; *fleet.Registry is one.
+type DeviceChanges interface {
+	Update(protocol.DeviceID, func(*fleet.Device) error) (fleet.Device, error)
+	Revoke(protocol.DeviceID) error
+	Remove(protocol.DeviceID) error
+	Replace(old, replacement protocol.DeviceID) error
+}
+
+// Groups is the device tree; *fleet.Registry is one.
+type Groups interface {
+	Groups() []fleet.Group
+	EnsureGroup(path string) error
+	UpdateGroup(path string, fn func(*fleet.Group) error) (fleet.Group, error)
+	RemoveGroup(path string) error
+}
+
+// Profiles are link profiles; *fleet.Registry is one.
+type Profiles interface {
+	Profiles() []fleet.Profile
+	PutProfile(fleet.Profile) error
+	RemoveProfile(name string) error
+}
+
+// Stacks is the planner to look at; *planner.Planner is one.
+type Stacks interface {
+	List() []planner.Overview
+	Get(name string) (planner.Overview, error)
+	Versions(name string) ([]stacks.Version, error)
+	Bundle(name string, number uint64) (map[string][]byte, error)
+	Statuses(name string) ([]planner.DeviceStatus, error)
+	DeviceStacks(protocol.DeviceID) []planner.DeviceStatus
+}
+
+// StackDesk is the planner to change; *planner.Planner is one.
+type StackDesk interface {
+	Apply(planner.ApplySpec) (stacks.Stack, stacks.Version, error)
+	Remove(name, by string) error
+	Redeploy(name, by string) error
+}
+
+// Commands is the book of commands; *commands.Book is one.
+type Commands interface {
+	Give(commands.Spec) (commands.Record, error)
+	Get(protocol.CommandID) (commands.Record, error)
+	List(commands.Filter) ([]commands.Record, error)
+	ReadOutput(protocol.CommandID) ([]byte, error)
+	Withdraw(id protocol.CommandID, by string) (commands.Record, error)
+	Open(protocol.DeviceID) int
+}
+
+// Snapshots are the known states of devices; *fold.Fold is one.
+type Snapshots interface {
+	Latest(protocol.DeviceID) (fold.State, error)
+	AsOf(protocol.DeviceID, time.Time) (fold.State, error)
+	History(protocol.DeviceID) ([]time.Time, error)
+}
+
+// WaitingRoom is where new devices wait; *admission.Desk is one.
+type WaitingRoom interface {
+	List() []waitingroom.Waiting
+	Approve(context.Context, admission.Approval) (admission.Admitted, error)
+	Reject(admission.Rejection) error
+}
+
+// Keys are enrolment keys; *admission.Desk is one.
+type Keys interface {
+	CreateKey(admission.KeySpec) (waitingroom.EnrolmentKey, string, error)
+	Keys() []waitingroom.EnrolmentKey
+	RemoveKey(idOrName string) (waitingroom.EnrolmentKey, error)
+}
+
+// Sessions knows who is connected; *session.Manager is one.
+type Sessions interface {
+	Connected() int
+	Spent(protocol.DeviceID) meter.Counts
+	Skipped() uint64
+}

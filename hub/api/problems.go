@@ -1,0 +1,221 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"reflect"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/farshore/farshore/hub/access"
+	"github.com/farshore/farshore/hub/commands"
+	"github.com/farshore/farshore/hub/fleet"
+	"github.com/farshore/farshore/protocol"
+	"github.com/farshore/farshore/snapshot/fold"
+	"github.com/farshore/farshore/stacks"
+	"github.com/farshore/farshore/stacks/planner"
+	"github.com/farshore/farshore/waitingroom"
+	"github.com/farshore/farshore/waitingroom/admission"
+)
+
+// Errors of this package.
+var (
+	errInvalid  = errors.New("cannot be accepted")
+	errNotFound = errors.New("not found")
+	errBusy     = errors.New("the hub is busy")
+)
+
+// fieldError says which part of a request an error is about.
+type fieldError struct {
+	// field as in a problem's errors: body.selector, query.as_of.
+	field string
+	err   error
+}
+
+func (e *fieldError) Error() string { return e.err.Error() }
+func (e *fieldError) Unwrap() error { return e.err }
+
+// inField says that err is about a part of the request. A nil err stays nil.
+func inField(field string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &fieldError{field, err}
+}
+
+func invalid(field, format string, args ...any) error {
+	return &fieldError{field, fmt.Errorf("%w: %s", errInvalid, fmt.Sprintf(format, args...))}
+}
+
+// table maps errors to answers; the first that fits counts. Code is a stable word.
+var table = [...]struct {
+	is     error
+	status int
+	code   string
+}{
+	{access.ErrUnauthenticated, http.StatusUnauthorized, "not-signed-in"},
+	{access.ErrForbidden, http.StatusForbidden, "not-allowed"},
+	{errForeign, http.StatusForbidden, "foreign-request"},
+	{access.ErrNotFound, http.StatusNotFound, "not-found"},
+	{fleet.ErrNotFound, http.StatusNotFound, "not-found"},
+	{stacks.ErrNotFound, http.StatusNotFound, "not-found"},
+	{commands.ErrNotFound, http.StatusNotFound, "not-found"},
+	{admission.ErrNotWaiting, http.StatusNotFound, "not-found"},
+	{admission.ErrKeyUnknown, http.StatusNotFound, "not-found"},
+	{fold.ErrNone, http.StatusNotFound, "not-found"},
+	{errNotFound, http.StatusNotFound, "not-found"},
+	{fleet.ErrAmbiguous, http.StatusConflict, "ambiguous"},
+	{access.ErrExists, http.StatusConflict, "exists"},
+	{fleet.ErrExists, http.StatusConflict, "exists"},
+	{fleet.ErrInUse, http.StatusConflict, "in-use"},
+	{fleet.ErrRevoked, http.StatusConflict, "revoked"},
+	{planner.ErrRemoving, http.StatusConflict, "removing"},
+	{commands.ErrEnded, http.StatusConflict, "ended"},
+	{commands.ErrTooMany, http.StatusConflict, "too-many"},
+	{admission.ErrNoUses, http.StatusConflict, "key-used-up"},
+	{admission.ErrWrongCode, http.StatusConflict, "wrong-code"},
+	{protocol.ErrTooLarge, http.StatusRequestEntityTooLarge, "too-large"},
+	{access.ErrInvalid, http.StatusUnprocessableEntity, "invalid"},
+	{fleet.ErrInvalid, http.StatusUnprocessableEntity, "invalid"},
+	{stacks.ErrInvalid, http.StatusUnprocessableEntity, "invalid"},
+	{commands.ErrInvalid, http.StatusUnprocessableEntity, "invalid"},
+	{admission.ErrBadSpec, http.StatusUnprocessableEntity, "invalid"},
+	{waitingroom.ErrRule, http.StatusUnprocessableEntity, "invalid"},
+	{waitingroom.ErrPairingCode, http.StatusUnprocessableEntity, "invalid"},
+	{waitingroom.ErrInvalidEdgeKey, http.StatusConflict, "hub-address"},
+	{errInvalid, http.StatusUnprocessableEntity, "invalid"},
+	{syscall.ENOSPC, http.StatusInsufficientStorage, "disk-full"},
+	{syscall.EDQUOT, http.StatusInsufficientStorage, "disk-full"},
+	{errBusy, http.StatusServiceUnavailable, "busy"},
+	{context.Canceled, http.StatusServiceUnavailable, "stopping"},
+}
+
+// look finds the answer to an error; ok is false for one that is the hub's own fault.
+func look(err error) (status int, code string, ok bool) {
+	var delay *access.DelayError
+	if errors.As(err, &delay) {
+		return http.StatusTooManyRequests, "too-many-attempts", true
+	}
+	// A device that was removed or revoked while a request about it was under way.
+	var refused *protocol.Error
+	if errors.As(err, &refused) {
+		return http.StatusConflict, "revoked", true
+	}
+	for _, row := range table {
+		if errors.Is(err, row.is) {
+			return row.status, row.code, true
+		}
+	}
+	return http.StatusInternalServerError, "fault", false
+}
+
+// problem is an answer as in RFC 9457, with a stable word.
+type problem struct {
+	huma.ErrorModel
+	// Code is a stable word for programs.
+	Code string `json:"code,omitempty" doc:"A stable word for programs, such as not-found" example:"not-found"`
+}
+
+// sentence is what people are told of an error: all that a part says of a request, nothing of the hub's inside.
+func (s *server) sentence(err error) string {
+	switch status, _, ok := look(err); {
+	case status == http.StatusInsufficientStorage:
+		return "the hub's disk is full: nothing was changed; free some space there and try again"
+	case !ok:
+		return "the hub could not do it because of a fault of its own: its log says more"
+	}
+	return err.Error()
+}
+
+// problem makes an answer of an error, and logs what is the hub's own fault.
+func (s *server) problem(err error, operation string) error {
+	status, code, ok := look(err)
+	if !ok || status == http.StatusInsufficientStorage {
+		s.Log.Error("request failed", "operation", operation, "error", err)
+	}
+	p := newProblem(status, code, s.sentence(err))
+	var f *fieldError
+	if errors.As(err, &f) {
+		p.Errors = []*huma.ErrorDetail{{Location: f.field, Message: p.Detail}}
+	}
+	var delay *access.DelayError
+	if errors.As(err, &delay) {
+		seconds := int64((delay.After + time.Second - 1) / time.Second)
+		return huma.ErrorWithHeaders(p, http.Header{"Retry-After": {strconv.FormatInt(seconds, 10)}})
+	}
+	return p
+}
+
+func newProblem(status int, code, detail string) *problem {
+	p := &problem{Code: code}
+	p.Title, p.Status, p.Detail = http.StatusText(status), status, detail
+	return p
+}
+
+// writeProblem answers a request that does not reach its operation.
+func (s *server) writeProblem(ctx huma.Context, err error) {
+	p, ok := errors.AsType[*problem](s.problem(err, ctx.Operation().OperationID))
+	if !ok {
+		p = newProblem(http.StatusInternalServerError, "fault", s.sentence(err))
+	}
+	if p.Status == http.StatusUnauthorized {
+		ctx.SetHeader("WWW-Authenticate", "Bearer")
+	}
+	ctx.SetHeader("Content-Type", "application/problem+json")
+	ctx.SetStatus(p.Status)
+	writeJSON(ctx.BodyWriter(), p)
+}
+
+// noSuchRoute answers what is below /api/ and no operation.
+func (s *server) noSuchRoute(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(http.StatusNotFound)
+	writeJSON(w, newProblem(http.StatusNotFound, "no-such-operation",
+		fmt.Sprintf("there is no operation %s %.200s: the document api/openapi.json lists all", r.Method, r.URL.Path)))
+}
+
+// writeJSON writes to a client; one that has gone needs no answer.
+func writeJSON(w io.Writer, v any) { _ = json.NewEncoder(w).Encode(v) }
+
+// explain turns what the checks of bodies and parameters say into a problem of the one form. What was sent is not
+// repeated: it may be a secret.
+func explain(_ huma.Context, _ string, v any) (any, error) {
+	m, ok := v.(*huma.ErrorModel)
+	if !ok {
+		return v, nil
+	}
+	p := newProblem(m.Status, "invalid", m.Detail)
+	if m.Status == http.StatusRequestEntityTooLarge {
+		p.Code = "too-large"
+	}
+	var said []string
+	for _, e := range m.Errors {
+		p.Errors = append(p.Errors, &huma.ErrorDetail{Location: e.Location, Message: e.Message})
+		said = append(said, strings.TrimPrefix(e.Location+": "+e.Message, ": "))
+	}
+	if len(said) > 0 {
+		p.Detail = "the request cannot be accepted: " + strings.Join(said, "; ")
+	}
+	return p, nil
+}
+
+// withProblems adds to an operation's answers that anything else is a problem.
+func withProblems(api huma.API, answers map[string]*huma.Response) map[string]*huma.Response {
+	if answers == nil {
+		answers = map[string]*huma.Response{}
+	}
+	schema := api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[problem](), true, "Problem")
+	answers["default"] = &huma.Response{
+		Description: "It did not work: what happened, to which thing, and what to do",
+		Content:     map[string]*huma.MediaType{"application/problem+json": {Schema: schema}},
+	}
+	return answers
+}

@@ -1,0 +1,182 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/farshore/farshore/hub/access"
+	"github.com/farshore/farshore/hub/audit"
+)
+
+// route is one operation of the API, with I what is asked and O what is answered (see huma for their tags).
+//
+// Each has either Does and On, which access.Authorize is asked with before anything else is done, or Open.
+type route[I, O any] struct {
+	// Method and Path below Base. ID names the operation in the document; it is stable.
+	Method, Path, ID string
+	// Tag groups operations in the document; Summary is a line, Description more.
+	Tag, Summary, Description string
+	// Status of the answer. 0: 200, or 204 where there is no body.
+	Status int
+	// Does is what the caller wants to do, and On what to do it on. On only looks; its error ends the request.
+	Does access.Operation
+	On   func(*I) (access.Resource, error)
+	// Open says why the operation needs no right: see the constants below. "": it needs Does.
+	Open openness
+	// Records names the operation in the audit trail where Does does not. Routes that do not only look are recorded
+	// in any case.
+	Records string
+	// MaxBytes and BodyTimeout bound the body. 0: 1 MiB, and 5 s.
+	MaxBytes    int64
+	BodyTimeout time.Duration
+	// Plain: the body is decoded without being checked against its schema first, which saves memory.
+	Plain bool
+	// Streams is the media type of an answer that is not JSON. "": it is JSON.
+	Streams string
+	// Run does it.
+	Run func(context.Context, *call, *I) (*O, error)
+}
+
+// openness says why an operation needs no right.
+type openness string
+
+const (
+	// openToAll: it is how one signs in; what is given in the body proves who asks.
+	openToAll openness = "signing in"
+	// openToSignedIn: it is about the caller's own session.
+	openToSignedIn openness = "own session"
+)
+
+// call is one request under way: who asks, and what it is about.
+type call struct {
+	*caller
+	s  *server
+	op access.Operation
+	// on is the resource that Authorize agreed to. A handler that changes the name of what it is about sets on.ID.
+	on access.Resource
+	// noted are outcomes of a request about many things; each gets a record of its own.
+	noted []outcome
+	// detail goes into the audit record.
+	detail string
+}
+
+type outcome struct {
+	on  access.Resource
+	err error
+}
+
+// by names the caller in records.
+func (c *call) by() string { return c.who.String() }
+
+// may asks for the right to do the call's operation on one of many things.
+func (c *call) may(on access.Resource) error { return c.s.Accounts.Authorize(c.who, c.op, on) }
+
+// note keeps what became of one of many things, for the audit trail.
+func (c *call) note(on access.Resource, err error) { c.noted = append(c.noted, outcome{on, err}) }
+
+// none is the output of a route without a body.
+type none struct{}
+
+// reply is an answer with a JSON body.
+type reply[T any] struct{ Body T }
+
+func replyWith[T any](body T) *reply[T] { return &reply[T]{Body: body} }
+
+// changes reports whether an operation is recorded: all are that do not only look.
+func changes(method string) bool { return method != http.MethodGet && method != http.MethodHead }
+
+// add registers a route. It is the only way by which one comes to be: authentication was done before the body was
+// read (see authenticate); here follow the right, the work, the audit record and the error table.
+func add[I, O any](s *server, r route[I, O]) {
+	if (r.Does == "" || r.On == nil) == (r.Open == "") {
+		panic(fmt.Sprintf("api: route %s must say what it does on which resource, or why it is open", r.ID))
+	}
+	op := huma.Operation{
+		OperationID: r.ID, Method: r.Method, Path: Base + r.Path, Summary: r.Summary, Description: r.Description,
+		Tags: []string{r.Tag}, DefaultStatus: r.Status, MaxBodyBytes: r.MaxBytes, BodyReadTimeout: r.BodyTimeout,
+		SkipValidateBody: r.Plain, Metadata: map[string]any{metaOpen: r.Open},
+		Extensions: map[string]any{"x-farshore-right": string(r.Does)},
+		Security:   []map[string][]string{{"bearer": {}}, {"cookie": {}}},
+	}
+	if r.Open != "" {
+		op.Extensions["x-farshore-right"] = "none: " + string(r.Open)
+	}
+	if r.Open == openToAll {
+		op.Security = []map[string][]string{}
+	}
+	if r.Streams != "" {
+		op.Responses = map[string]*huma.Response{"200": {
+			Description: "A stream", Content: map[string]*huma.MediaType{r.Streams: {Schema: &huma.Schema{Type: huma.TypeString}}},
+		}}
+	}
+	op.Responses = withProblems(s.api, op.Responses)
+	huma.Register(s.api, op, func(ctx context.Context, in *I) (*O, error) {
+		c := &call{caller: callerOf(ctx), s: s, op: r.Does}
+		out, err := run(ctx, c, r, in)
+		if recordErr := s.record(c, r.Method, r.Records, err); recordErr != nil {
+			s.Log.Error("the audit trail lacks an entry", "operation", r.ID, "error", recordErr)
+			if err == nil {
+				err = fmt.Errorf("it was done, but the audit trail could not be written: %w", recordErr)
+			}
+		}
+		if err != nil {
+			return nil, s.problem(err, r.ID)
+		}
+		return out, nil
+	})
+}
+
+func run[I, O any](ctx context.Context, c *call, r route[I, O], in *I) (*O, error) {
+	if r.Open == "" {
+		var err error
+		if c.on, err = r.On(in); err != nil {
+			return nil, err
+		}
+		if err := c.s.Accounts.Authorize(c.who, r.Does, c.on); err != nil {
+			return nil, err
+		}
+	}
+	return r.Run(ctx, c, in)
+}
+
+// record writes what was done into the audit trail, one entry for each thing. What a nobody was refused is not
+// written: it would let strangers fill the disk. Sign-ins are slowed down, and written.
+func (s *server) record(c *call, method, name string, err error) error {
+	if !changes(method) || c.who.Kind == "" && name == "" {
+		return nil
+	}
+	if name == "" {
+		name = string(c.op)
+	}
+	outcomes := c.noted
+	if len(outcomes) == 0 {
+		outcomes = []outcome{{c.on, err}}
+	}
+	var errs []error
+	for _, o := range outcomes {
+		e := audit.Entry{
+			Principal: c.by(), Remote: c.remote, Operation: name, Resource: o.on.String(), Result: audit.ResultDone, Detail: c.detail,
+		}
+		if o.err != nil {
+			e.Result, e.Detail = audit.ResultFailed, s.sentence(o.err)
+			if errors.Is(o.err, access.ErrForbidden) || errors.Is(o.err, access.ErrUnauthenticated) {
+				e.Result = audit.ResultRefused
+			}
+		}
+		errs = append(errs, s.Audit.Record(e))
+	}
+	return errors.Join(errs...)
+}
+
+// onAll is On for operations on all of a kind, or where the kind alone is known.
+func onAll[I any](kind string) func(*I) (access.Resource, error) {
+	return func(*I) (access.Resource, error) { return access.Resource{Kind: kind}, nil }
+}
+
+// onHub is On for operations on the hub as a whole.
+func onHub[I any](*I) (access.Resource, error) { return access.Resource{}, nil }

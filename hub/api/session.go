@@ -1,0 +1,88 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/farshore/farshore/hub/access"
+	"github.com/farshore/farshore/hub/api/resource"
+)
+
+type loginInput struct {
+	Cookie bool `query:"cookie" doc:"Give the session as a cookie instead of a token"`
+	Body   resource.Login
+}
+
+type sessionOutput struct {
+	SetCookie []*http.Cookie `header:"Set-Cookie"`
+	Body      resource.Session
+}
+
+type cookieOutput struct {
+	SetCookie []*http.Cookie `header:"Set-Cookie"`
+}
+
+func (s *server) sessionRoutes() {
+	const tag = "Session"
+	add(s, route[loginInput, sessionOutput]{
+		Method: http.MethodPost, Path: "/session", ID: "login", Tag: tag, Summary: "Sign in with a password",
+		Open: openToAll, Records: "session.login", MaxBytes: 8 << 10, Run: s.login,
+	})
+	add(s, route[struct{}, cookieOutput]{
+		Method: http.MethodDelete, Path: "/session", ID: "logout", Tag: tag, Summary: "End the session", Status: http.StatusNoContent,
+		Open: openToSignedIn, Records: "session.logout",
+		Run: func(_ context.Context, c *call, _ *struct{}) (*cookieOutput, error) {
+			gone := cookie("", time.Unix(1, 0))
+			gone.MaxAge = -1
+			return &cookieOutput{[]*http.Cookie{gone}}, s.Accounts.Logout(c.secret)
+		},
+	})
+	add(s, route[struct{}, reply[resource.Session]]{
+		Method: http.MethodGet, Path: "/session", ID: "who-am-i", Tag: tag, Summary: "Who is signed in, and to what",
+		Open: openToSignedIn,
+		Run: func(_ context.Context, c *call, _ *struct{}) (*reply[resource.Session], error) {
+			return replyWith(s.session(c.who)), nil
+		},
+	})
+	add(s, route[struct{ Body resource.FirstAdmin }, none]{
+		Method: http.MethodPost, Path: "/session/first-admin", ID: "first-admin", Tag: tag, Status: http.StatusNoContent,
+		Summary:     "Make an administrator by a one-time link",
+		Description: "The hub prints the link at its first start, and `farshore-hub admin-link` prints another.",
+		Open:        openToAll, Records: "session.first-admin", MaxBytes: 8 << 10,
+		Run: func(_ context.Context, c *call, in *struct{ Body resource.FirstAdmin }) (*none, error) {
+			c.who, c.on = access.Principal{Name: "one-time link", Kind: access.KindLink}, access.Resource{Kind: "account", ID: in.Body.Username}
+			return nil, s.Accounts.RedeemLink(in.Body.Link, in.Body.Username, in.Body.Password)
+		},
+	})
+}
+
+func (s *server) login(_ context.Context, c *call, in *loginInput) (*sessionOutput, error) {
+	c.on = access.Resource{Kind: "account", ID: in.Body.Username}
+	secret, who, err := s.Accounts.Login(in.Body.Username, in.Body.Password, c.remote)
+	if err != nil {
+		c.who = access.Principal{}
+		return nil, err
+	}
+	c.who = who
+	out := &sessionOutput{Body: s.session(who)}
+	out.Body.Expires = time.Now().Add(access.SessionLife).Truncate(time.Second)
+	if in.Cookie {
+		out.SetCookie = []*http.Cookie{cookie(secret, out.Body.Expires)}
+	} else {
+		out.Body.Token = secret
+	}
+	return out, nil
+}
+
+func (s *server) session(who access.Principal) resource.Session {
+	return resource.Session{Name: who.Name, Kind: string(who.Kind), Admin: who.Admin, Hub: s.Hub}
+}
+
+// cookie is for this host alone, never sent in the clear, never seen by scripts, and never sent along by other sites.
+func cookie(secret string, expires time.Time) *http.Cookie {
+	return &http.Cookie{
+		Name: cookieName, Value: secret, Path: "/", Expires: expires, Secure: true, HttpOnly: true,
+		SameSite: http.SameSiteStrictMode,
+	}
+}

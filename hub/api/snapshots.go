@@ -1,0 +1,82 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/farshore/farshore/hub/access"
+	"github.com/farshore/farshore/hub/api/resource"
+	"github.com/farshore/farshore/protocol"
+	"github.com/farshore/farshore/snapshot/fold"
+)
+
+type snapshotInput struct {
+	deviceRef
+	AsOf string `query:"as_of" doc:"The state that was known at this time, in RFC 3339 or Unix seconds; absent: the last" example:"2026-05-01T12:00:00Z"`
+}
+
+func (s *server) snapshotRoutes() {
+	const tag = "Snapshots"
+	add(s, route[snapshotInput, reply[resource.Snapshot]]{
+		Method: http.MethodGet, Path: "/devices/{device}/snapshot", ID: "get-snapshot", Tag: tag, Summary: "See a device as it was observed",
+		Does: access.SnapshotsRead, On: func(in *snapshotInput) (access.Resource, error) { return s.onDevice(&in.deviceRef) },
+		Run: s.snapshot,
+	})
+	add(s, route[deviceInput, reply[resource.SnapshotTimes]]{
+		Method: http.MethodGet, Path: "/devices/{device}/snapshots", ID: "list-snapshots", Tag: tag,
+		Summary: "List the times of which a device's state is known",
+		Does:    access.SnapshotsRead, On: s.onDevice,
+		Run: func(_ context.Context, c *call, _ *deviceInput) (*reply[resource.SnapshotTimes], error) {
+			times, err := s.Snapshots.History(protocol.DeviceID(c.on.ID))
+			if err != nil {
+				return nil, err
+			}
+			out := resource.SnapshotTimes{Times: make([]time.Time, len(times))}
+			for i, t := range times {
+				out.Times[i] = t.UTC()
+			}
+			return replyWith(out), nil
+		},
+	})
+}
+
+func (s *server) snapshot(_ context.Context, c *call, in *snapshotInput) (*reply[resource.Snapshot], error) {
+	id := protocol.DeviceID(c.on.ID)
+	var state fold.State
+	var err error
+	if in.AsOf == "" {
+		state, err = s.Snapshots.Latest(id)
+	} else {
+		t, parseErr := parseTime(in.AsOf)
+		if parseErr != nil {
+			return nil, inField("query.as_of", parseErr)
+		}
+		state, err = s.Snapshots.AsOf(id, t)
+	}
+	if err != nil {
+		return nil, err
+	}
+	snap, err := state.Snapshot()
+	if err != nil {
+		return nil, err
+	}
+	out := resource.Snapshot{Device: id, At: state.At.UTC(), Hash: state.Hash, Snapshot: snap}
+	if o, ok := s.Overdue(id); ok && in.AsOf == "" {
+		out.OverdueSince, out.OverdueReason = at(o.Since), o.Reason
+	}
+	return replyWith(out), nil
+}
+
+// parseTime reads RFC 3339 or Unix seconds.
+func parseTime(text string) (time.Time, error) {
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+		return time.Unix(n, 0), nil
+	}
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return t, invalid("", "time %.60q: want RFC 3339 such as 2026-05-01T12:00:00Z, or Unix seconds", text)
+	}
+	return t, nil
+}

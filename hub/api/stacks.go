@@ -1,0 +1,209 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/farshore/farshore/hub/access"
+	"github.com/farshore/farshore/hub/api/resource"
+	"github.com/farshore/farshore/protocol"
+	"github.com/farshore/farshore/stacks"
+	"github.com/farshore/farshore/stacks/planner"
+)
+
+type stackInput struct {
+	Stack string `path:"stack" doc:"Name" maxLength:"63"`
+}
+
+type stackRef = stackInput
+
+type applyInput struct {
+	stackRef
+	Body resource.Apply
+}
+
+type bundleInput struct {
+	stackRef
+	Version uint64 `path:"version" doc:"Number; 0: the latest"`
+}
+
+type stackStatusInput struct {
+	stackRef
+	State []string `query:"state" doc:"Only devices in one of these states"`
+}
+
+// Bounds of a request that carries a bundle: base64 and JSON around protocol.MaxBundle, over a slow link.
+const (
+	maxApplyBody = protocol.MaxBundle/3*4 + 2<<20
+	applyTimeout = 10 * time.Minute
+)
+
+var pullWords = [...]string{protocol.PullMissing: "missing", protocol.PullAlways: "always", protocol.PullNever: "never"}
+
+func (s *server) stackRoutes() {
+	const tag = "Stacks"
+	add(s, route[struct{}, reply[resource.List[resource.Stack]]]{
+		Method: http.MethodGet, Path: "/stacks", ID: "list-stacks", Tag: tag, Summary: "List stacks",
+		Does: access.StacksRead, On: onAll[struct{}]("stack"),
+		Run: func(context.Context, *call, *struct{}) (*reply[resource.List[resource.Stack]], error) {
+			return list(s.Stacks.List(), stack), nil
+		},
+	})
+	add(s, route[stackInput, reply[resource.Stack]]{
+		Method: http.MethodGet, Path: "/stacks/{stack}", ID: "get-stack", Tag: tag, Summary: "Look at a stack",
+		Does: access.StacksRead, On: onStack,
+		Run: func(_ context.Context, c *call, _ *stackInput) (*reply[resource.Stack], error) {
+			return s.getStack(c.on.ID)
+		},
+	})
+	add(s, route[applyInput, reply[resource.Stack]]{
+		Method: http.MethodPut, Path: "/stacks/{stack}", ID: "apply-stack", Tag: tag, Summary: "Make a stack what it shall be",
+		Description: "Files are all of the bundle, at most 32 MiB together, 8 MiB each. The same content makes no new version. " +
+			"Devices that are away get it when they come back; the previous version keeps running where the new one cannot be had.",
+		Does: access.StacksApply, On: func(in *applyInput) (access.Resource, error) { return onStack(&in.stackRef) },
+		MaxBytes: maxApplyBody, BodyTimeout: applyTimeout, Plain: true, Run: s.applyStack,
+	})
+	add(s, route[stackInput, none]{
+		Method: http.MethodDelete, Path: "/stacks/{stack}", ID: "remove-stack", Tag: tag, Status: http.StatusNoContent,
+		Summary:     "Remove a stack from all devices",
+		Description: "It is listed until the last device, also one that is away now, has said that it is gone.",
+		Does:        access.StacksRemove, On: onStack,
+		Run: func(_ context.Context, c *call, _ *stackInput) (*none, error) {
+			return nil, s.StackDesk.Remove(c.on.ID, c.by())
+		},
+	})
+	add(s, route[stackInput, reply[resource.Stack]]{
+		Method: http.MethodPost, Path: "/stacks/{stack}/redeploy", ID: "redeploy-stack", Tag: tag,
+		Summary: "Make all its devices apply the latest version again",
+		Does:    access.StacksApply, On: onStack,
+		Run: func(_ context.Context, c *call, _ *stackInput) (*reply[resource.Stack], error) {
+			if err := s.StackDesk.Redeploy(c.on.ID, c.by()); err != nil {
+				return nil, err
+			}
+			return s.getStack(c.on.ID)
+		},
+	})
+	s.stackPartRoutes(tag)
+}
+
+func (s *server) stackPartRoutes(tag string) {
+	add(s, route[stackInput, reply[resource.List[resource.Version]]]{
+		Method: http.MethodGet, Path: "/stacks/{stack}/versions", ID: "list-versions", Tag: tag, Summary: "List the versions that are kept, the latest first",
+		Does: access.StacksRead, On: onStack,
+		Run: func(_ context.Context, c *call, _ *stackInput) (*reply[resource.List[resource.Version]], error) {
+			versions, err := s.Stacks.Versions(c.on.ID)
+			return list(versions, version), err
+		},
+	})
+	add(s, route[bundleInput, reply[resource.Bundle]]{
+		Method: http.MethodGet, Path: "/stacks/{stack}/versions/{version}/files", ID: "get-bundle", Tag: tag, Summary: "Get the files of a version",
+		Does: access.StacksRead, On: func(in *bundleInput) (access.Resource, error) { return onStack(&in.stackRef) },
+		Run: func(_ context.Context, c *call, in *bundleInput) (*reply[resource.Bundle], error) {
+			files, err := s.Stacks.Bundle(c.on.ID, in.Version)
+			return replyWith(resource.Bundle{Version: in.Version, Files: files}), err
+		},
+	})
+	add(s, route[stackStatusInput, reply[resource.List[resource.DeviceStack]]]{
+		Method: http.MethodGet, Path: "/stacks/{stack}/devices", ID: "stack-status", Tag: tag, Summary: "See where a stack stands on each of its devices",
+		Does: access.StacksRead, On: func(in *stackStatusInput) (access.Resource, error) { return onStack(&in.stackRef) },
+		Run: s.stackStatus,
+	})
+}
+
+func onStack(in *stackInput) (access.Resource, error) {
+	return access.Resource{Kind: "stack", ID: in.Stack}, nil
+}
+
+func (s *server) getStack(name string) (*reply[resource.Stack], error) {
+	o, err := s.Stacks.Get(name)
+	if err != nil {
+		return nil, err
+	}
+	return replyWith(stack(o)), nil
+}
+
+func (s *server) applyStack(ctx context.Context, c *call, in *applyInput) (*reply[resource.Stack], error) {
+	select {
+	case s.uploads <- struct{}{}:
+		defer func() { <-s.uploads }()
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	b := in.Body
+	pull := protocol.PullMissing
+	if b.Pull != "" {
+		var err error
+		if pull, err = parsePull(b.Pull); err != nil {
+			return nil, err
+		}
+	}
+	_, v, err := s.StackDesk.Apply(planner.ApplySpec{
+		Name: in.Stack, Selector: b.Selector, Files: b.Files, Env: b.Env, Pull: pull, RemoveVolumes: b.RemoveVolumes,
+		Author: c.by(), Message: b.Message,
+	})
+	if err != nil {
+		return nil, err
+	}
+	c.detail = fmt.Sprintf("version %d", v.Number)
+	return s.getStack(in.Stack)
+}
+
+func parsePull(word string) (protocol.PullPolicy, error) {
+	for p, w := range pullWords {
+		if w == word {
+			return protocol.PullPolicy(p), nil
+		}
+	}
+	return 0, invalid("body.pull", "pull policy %.40q: want missing, always or never", word)
+}
+
+func (s *server) stackStatus(_ context.Context, c *call, in *stackStatusInput) (*reply[resource.List[resource.DeviceStack]], error) {
+	wanted := map[protocol.StackState]bool{}
+	for _, word := range in.State {
+		var state protocol.StackState
+		if err := state.UnmarshalText([]byte(word)); err != nil {
+			return nil, invalid("query.state", "%v", err)
+		}
+		wanted[state] = true
+	}
+	all, err := s.Stacks.Statuses(c.on.ID)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]resource.DeviceStack, 0, len(all))
+	for _, st := range all {
+		if len(wanted) == 0 || wanted[st.State] {
+			out = append(out, s.deviceStack(st))
+		}
+	}
+	return replyWith(resource.List[resource.DeviceStack]{Items: out}), nil
+}
+
+func (s *server) deviceStack(st planner.DeviceStatus) resource.DeviceStack {
+	d, _ := s.Devices.Device(st.Device)
+	return resource.DeviceStack{
+		Device: st.Device, DeviceName: d.Name, Stack: st.Name, State: st.State.String(), Version: st.Version, Running: st.Running,
+		Code: st.Code, Detail: st.Detail, At: at(st.At),
+	}
+}
+
+func stack(o planner.Overview) resource.Stack {
+	out := resource.Stack{
+		ID: o.ID, Name: o.Name, Selector: o.Selector, Version: o.Latest, Current: version(o.Current), RemoveVolumes: o.RemoveVolumes,
+		Devices: o.Devices, States: make(map[string]int, len(o.States)), Created: at(o.Created), Updated: at(o.Updated),
+		Removed: at(o.Removed), RemovedBy: o.RemovedBy,
+	}
+	for state, n := range o.States {
+		out.States[state.String()] = n
+	}
+	return out
+}
+
+func version(v stacks.Version) resource.Version {
+	return resource.Version{
+		Number: v.Number, Files: v.Files, Env: v.EnvNames(), Pull: pullWords[min(int(v.Pull), len(pullWords)-1)],
+		Author: v.Author, Message: v.Message, Created: at(v.Created),
+	}
+}

@@ -1,0 +1,198 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/farshore/farshore/hub/access"
+	"github.com/farshore/farshore/hub/api/resource"
+	"github.com/farshore/farshore/hub/events"
+)
+
+// heartbeatEvery is how often a stream without events shows that it lives, and its reader is checked again.
+const heartbeatEvery = 25 * time.Second
+
+type eventsInput struct {
+	LastEventID string `header:"Last-Event-ID" doc:"Id of the last event that was seen; browsers send it when they reconnect"`
+	After       string `query:"after" doc:"The same, where a header cannot be sent"`
+	Since       string `query:"since" doc:"Begin at this time: RFC 3339, Unix seconds, or a duration such as 2h"`
+	Device      string `query:"device" doc:"Only events about this device: id, name, or the beginning of either"`
+	Stack       string `query:"stack" doc:"Only events about this stack"`
+	Follow      bool   `query:"follow" default:"true" doc:"false: end at the present"`
+}
+
+func (s *server) eventRoutes() {
+	add(s, route[eventsInput, huma.StreamResponse]{
+		Method: http.MethodGet, Path: "/events", ID: "events", Tag: "Events", Summary: "Follow what happens, as server-sent events",
+		Description: "The data of each event is JSON: id, at, kind, device, group, stack, text, data. It begins with what comes " +
+			"next, or after the event that is given by Last-Event-ID or after (0: the oldest that is kept), or at since. " +
+			"Events of the type `gap` say that earlier ones are not kept any more: read anew the state of what you follow. " +
+			"A comment each 25 s shows that the stream lives.",
+		Does: access.EventsRead, On: func(in *eventsInput) (access.Resource, error) {
+			if in.Device == "" {
+				return access.Resource{Kind: "device"}, nil
+			}
+			return s.onDevice(&deviceInput{Device: in.Device})
+		},
+		Streams: "text/event-stream", Run: s.stream,
+	})
+}
+
+func (s *server) stream(_ context.Context, c *call, in *eventsInput) (*huma.StreamResponse, error) {
+	after, err := s.place(in)
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case s.streams <- struct{}{}:
+	default:
+		return nil, fmt.Errorf("%w: %d streams of events are open: close some", errBusy, maxStreams)
+	}
+	on := c.on
+	return &huma.StreamResponse{Body: func(ctx huma.Context) {
+		defer func() { <-s.streams }()
+		_, w := humago.Unwrap(ctx)
+		ctx.SetHeader("Content-Type", "text/event-stream")
+		ctx.SetHeader("X-Accel-Buffering", "no") // proxies must not gather
+		ctx.SetStatus(http.StatusOK)
+		f := follower{s: s, c: c, on: on, in: in, w: w, rc: http.NewResponseController(w), after: after}
+		f.run(ctx.Context())
+	}}, nil
+}
+
+// place is where a reader wants to begin.
+func (s *server) place(in *eventsInput) (uint64, error) {
+	given := in.LastEventID
+	if given == "" {
+		given = in.After
+	}
+	switch {
+	case given != "":
+		n, err := strconv.ParseUint(given, 10, 64)
+		if err != nil {
+			return 0, invalid("query.after", "event id %.40q: want the id of an event, or 0 for the oldest", given)
+		}
+		return n, nil
+	case in.Since != "":
+		t, err := parseTime(in.Since)
+		if d, durationErr := time.ParseDuration(in.Since); durationErr == nil {
+			t, err = time.Now().Add(-d), nil
+		}
+		if err != nil {
+			return 0, inField("query.since", err)
+		}
+		return s.Events.Since(t), nil
+	case !in.Follow:
+		return events.FromOldest, nil
+	}
+	return events.FromNow, nil
+}
+
+// follower writes a stream of events to one reader. It belongs to the goroutine of its request.
+type follower struct {
+	s     *server
+	c     *call
+	on    access.Resource
+	in    *eventsInput
+	w     http.ResponseWriter
+	rc    *http.ResponseController
+	after uint64
+}
+
+// run ends with the request, when the reader does not take what is written, or has no right to it any more.
+func (f *follower) run(ctx context.Context) {
+	if f.after == events.FromNow {
+		f.after = max(f.s.Events.Since(time.Now().Add(time.Second)), 1) // fixed, so that heartbeats miss nothing
+	}
+	if !f.in.Follow {
+		f.rest()
+		return
+	}
+	if f.write(": the stream of events\n\n") != nil {
+		return
+	}
+	beat := time.Now().Add(heartbeatEvery)
+	for {
+		wait, cancel := context.WithDeadline(ctx, beat)
+		batch, err := f.s.Events.Next(wait, f.after)
+		cancel()
+		if ctx.Err() != nil {
+			return
+		}
+		if err == nil {
+			err = f.send(batch)
+		} else {
+			err = nil // it is time for a heartbeat
+		}
+		if err == nil && !time.Now().Before(beat) {
+			beat = time.Now().Add(heartbeatEvery)
+			err = f.heartbeat()
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// rest sends what is there.
+func (f *follower) rest() {
+	now, cancel := context.WithCancel(context.Background())
+	cancel()
+	for {
+		batch, err := f.s.Events.Next(now, f.after)
+		if err != nil || f.send(batch) != nil {
+			return
+		}
+	}
+}
+
+// heartbeat shows that the stream lives, to a reader that still may read it.
+func (f *follower) heartbeat() error {
+	who, err := f.s.Accounts.Authenticate(f.c.secret)
+	if err == nil {
+		err = f.s.Accounts.Authorize(who, f.c.op, f.on)
+	}
+	if err != nil {
+		return err
+	}
+	return f.write(":\n\n")
+}
+
+func (f *follower) send(batch []events.Event) error {
+	text := ""
+	for _, e := range batch {
+		f.after = e.ID
+		gap := e.Kind == events.KindGap
+		if !gap && (f.in.Device != "" && string(e.Device) != f.on.ID || f.in.Stack != "" && e.Stack != f.in.Stack) {
+			continue
+		}
+		data, err := json.Marshal(resource.Event(e))
+		if err != nil {
+			return fmt.Errorf("encode event %d: %w", e.ID, err)
+		}
+		if gap {
+			text += "event: gap\n"
+		}
+		text += fmt.Sprintf("id: %d\ndata: %s\n\n", e.ID, data)
+	}
+	if text == "" {
+		return nil
+	}
+	return f.write(text)
+}
+
+func (f *follower) write(text string) error {
+	// A recorder in a test has no deadlines.
+	_ = f.rc.SetWriteDeadline(time.Now().Add(writeTimeout))
+	if _, err := f.w.Write([]byte(text)); err != nil {
+		return err
+	}
+	return f.rc.Flush()
+}

@@ -1,0 +1,74 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/farshore/farshore/hub/access"
+	"github.com/farshore/farshore/hub/api/resource"
+)
+
+type tokenInput struct {
+	Token string `path:"token" doc:"Id or name"`
+}
+
+func (s *server) tokenRoutes() {
+	const tag = "Tokens"
+	add(s, route[struct{}, reply[resource.List[resource.Token]]]{
+		Method: http.MethodGet, Path: "/tokens", ID: "list-tokens", Tag: tag, Summary: "List API tokens",
+		Does: access.TokensRead, On: onAll[struct{}]("token"),
+		Run: func(context.Context, *call, *struct{}) (*reply[resource.List[resource.Token]], error) {
+			return list(s.Tokens.Tokens(), token), nil
+		},
+	})
+	add(s, route[struct{ Body resource.NewToken }, reply[resource.Token]]{
+		Method: http.MethodPost, Path: "/tokens", ID: "create-token", Tag: tag, Summary: "Make an API token",
+		Description: "It has the rights of the account that makes it. Its secret is given this once.", Status: http.StatusCreated,
+		Does: access.TokensCreate, On: func(in *struct{ Body resource.NewToken }) (access.Resource, error) {
+			return access.Resource{Kind: "token", ID: in.Body.Name}, nil
+		},
+		Run: func(_ context.Context, c *call, in *struct{ Body resource.NewToken }) (*reply[resource.Token], error) {
+			secret, made, err := s.Tokens.CreateToken(c.who, in.Body.Name, in.Body.Expires)
+			if err != nil {
+				return nil, err
+			}
+			out := token(made)
+			out.Secret = secret
+			return replyWith(out), nil
+		},
+	})
+	add(s, route[tokenInput, none]{
+		Method: http.MethodDelete, Path: "/tokens/{token}", ID: "remove-token", Tag: tag, Summary: "Make an API token useless",
+		Status: http.StatusNoContent,
+		Does:   access.TokensRemove, On: func(in *tokenInput) (access.Resource, error) {
+			return access.Resource{Kind: "token", ID: in.Token}, nil
+		},
+		Run: func(_ context.Context, _ *call, in *tokenInput) (*none, error) {
+			return nil, s.Tokens.RemoveToken(in.Token)
+		},
+	})
+}
+
+func token(t access.Token) resource.Token {
+	return resource.Token{
+		ID: t.ID, Name: t.Name, Owner: t.Owner, Created: at(t.Created), Expires: at(t.Expires), LastUsed: at(t.LastUsed),
+	}
+}
+
+// at makes a time of Unix seconds; 0 is the zero time.
+func at(seconds int64) time.Time {
+	if seconds == 0 {
+		return time.Time{}
+	}
+	return time.Unix(seconds, 0).UTC()
+}
+
+// list makes an answer of a list.
+func list[F, T any](from []F, to func(F) T) *reply[resource.List[T]] {
+	out := make([]T, len(from))
+	for i, f := range from {
+		out[i] = to(f)
+	}
+	return replyWith(resource.List[T]{Items: out})
+}

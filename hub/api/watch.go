@@ -1,0 +1,181 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/farshore/farshore/hub/access"
+	"github.com/farshore/farshore/hub/commands"
+	"github.com/farshore/farshore/hub/events"
+	"github.com/farshore/farshore/hub/fleet"
+	"github.com/farshore/farshore/internal/meter"
+	"github.com/farshore/farshore/protocol"
+	"github.com/farshore/farshore/waitingroom"
+)
+
+// healthz says that the process is alive.
+func (s *server) healthz(w http.ResponseWriter, _ *http.Request) {
+	_, _ = io.WriteString(w, "ok\n") // whoever has gone needs no answer
+}
+
+// readyz says whether the hub can do its work. The reason goes to the log: the page is open to all.
+func (s *server) readyz(w http.ResponseWriter, _ *http.Request) {
+	if err := s.Ready(); err != nil {
+		s.Log.Warn("not ready", "error", err)
+		http.Error(w, "not ready: the hub's log says why", http.StatusServiceUnavailable)
+		return
+	}
+	_, _ = io.WriteString(w, "ready\n")
+}
+
+func (s *server) metricsHandler(registry *prometheus.Registry) http.Handler {
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		&metrics{s: s, ended: map[string]float64{}})
+	serve := promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: 2})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.MetricsNeedSignIn {
+			secret, _ := secretFrom(r.Header.Get("Authorization"), r.Header.Get("Cookie"))
+			who, err := s.Accounts.Authenticate(secret)
+			if err == nil {
+				err = s.Accounts.Authorize(who, access.HubRead, access.Resource{})
+			}
+			if err != nil {
+				status, _, _ := look(err)
+				w.Header().Set("WWW-Authenticate", "Bearer")
+				http.Error(w, s.sentence(err), status)
+				return
+			}
+		}
+		serve.ServeHTTP(w, r)
+	})
+}
+
+// metrics counts what there is at the moment it is asked. It keeps a place in the stream of events.
+type metrics struct {
+	s *server
+
+	mu    sync.Mutex
+	after uint64             // guarded by mu: up to which event commands were counted
+	ended map[string]float64 // guarded by mu: commands by the state in which they ended
+}
+
+var (
+	descConnected = prometheus.NewDesc("farshore_devices_connected", "Devices that are connected now.", nil, nil)
+	descDevices   = prometheus.NewDesc("farshore_devices", "Devices by liveness.", []string{"state"}, nil)
+	descWaiting   = prometheus.NewDesc("farshore_waiting_devices", "Devices in the waiting room.", []string{"state"}, nil)
+	descStacks    = prometheus.NewDesc("farshore_stack_devices", "Devices by the state of a stack on them, over all stacks.", []string{"state"}, nil)
+	descOpen      = prometheus.NewDesc("farshore_commands_open", "Commands that have not ended.", nil, nil)
+	descEnded     = prometheus.NewDesc("farshore_commands_ended_total", "Commands that have ended, by how, since the oldest event that is kept.", []string{"state"}, nil)
+	descBytes     = prometheus.NewDesc("farshore_link_bytes_total", "Bytes on the wire of device connections that have ended, TCP/IP included, since the hub started.", []string{"class", "direction"}, nil)
+	descSkipped   = prometheus.NewDesc("farshore_messages_skipped_total", "Messages of a kind that this hub does not know.", nil, nil)
+	descInfo      = prometheus.NewDesc("farshore_hub_info", "Always 1; the label has the version.", []string{"version"}, nil)
+)
+
+// Describe implements prometheus.Collector.
+func (m *metrics) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{
+		descConnected, descDevices, descWaiting, descStacks, descOpen, descEnded, descBytes, descSkipped, descInfo,
+	} {
+		out <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (m *metrics) Collect(out chan<- prometheus.Metric) {
+	gauge := func(d *prometheus.Desc, v int, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(v), labels...)
+	}
+	gauge(descInfo, 1, m.s.Hub.Version)
+	gauge(descConnected, m.s.Sessions.Connected())
+	out <- prometheus.MustNewConstMetric(descSkipped, prometheus.CounterValue, float64(m.s.Sessions.Skipped()))
+	open := m.collectDevices(out, gauge)
+	gauge(descOpen, open)
+	waiting := map[waitingroom.State]int{waitingroom.StateWaiting: 0, waitingroom.StateRejected: 0, waitingroom.StateBlocked: 0}
+	for _, w := range m.s.Waiting.List() {
+		waiting[w.State]++
+	}
+	for state, n := range waiting {
+		gauge(descWaiting, n, string(state))
+	}
+	stacks := map[protocol.StackState]int{}
+	for _, o := range m.s.Stacks.List() {
+		for state, n := range o.States {
+			stacks[state] += n
+		}
+	}
+	for state, n := range stacks {
+		gauge(descStacks, n, state.String())
+	}
+	for state, n := range m.commandsEnded() {
+		out <- prometheus.MustNewConstMetric(descEnded, prometheus.CounterValue, n, state)
+	}
+}
+
+// collectDevices gives what is counted device by device, and returns how many commands are open.
+func (m *metrics) collectDevices(out chan<- prometheus.Metric, gauge func(*prometheus.Desc, int, ...string)) (open int) {
+	now, spent := time.Now(), meter.Counts{}
+	states := map[fleet.LivenessState]int{
+		fleet.OnTime: 0, fleet.Late: 0, fleet.Overdue: 0, fleet.Quiet: 0, fleet.NeverSeen: 0, fleet.Revoked: 0,
+	}
+	for _, d := range m.s.Devices.Devices() {
+		states[m.s.Devices.Liveness(d.ID, now).State]++
+		spent.Add(m.s.Sessions.Spent(d.ID))
+		open += m.s.Commands.Open(d.ID)
+	}
+	for state, n := range states {
+		gauge(descDevices, n, string(state))
+	}
+	for class, b := range spent {
+		name := protocol.Class(class).String()
+		out <- prometheus.MustNewConstMetric(descBytes, prometheus.CounterValue, float64(b.Up), name, "up")
+		out <- prometheus.MustNewConstMetric(descBytes, prometheus.CounterValue, float64(b.Down), name, "down")
+	}
+	return open
+}
+
+// commandsEnded counts on from the last event that was counted.
+func (m *metrics) commandsEnded() map[string]float64 {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel() // what is there, without waiting for more
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for {
+		batch, err := m.s.Events.Next(ctx, m.after)
+		if err != nil {
+			break
+		}
+		for _, e := range batch {
+			m.after = e.ID
+			if e.Kind == commands.KindEnded {
+				m.ended[endState(e)]++
+			}
+		}
+	}
+	out := make(map[string]float64, len(m.ended))
+	for state, n := range m.ended {
+		out[state] = n
+	}
+	return out
+}
+
+func endState(e events.Event) string {
+	raw, err := json.Marshal(e.Data)
+	var data struct {
+		State protocol.CommandState `json:"state"`
+	}
+	if err == nil {
+		err = json.Unmarshal(raw, &data)
+	}
+	if err != nil {
+		return "unknown"
+	}
+	return data.State.String()
+}
