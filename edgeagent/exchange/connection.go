@@ -33,11 +33,15 @@ type connection struct {
 	snapDue    bool      // so is a changed snapshot
 	gatherTill time.Time // zero: nothing gathers
 	reconnect  bool      // the connection was made for other settings
+	missing    uint64    // the last frame that was asked for again
+	missingAt  time.Time // when
 }
+
+func (c *connection) grid() grid { return grid{start: time.Now(), slot: c.slot, push: c.tr.Push()} }
 
 // serve uses the connection until it is lost or ctx ends.
 func (c *connection) serve(ctx context.Context) error {
-	c.ticks = newTicks(c.settings, time.Now().Add(c.slot), c.tr.Push())
+	c.ticks = newTicks(c.settings, c.grid())
 	c.setStatus(func(s *Status) { s.Carrier, s.Connected, s.LastError, s.NextTry = c.tr.Name(), true, "", time.Time{} })
 	if err := c.begin(ctx); err != nil {
 		return err
@@ -54,7 +58,7 @@ func (c *connection) serve(ctx context.Context) error {
 			if err == nil {
 				err = errors.New("the hub closed the connection")
 			}
-			return err
+			return c.last(ctx, err)
 		case b := <-c.in:
 			if err := c.receive(ctx, b); err != nil {
 				return err
@@ -69,11 +73,32 @@ func (c *connection) serve(ctx context.Context) error {
 	}
 }
 
+// last takes over what had arrived before the connection was lost: acknowledgements, and why the hub ended it.
+func (c *connection) last(ctx context.Context, lost error) error {
+	for {
+		select {
+		case b := <-c.in:
+			var refused *protocol.Error
+			if err := c.receive(ctx, b); errors.As(err, &refused) {
+				return err
+			} else if err != nil {
+				return lost
+			}
+		default:
+			return lost
+		}
+	}
+}
+
+// stale is how long a session may have been silent for its unacknowledged frames still to be worth repeating. After
+// that a new session says how things are now, and sets the clock.
+const stale = 10 * time.Minute
+
 // begin opens a session, or goes on with the one there is: what was not acknowledged is repeated, and a carrier that
 // cannot push asks what is new.
 func (c *connection) begin(ctx context.Context) error {
 	c.outboxDue, c.snapDue = true, true
-	if c.win == nil {
+	if c.win == nil || !c.win.Idle() && time.Since(c.heard) > stale {
 		return c.open(ctx)
 	}
 	if !c.win.Idle() {
@@ -110,6 +135,9 @@ func (c *connection) nextDue() time.Time {
 	if !c.gatherTill.IsZero() && c.gatherTill.Before(at) {
 		at = c.gatherTill
 	}
+	if t, ok := c.blobs.nextAsk(); ok && c.canSend() && t.Before(at) {
+		at = t
+	}
 	if c.win != nil && !c.win.Idle() {
 		if t := c.lastSent.Add(exchangeTimeout(c.settings)); t.Before(at) {
 			at = t
@@ -133,7 +161,7 @@ func (c *connection) due(ctx context.Context) error {
 	if ping || snap || command {
 		c.outboxDue = true
 	}
-	c.snapDue = c.snapDue || snap
+	c.snapDue = c.snapDue || snap || (ping || command) && c.overdueChanged()
 	if !c.gatherTill.IsZero() && !now.Before(c.gatherTill) {
 		c.gatherTill = time.Time{}
 	}
@@ -188,9 +216,6 @@ func (c *connection) somethingNew() {
 		}
 		c.gatherUntil(soon)
 	}
-	if c.blobs.waiting() {
-		c.gatherUntil(now)
-	}
 }
 
 func (c *connection) gatherUntil(t time.Time) {
@@ -200,7 +225,7 @@ func (c *connection) gatherUntil(t time.Time) {
 }
 
 func (c *connection) contacted() {
-	c.contact = true
+	c.contact, c.heard = true, time.Now()
 	now, _ := c.clock.Now()
 	c.setStatus(func(s *Status) { s.LastContact = now })
 }

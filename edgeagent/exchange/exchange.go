@@ -44,6 +44,16 @@ type Inbox struct {
 	Down  func(err error)
 }
 
+// errNotKept is wrapped where this side is at fault: the connection works, but what the hub says cannot be made durable
+// or does not fit. Trying again at once would help nobody.
+var errNotKept = errors.New("what the hub sent could not be taken over")
+
+// settled is how long a connection must have lasted for its loss to count as new trouble, not as more of the old.
+const settled = time.Minute
+
+// maxFlapping bounds the back-off of a link on which the hub can be reached, but not for long.
+const maxFlapping = 4
+
 // ErrReconnect ends a connection for which a better one can be made at once: for other settings, or on a better carrier.
 var ErrReconnect = errors.New("connecting anew")
 
@@ -84,13 +94,18 @@ type Exchange struct {
 	sessions uint64         // how many sessions this process has opened
 	onAck    map[uint64]func() error
 	inFlight map[uint64]bool // outbox items under way
+	bulk     int             // bytes of output under way
+	heard    time.Time       // when the hub was last heard
+	misfits  int             // sessions opened in a row because orders did not fit
 	sending  bool            // a snapshot is under way
 	fullDue  bool            // the hub wants the whole snapshot
-	overdue  bool            // the hub was told that captures are overdue
-	spread   time.Duration
-	slot     time.Duration
-	repeats  int
-	reopen   bool // the session is of no use any more: open a new one
+	// unsendable is the snapshot that was found to fit no frame.
+	unsendable protocol.ShortHash
+	overdue    bool // the hub was told that captures are overdue
+	spread     time.Duration
+	slot       time.Duration
+	repeats    int
+	reopen     bool // the session is of no use any more: open a new one
 
 	mu     sync.Mutex // guards status
 	status Status
@@ -155,35 +170,53 @@ func (e *Exchange) Run(ctx context.Context) error {
 	defer e.setStatus(func(s *Status) { s.Connected = false })
 	failures := 0
 	for {
-		contact, err := e.connectAndServe(ctx)
+		end := e.connectAndServe(ctx)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		var refused *protocol.Error
-		if errors.As(err, &refused) && (refused.Code == protocol.CodeRevoked || refused.Code == protocol.CodeUnknown) {
-			return err
+		if errors.As(end.err, &refused) && (refused.Code == protocol.CodeRevoked || refused.Code == protocol.CodeUnknown) {
+			return end.err
 		}
-		if errors.Is(err, ErrReconnect) {
+		if errors.Is(end.err, ErrReconnect) {
 			failures = 0
 			continue
 		}
-		failures++
-		wait := backOff(e.cfg.Rand, failures)
-		if contact {
-			failures = 0
-			wait = time.Duration(e.cfg.Rand.Int64N(int64(max(e.spread, time.Second))))
-		}
+		wait := e.pause(end, &failures)
 		if refused != nil && refused.RetryAfter > 0 {
 			wait = max(wait, time.Duration(refused.RetryAfter)*time.Second)
 		}
-		e.log.Info("hub is out of reach", "error", err, "retry_in", wait.Round(time.Millisecond))
+		e.log.Info("hub is out of reach", "error", end.err, "retry_in", wait.Round(time.Millisecond))
 		e.setStatus(func(s *Status) {
-			s.Connected, s.LastError, s.NextTry = false, err.Error(), time.Now().Add(wait)
+			s.Connected, s.LastError, s.NextTry = false, end.err.Error(), time.Now().Add(wait)
 		})
 		if err := sleep(ctx, wait); err != nil {
 			return err
 		}
 	}
+}
+
+// ending is how the use of a connection ended.
+type ending struct {
+	contact bool // the hub answered on it
+	lasted  time.Duration
+	err     error
+}
+
+// pause is how long to wait before the next connection. A fleet that has lost its hub spreads itself; what fails again
+// and again, refusals and faults of this side included, backs off.
+func (e *Exchange) pause(end ending, failures *int) time.Duration {
+	var refused *protocol.Error
+	lost := end.contact && !errors.As(end.err, &refused) && !errors.Is(end.err, errNotKept)
+	if lost && end.lasted >= settled {
+		*failures = 0
+		return time.Duration(e.cfg.Rand.Int64N(int64(max(e.spread, time.Second))))
+	}
+	*failures++
+	if lost {
+		*failures = min(*failures, maxFlapping)
+	}
+	return backOff(e.cfg.Rand, *failures)
 }
 
 // backOff is exponential with full jitter, from 1 s to 10 min.
@@ -209,8 +242,8 @@ func (e *Exchange) setStatus(fn func(*Status)) {
 	fn(&e.status)
 }
 
-// connectAndServe makes one connection and uses it until it is lost. contact reports whether the hub answered on it.
-func (e *Exchange) connectAndServe(ctx context.Context) (contact bool, err error) {
+// connectAndServe makes one connection and uses it until it is lost.
+func (e *Exchange) connectAndServe(ctx context.Context) ending {
 	s := e.Settings()
 	in := make(chan []byte, 4*window.MaxUnacked)
 	down := make(chan error, 1)
@@ -232,7 +265,7 @@ func (e *Exchange) connectAndServe(ctx context.Context) (contact bool, err error
 		},
 	})
 	if err != nil {
-		return false, err
+		return ending{err: err}
 	}
 	c := &connection{Exchange: e, tr: tr, in: in, down: down, settings: s}
 	err = c.serve(ctx)
@@ -242,7 +275,7 @@ func (e *Exchange) connectAndServe(ctx context.Context) (contact bool, err error
 	if c.contact {
 		e.log.Info("connection ended", "carrier", tr.Name(), "after", time.Since(started).Round(time.Second), "error", err)
 	}
-	return c.contact, err
+	return ending{contact: c.contact, lasted: time.Since(started), err: err}
 }
 
 func connectTimeout(s protocol.Settings) time.Duration {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/farshore/farshore/edgeagent/state"
 	"github.com/farshore/farshore/internal/transfer"
@@ -15,12 +16,18 @@ import (
 // ErrBlobUnknown: the hub does not have a blob that the desired set names, or will not give it to this device.
 var ErrBlobUnknown = errors.New("the hub does not have this file")
 
-// askFor is how many bytes of a transfer are asked for at once: a few chunks, so that a long round trip does not
-// stall the transfer, and a lost link costs little.
-const askFor = 4 * protocol.MaxChunk
-
 // wantsAtOnce is how many blobs are under way at the same time.
 const wantsAtOnce = 4
+
+// askFor is how many bytes of a transfer are asked for at once: a few chunks, so that a long round trip does not
+// stall the transfer, and a lost link costs little. All that is asked for at once fits one answer of the hub.
+const askFor = 2 * protocol.MaxChunk
+
+// chunksAtOnce bounds the pieces of one answer where the link's profile makes them small.
+const chunksAtOnce = 24
+
+// askAgain is after which silence a transfer is asked for again, should the hub have left a part of its answer out.
+const askAgain = 5 * time.Minute
 
 // fetcher gets blobs through the session. Transfers are kept by the state as they come, so that they go on where they
 // stopped, whatever stopped them.
@@ -28,8 +35,9 @@ type fetcher struct {
 	store *state.Store
 	wake  func()
 
-	mu    sync.Mutex // guards what follows
-	wants []*want    // in the order in which they were asked for
+	mu     sync.Mutex // guards what follows
+	wants  []*want    // in the order in which they were asked for
+	paused time.Time  // nothing is asked for before
 }
 
 // want is a blob that somebody waits for.
@@ -37,7 +45,8 @@ type want struct {
 	hash    protocol.Hash
 	base    protocol.Hash // zero: none, or it was of no use
 	asked   bool
-	answer  int64 // bytes still to come of the present answer
+	since   time.Time // of the question, or the last piece of its answer
+	answer  int64     // bytes still to come of the present answer
 	waiting int
 	done    chan struct{}
 	err     error // set before done is closed
@@ -113,35 +122,58 @@ func (f *fetcher) restart() {
 	}
 }
 
-// waiting reports that there is something to ask for.
-func (f *fetcher) waiting() bool {
+// postpone makes everything be asked for again, but not at once.
+func (f *fetcher) postpone(d time.Duration) {
+	f.restart()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.paused = time.Now().Add(d)
+}
+
+// nextAsk is when something is to be asked for; ok is false when nothing is.
+func (f *fetcher) nextAsk() (at time.Time, ok bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for i, w := range f.wants {
-		if i < wantsAtOnce && !w.asked {
-			return true
+		if i >= wantsAtOnce {
+			break
+		}
+		due := f.paused
+		if w.asked {
+			due = w.since.Add(askAgain)
+		}
+		if !ok || due.Before(at) {
+			at, ok = due, true
 		}
 	}
-	return false
+	return at, ok
 }
 
-// next returns what is to be asked for now.
-func (f *fetcher) next() protocol.Want {
+// next returns what is to be asked for now, in pieces of chunk bytes.
+func (f *fetcher) next(chunk uint32) protocol.Want {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var out protocol.Want
+	now := time.Now()
+	if now.Before(f.paused) {
+		return out
+	}
+	most := int64(askFor)
+	if chunk > 0 {
+		most = min(most, chunksAtOnce*int64(chunk))
+	}
 	for i, w := range f.wants {
-		if i >= wantsAtOnce || w.asked {
+		if i >= wantsAtOnce || w.asked && now.Before(w.since.Add(askAgain)) {
 			continue
 		}
-		item := protocol.WantItem{Blob: w.hash.Short(), Max: askFor}
+		item := protocol.WantItem{Blob: w.hash.Short(), Max: most}
 		if w.base != (protocol.Hash{}) && f.store.HasBlob(w.base) {
 			item.Base = w.base.Short()
 		}
 		if part, ok := f.store.Partial(w.hash); ok {
 			item.Stream, item.Offset, item.Base = part.Stream, part.Offset, part.Base
 		}
-		w.asked, w.answer = true, askFor
+		w.asked, w.answer, w.since = true, most, now
 		out.Items = append(out.Items, item)
 	}
 	return out
@@ -179,6 +211,7 @@ func (f *fetcher) take(chunk protocol.BlobChunk) error {
 		}
 		return err
 	}
+	w.since = time.Now()
 	part.Offset += int64(len(chunk.Data))
 	w.answer -= int64(len(chunk.Data))
 	switch {

@@ -28,13 +28,10 @@ func (c *connection) receive(ctx context.Context, b []byte) error {
 			}
 		}
 	}
-	if c.win == nil {
-		return c.open(ctx)
-	}
 	verdict, acked := c.win.Receive(f)
 	for _, a := range acked {
 		if err := c.acked(a); err != nil {
-			return err
+			return fmt.Errorf("%w: %w", errNotKept, err)
 		}
 	}
 	switch verdict {
@@ -42,7 +39,7 @@ func (c *connection) receive(ctx context.Context, b []byte) error {
 		return nil
 	case window.Deliver:
 		if err := c.process(f.Messages); err != nil {
-			return err
+			return fmt.Errorf("%w: %w", errNotKept, err)
 		}
 		c.win.Done(f)
 		c.ackDue = true
@@ -50,12 +47,12 @@ func (c *connection) receive(ctx context.Context, b []byte) error {
 	case window.Duplicate:
 		c.ackDue = true
 	case window.Gap:
-		if err := c.sendFrame(ctx, c.win.Missing()); err != nil {
+		if err := c.askForMissing(ctx); err != nil {
 			return err
 		}
 	}
 	if c.reopen {
-		return c.open(ctx)
+		return c.openAgain(ctx)
 	}
 	if f.Repeat {
 		if err := c.repeat(ctx); err != nil {
@@ -71,9 +68,32 @@ func (c *connection) receive(ctx context.Context, b []byte) error {
 	return nil
 }
 
+// askForMissing asks for what is missing, once for all the frames that came behind the gap.
+func (c *connection) askForMissing(ctx context.Context) error {
+	next := c.win.Received() + 1
+	if c.missing == next && time.Since(c.missingAt) < time.Second {
+		return nil
+	}
+	c.missing, c.missingAt = next, time.Now()
+	return c.sendFrame(ctx, c.win.Missing())
+}
+
+// maxMisfits is how many sessions may be opened in a row because orders did not fit, before that counts as a failure.
+const maxMisfits = 3
+
+// openAgain opens a session so that the hub learns what the device has. Where that does not help, it is not done in a
+// circle: the connection ends, and the next is made after a pause that grows.
+func (c *connection) openAgain(ctx context.Context) error {
+	if c.misfits++; c.misfits <= maxMisfits {
+		return c.open(ctx)
+	}
+	c.win, c.reopen = nil, false
+	return fmt.Errorf("%w: orders do not fit what this device has, whatever it says: update farshore-agent if it is older than the hub", errNotKept)
+}
+
 // acked does what was to be done when the hub has processed a frame.
 func (c *connection) acked(f *protocol.Frame) error {
-	c.repeats = 0
+	c.repeats, c.lastSent = 0, time.Now()
 	onAck := c.onAck[f.Seq]
 	delete(c.onAck, f.Seq)
 	if onAck == nil {
@@ -88,24 +108,46 @@ func (c *connection) refused(ctx context.Context, m protocol.Message) error {
 	if err := m.Decode(&e); err != nil {
 		return err
 	}
-	switch e.Code {
-	case protocol.CodeHelloWanted:
-		if c.win != nil && c.sessionUnanswered() {
+	switch {
+	case e.Code == protocol.CodeHelloWanted:
+		if c.sessionUnanswered() {
 			return nil // it crossed our Hello
 		}
 		c.log.Info("the hub does not know this session: opening a new one")
 		return c.open(ctx)
-	case protocol.CodeRevoked, protocol.CodeUnknown, protocol.CodeCopy, protocol.CodeTooOld, protocol.CodeBusy:
+	case e.Kind != 0:
+		return c.messageRefused(e)
+	case e.Code == protocol.CodeRevoked, e.Code == protocol.CodeUnknown, e.Code == protocol.CodeCopy,
+		e.Code == protocol.CodeTooOld, e.Code == protocol.CodeBusy:
 		return &e
 	}
-	c.log.Warn("the hub refused what was sent", "code", e.Code.String(), "error", e.Text)
+	c.log.Warn("the hub refused a frame", "code", e.Code.String(), "error", e.Text)
 	return c.cfg.State.PutEvent("refused-by-hub", e.Error())
+}
+
+// messageRefused handles an Error about one message; the session goes on. What the hub could not do just now comes
+// again by itself; what it will not do is told to people.
+func (c *connection) messageRefused(e protocol.Error) error {
+	c.log.Warn("the hub refused a message", "kind", e.Kind.String(), "code", e.Code.String(), "error", e.Text)
+	switch e.Code {
+	case protocol.CodeBusy, protocol.CodeInternal:
+		if e.Kind == protocol.KindWant {
+			c.blobs.postpone(time.Duration(max(e.RetryAfter, 1)) * time.Second)
+		}
+		return nil
+	}
+	return c.cfg.State.PutEvent("refused-by-hub", fmt.Sprintf("%s: %s", e.Kind, e.Error()))
 }
 
 // process takes over the messages of one frame, making durable what the acknowledgement will stand for.
 func (c *connection) process(messages []protocol.Message) error {
 	for _, m := range messages {
-		if err := c.processOne(m); err != nil {
+		err := c.processOne(m)
+		if errors.Is(err, protocol.ErrMalformed) { // it would be no better the next time
+			c.log.Warn("message of the hub cannot be read and is skipped", "error", err)
+			err = c.cfg.State.PutEvent("message-skipped", "A message from the hub could not be read and was skipped: "+err.Error()+".")
+		}
+		if err != nil {
 			return fmt.Errorf("%s: %w", m.Kind, err)
 		}
 	}
@@ -134,6 +176,12 @@ func (c *connection) processOne(m protocol.Message) error {
 		return c.blobs.take(chunk)
 	case protocol.KindFullWanted:
 		c.fullDue, c.sending = true, false
+	case protocol.KindError:
+		var e protocol.Error
+		if err := m.Decode(&e); err != nil {
+			return err
+		}
+		return c.messageRefused(e)
 	default:
 		c.log.Debug("message of an unknown kind was skipped", "kind", m.Kind.String())
 	}
@@ -144,7 +192,7 @@ func (c *connection) welcome(w protocol.Welcome) {
 	c.clock.set(time.UnixMilli(w.Time))
 	c.spread = time.Duration(w.Spread) * time.Millisecond
 	c.slot = time.Duration(w.Slot) * time.Millisecond
-	c.ticks = newTicks(c.settings, time.Now().Add(c.slot), c.tr.Push())
+	c.ticks = newTicks(c.settings, c.grid())
 	c.outboxDue, c.snapDue = true, true
 	if c.cfg.OnCommands != nil {
 		c.cfg.OnCommands() // the hub's time is known now: what waited for it can be decided
@@ -185,6 +233,9 @@ func (c *connection) orders(o *protocol.Orders) error {
 	if err := c.cfg.State.AcceptOrders(accept); err != nil {
 		return err
 	}
+	if !c.reopen {
+		c.misfits = 0
+	}
 	if body.Settings != nil {
 		c.applySettings(*body.Settings)
 	}
@@ -202,9 +253,10 @@ func (c *connection) orders(o *protocol.Orders) error {
 func (c *connection) applySettings(s protocol.Settings) {
 	old := c.settings
 	c.settings = s
-	c.ticks = newTicks(s, time.Now().Add(c.slot), c.tr.Push())
+	c.ticks = newTicks(s, c.grid())
 	if c.cfg.OnSettings != nil {
 		c.cfg.OnSettings(s)
 	}
-	c.reconnect = c.reconnect || old.Ping != s.Ping && c.tr.Push() || old.KeyExchange != s.KeyExchange
+	c.reconnect = c.reconnect || old.Ping != s.Ping && c.tr.Push() || old.KeyExchange != s.KeyExchange ||
+		old.ConnectTimeout != s.ConnectTimeout || old.ExchangeTimeout != s.ExchangeTimeout
 }

@@ -2,7 +2,9 @@ package exchange
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/farshore/farshore/protocol"
@@ -13,13 +15,23 @@ import (
 // for long, and something more urgent can go between two.
 const frameRoom = 32 << 10
 
+// bulkRoom is how many bytes of output are put into one frame, and maxBulk how many are under way at most: what is
+// handed to a carrier cannot be overtaken any more.
+const (
+	bulkRoom = 16 << 10
+	maxBulk  = 2 * bulkRoom
+)
+
+// largeSnapshot is from which size a snapshot has a frame of its own.
+const largeSnapshot = 64 << 10
+
 // open begins a new session: everything that was not acknowledged is said again in it.
 func (c *connection) open(ctx context.Context) error {
 	id := c.cfg.State.Identity()
 	c.sessions++
 	c.win = window.New(id.Boot.Counter<<8 + c.sessions)
 	c.onAck, c.inFlight = map[uint64]func() error{}, map[uint64]bool{}
-	c.sending, c.overdue, c.reopen, c.repeats = false, false, false, 0
+	c.sending, c.overdue, c.reopen, c.repeats, c.bulk = false, false, false, 0, 0
 	c.blobs.restart()
 
 	orders := c.cfg.State.Orders()
@@ -53,7 +65,7 @@ func (c *connection) flush(ctx context.Context) error {
 	if c.win == nil || c.sessionUnanswered() {
 		return nil
 	}
-	for !c.win.Full() {
+	for c.canSend() {
 		messages, done, err := c.compose()
 		if err != nil {
 			return err
@@ -71,6 +83,11 @@ func (c *connection) flush(ctx context.Context) error {
 // sessionUnanswered reports that the hub has not processed our Hello yet. Nothing is sent on top of it: if the hub
 // does not let the session come up, nothing was wasted.
 func (c *connection) sessionUnanswered() bool { return c.win.Sent() == 1 && !c.win.Idle() }
+
+// canSend reports whether a numbered frame may be sent now.
+func (c *connection) canSend() bool {
+	return c.win != nil && !c.sessionUnanswered() && !c.win.Full()
+}
 
 // acknowledge sends a bare acknowledgement where one is owed, and nothing else has carried it. A carrier that cannot
 // push lets it wait for its next exchange, unless the hub may have more to say.
@@ -97,14 +114,15 @@ func (c *connection) compose() ([]protocol.Message, func() error, error) {
 	if c.outboxDue {
 		items, more := c.outboxItems()
 		messages = append(messages, items.messages...)
+		c.bulk += items.bulk
 		if len(items.ids) > 0 {
-			acked = append(acked, func() error { return c.cfg.State.AckOutbox(items.ids) })
+			acked = append(acked, func() error { return c.outboxAcked(items) })
 		}
 		c.outboxDue = more
 	}
-	if c.snapDue || c.fullDue {
+	if c.fullDue || c.snapDue && !c.tooSoon() {
 		c.snapDue = false
-		onAck, err := c.addSnapshot(add)
+		onAck, err := c.addSnapshot(add, len(messages))
 		if err != nil {
 			return nil, nil, err
 		}
@@ -112,7 +130,7 @@ func (c *connection) compose() ([]protocol.Message, func() error, error) {
 			acked = append(acked, onAck)
 		}
 	}
-	if want := c.blobs.next(); len(want.Items) > 0 {
+	if want := c.blobs.next(c.settings.Chunk); len(want.Items) > 0 {
 		if err := add(protocol.KindWant, want); err != nil {
 			return nil, nil, err
 		}
@@ -130,6 +148,19 @@ func (c *connection) compose() ([]protocol.Message, func() error, error) {
 type outboxBatch struct {
 	messages []protocol.Message
 	ids      []uint64
+	bulk     int // bytes of output
+}
+
+// outboxAcked forgets items that the hub has.
+func (c *connection) outboxAcked(batch outboxBatch) error {
+	c.bulk -= batch.bulk
+	if err := c.cfg.State.AckOutbox(batch.ids); err != nil {
+		return err
+	}
+	for _, id := range batch.ids {
+		delete(c.inFlight, id)
+	}
+	return nil
 }
 
 // outboxItems takes the next items of the outbox that are not under way already. more reports that some were left.
@@ -142,6 +173,13 @@ func (c *connection) outboxItems() (batch outboxBatch, more bool) {
 		if len(batch.ids) > 0 && (room < len(it.Body) || len(batch.ids) >= protocol.MaxMessages-4) {
 			return batch, true
 		}
+		if it.Class == protocol.ClassOutput {
+			n := len(it.Body)
+			if batch.bulk > 0 && batch.bulk+n > bulkRoom || c.bulk+batch.bulk > 0 && c.bulk+batch.bulk+n > maxBulk {
+				return batch, true
+			}
+			batch.bulk += n
+		}
 		room -= len(it.Body)
 		batch.messages = append(batch.messages, protocol.Message{Kind: it.Kind, Body: it.Body})
 		batch.ids = append(batch.ids, it.ID)
@@ -153,11 +191,31 @@ func (c *connection) outboxItems() (batch outboxBatch, more bool) {
 func (c *connection) snapshotChanged() bool {
 	latest := c.cfg.Latest()
 	_, acked := c.cfg.State.AckedSnapshot()
-	return latest.OK && latest.Hash != acked || c.overdue != !latest.OverdueSince.IsZero()
+	return latest.OK && latest.Hash != acked || c.overdueChanged()
+}
+
+// overdueChanged reports that captures have fallen behind or caught up since the hub was told.
+func (c *connection) overdueChanged() bool { return c.overdue == c.cfg.Latest().OverdueSince.IsZero() }
+
+// tooSoon reports that the last snapshot on change was sent less than pushEvery ago, and sees to it that this one goes
+// in time.
+func (c *connection) tooSoon() bool {
+	if c.settings.Snapshot != protocol.FrequencyPush {
+		return false
+	}
+	earliest := c.lastPush.Add(pushEvery)
+	if !time.Now().Before(earliest) {
+		return false
+	}
+	if c.snapshotChanged() {
+		c.gatherUntil(earliest)
+	}
+	return true
 }
 
 // addSnapshot adds the latest capture where the hub does not have it, and says when captures fell behind or caught up.
-func (c *connection) addSnapshot(add func(protocol.Kind, any) error) (onAck func() error, err error) {
+// A large one waits for a frame of its own; before is how many messages the frame has already.
+func (c *connection) addSnapshot(add func(protocol.Kind, any) error, before int) (onAck func() error, err error) {
 	latest := c.cfg.Latest()
 	if late := !latest.OverdueSince.IsZero(); late != c.overdue {
 		o := protocol.Overdue{Reason: latest.Reason}
@@ -168,6 +226,7 @@ func (c *connection) addSnapshot(add func(protocol.Kind, any) error) (onAck func
 			return nil, err
 		}
 		c.overdue = late
+		before++
 	}
 	base, acked := c.cfg.State.AckedSnapshot()
 	if !latest.OK {
@@ -187,6 +246,15 @@ func (c *connection) addSnapshot(add func(protocol.Kind, any) error) (onAck func
 	if update.Patch == nil || len(update.Patch) >= len(latest.Canonical) {
 		update.Patch, update.Full = nil, latest.Canonical
 	}
+	if n := len(update.Full) + len(update.Patch); n > largeSnapshot {
+		if before > 0 {
+			c.snapDue = true // the next frame is its own
+			return nil, nil
+		}
+		if !c.fits(update) {
+			return nil, c.snapshotTooLarge(latest.Hash)
+		}
+	}
 	if err := add(protocol.KindSnapshot, update); err != nil {
 		return nil, err
 	}
@@ -204,6 +272,27 @@ func (c *connection) addSnapshot(add func(protocol.Kind, any) error) (onAck func
 		}
 		return nil
 	}, nil
+}
+
+// fits reports whether a snapshot can travel in a frame of its own.
+func (c *connection) fits(update protocol.SnapshotUpdate) bool {
+	m, err := protocol.NewMessage(protocol.KindSnapshot, update)
+	if err != nil {
+		return false
+	}
+	_, err = c.cfg.Codec.Encode(&protocol.Frame{Session: c.win.Session(), Seq: math.MaxUint32, Messages: []protocol.Message{m}})
+	return err == nil
+}
+
+// snapshotTooLarge says once for each state that it cannot be sent.
+func (c *connection) snapshotTooLarge(hash protocol.ShortHash) error {
+	c.fullDue = false
+	if c.unsendable == hash {
+		return nil
+	}
+	c.unsendable = hash
+	return c.cfg.State.PutEvent("snapshot-too-large",
+		fmt.Sprintf("The snapshot does not fit a frame of %d bytes and was not sent: remove containers, images or volumes that are not needed.", protocol.MaxFrame))
 }
 
 // sendMessages sends a numbered frame; onAck is called when the hub has processed it.
@@ -227,6 +316,9 @@ func (c *connection) sendFrame(ctx context.Context, f *protocol.Frame) error {
 	if err := c.tr.Send(ctx, b); err != nil {
 		return fmt.Errorf("send frame: %w", err)
 	}
+	if !c.tr.Push() {
+		c.contacted() // the answer was handed over, or there was nothing to say
+	}
 	c.log.Debug("frame sent", "seq", f.Seq, "bytes", len(b), "messages", len(f.Messages), "carrier", c.tr.Name())
 	return nil
 }
@@ -235,7 +327,12 @@ func (c *connection) sendFrame(ctx context.Context, f *protocol.Frame) error {
 func (c *connection) repeat(ctx context.Context) error {
 	c.lastSent = time.Now()
 	for _, f := range c.win.Repeat() {
-		if err := c.sendFrame(ctx, f); err != nil {
+		err := c.sendFrame(ctx, f)
+		if errors.Is(err, protocol.ErrTooLarge) { // it never will be sent: say everything anew, in other frames
+			c.win = nil
+			return fmt.Errorf("%w: %w", errNotKept, err)
+		}
+		if err != nil {
 			return err
 		}
 	}

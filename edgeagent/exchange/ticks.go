@@ -37,15 +37,27 @@ type ticks struct {
 	ping, snapshot, command tick
 }
 
-// newTicks lays the rhythms of the settings on a grid that begins at start, shifted by slot. A carrier that cannot
-// push asks for commands at least as often as it pings.
-func newTicks(s protocol.Settings, start time.Time, push bool) ticks {
+// grid is what rhythms are laid on.
+type grid struct {
+	start time.Time
+	slot  time.Duration // the device's own shift, so that a fleet does not tick together
+	push  bool          // the hub can send by itself
+}
+
+// newTicks lays the rhythms of the settings on a grid. The first tick comes within one interval, for the hub counts
+// from the last contact. A carrier that cannot push asks for commands at least as often as it pings.
+func newTicks(s protocol.Settings, g grid) ticks {
+	start, push := g.start, g.push
 	lay := func(f protocol.Frequency) tick {
 		d, ok := f.Duration()
 		if !ok {
 			return tick{}
 		}
-		return tick{every: d, next: start.Add(d)}
+		first := g.slot % d
+		if first < protocol.TickJoin {
+			first = d
+		}
+		return tick{every: d, next: start.Add(first)}
 	}
 	t := ticks{ping: lay(s.Ping), snapshot: lay(s.Snapshot), command: lay(s.Command)}
 	if push && (t.ping.every == 0 || t.ping.every > longestSilence) {
