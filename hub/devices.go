@@ -18,6 +18,7 @@ import (
 type sessionDevices struct {
 	fleet   *fleet.Registry
 	planner *planner.Planner
+	told    *told
 }
 
 // Key implements session.Devices.
@@ -40,6 +41,7 @@ func (s sessionDevices) Boot(id protocol.DeviceID) protocol.Boot {
 
 // Hello implements session.Devices.
 func (s sessionDevices) Hello(id protocol.DeviceID, h *protocol.Hello) error {
+	s.told.clear(id) // a device whose captures are overdue says so again in each session
 	if old, ok := s.fleet.Device(id); ok && h.BootCounter < old.Boot.Counter {
 		s.planner.Restored(id)
 	}

@@ -219,7 +219,7 @@ func (h *Hub) assemble() error {
 	})
 	h.sessions = session.New(session.Config{
 		Codec:    protocol.NewCodec(),
-		Devices:  sessionDevices{h.fleet, h.planner},
+		Devices:  sessionDevices{h.fleet, h.planner, h.told},
 		Orders:   h.orders,
 		Handlers: h.handlers(),
 		Snapshot: h.snapshotHash,

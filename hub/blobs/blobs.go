@@ -66,7 +66,7 @@ func New(cfg Config) *Server {
 	return &Server{cfg: cfg, cache: newCache(cfg.CacheBytes)}
 }
 
-// Answer returns the messages that answer a Want, in the order of its items: chunks, or an Error with CodeUnknown for
+// Answer returns the messages that answer a Want, in the order of its items: chunks, or one that says Unknown for
 // a blob that the device may not read. What goes beyond MaxAnswer or MaxChunks is left out; the device
 // asks again for what it still lacks. The error is of this side only, and then nothing is answered.
 func (s *Server) Answer(dev protocol.DeviceID, want protocol.Want) ([]protocol.Message, error) {
@@ -182,10 +182,7 @@ type answer struct {
 func (a *answer) full() bool { return a.room <= 0 || len(a.messages) >= MaxChunks }
 
 func (a *answer) unknown(blob protocol.ShortHash) error {
-	return a.message(protocol.KindError, &protocol.Error{
-		Code: protocol.CodeUnknown, Kind: protocol.KindWant,
-		Text: fmt.Sprintf("blob %s is not part of what this device shall have", blob),
-	})
+	return a.message(protocol.KindChunk, &protocol.BlobChunk{Blob: blob, Unknown: true})
 }
 
 // add appends the chunks of one item.

@@ -55,11 +55,11 @@ func (d *device) build(now time.Time) (frames []*protocol.Frame) {
 	pushes := d.link != nil
 	d.p.Unlock()
 	d.collectOrders(now)
-	for len(d.queue) > 0 && !d.win.Full() && (pushes || d.win.Idle()) {
+	for len(d.queue) > 0 && d.mayFollow(pushes) {
 		n, total := 0, 0
 		for n < len(d.queue) && n < protocol.MaxMessages {
 			s := size(d.queue[n].Message)
-			if n > 0 && total+s > frameBudget {
+			if n > 0 && total+s > frameTarget {
 				break
 			}
 			n, total = n+1, total+s
@@ -85,6 +85,18 @@ func (d *device) build(now time.Time) (frames []*protocol.Frame) {
 		d.queue = nil
 	}
 	return frames
+}
+
+// mayFollow reports whether the first of the queue may go on top of what is under way.
+func (d *device) mayFollow(pushes bool) bool {
+	if d.win.Full() || !pushes && !d.win.Idle() {
+		return false
+	}
+	under := d.pending
+	for _, it := range d.queue {
+		under -= size(it.Message)
+	}
+	return under < maxUnderWay || d.queue[0].Kind.Class() <= protocol.ClassDesired
 }
 
 // collectOrders queues orders if some may have changed and the time has come: behind the welcome, before all else.

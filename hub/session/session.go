@@ -39,6 +39,12 @@ const (
 	// frameBudget is the most bytes of messages that are put into one frame, so that it stays below MaxFrame even
 	// when nothing can be compressed.
 	frameBudget = protocol.MaxFrame - 16<<10
+	// frameTarget is the most bytes of several messages that share a frame, so that on a thin link a frame and its
+	// acknowledgement take less than the exchange timeout.
+	frameTarget = 32 << 10
+	// maxUnderWay is how many bytes may be unacknowledged before only orders go out: what is handed to a carrier
+	// cannot be overtaken any more.
+	maxUnderWay = 2 * frameTarget
 	// forgetAfter is how long the session of a device that is away is kept at least.
 	forgetAfter = time.Hour
 )
