@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -258,8 +257,12 @@ func (h *Hub) Services() Services {
 
 // Run serves until ctx ends, and then stops within StopTimeout: what was begun is finished, what is known is stored.
 func (h *Hub) Run(ctx context.Context) error {
+	web, err := h.web()
+	if err != nil {
+		return errors.Join(err, h.Close())
+	}
 	public := edge.New(edge.Config{
-		Sessions: h.sessions, Knocker: knocker{h.desk}, Streams: h.broker, Web: h.web(), TLS: h.identity.TLSConfig(),
+		Sessions: h.sessions, Knocker: knocker{h.desk}, Streams: h.broker, Web: web, TLS: h.identity.TLSConfig(),
 		Door: h.door, Log: h.log,
 	})
 	// Two groups, so that what serves devices ends before what keeps their state.
@@ -289,7 +292,7 @@ func (h *Hub) Run(ctx context.Context) error {
 	if h.cfg.Listening != nil {
 		h.cfg.Listening(h.addresses)
 	}
-	err := within(StopTimeout, ctx, serve.Wait)
+	err = within(StopTimeout, ctx, serve.Wait)
 	stopKeeping()
 	err = errors.Join(err, keep.Wait(), h.fleet.Close(), h.desk.Close())
 	return errors.Join(err, h.Close())
@@ -345,13 +348,6 @@ func (h *Hub) Close() error {
 // adminLink makes a one-time link that lets its bearer make the first administrator.
 func (h *Hub) adminLink() string {
 	return h.addresses.URL + "/first-start#" + h.access.AdminLink()
-}
-
-func (h *Hub) web() http.Handler {
-	if h.cfg.Console != nil {
-		return h.cfg.Console
-	}
-	return http.NotFoundHandler()
 }
 
 // record writes what the hub itself did into the audit trail.

@@ -10,6 +10,7 @@ import (
 	"github.com/farshore/farshore/hub"
 	"github.com/farshore/farshore/internal/program"
 	"github.com/farshore/farshore/protocol"
+	"github.com/farshore/farshore/web"
 )
 
 const usage = `farshore-hub is the server of a fleet of edge devices.
@@ -77,7 +78,7 @@ func serve(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	cfg.Log, cfg.Version, cfg.Listening = log, program.Version(), announce
+	cfg.Log, cfg.Version, cfg.Listening, cfg.Console = log, program.Version(), announce, web.Handler()
 	h, err := hub.New(cfg)
 	if err != nil {
 		return err
