@@ -46,6 +46,9 @@ func (c *connection) serve(ctx context.Context) error {
 	if err := c.begin(ctx); err != nil {
 		return err
 	}
+	if c.tr.Push() {
+		c.contacted() // it was connected with a ping that the hub has answered
+	}
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
