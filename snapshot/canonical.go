@@ -34,6 +34,7 @@ func Canonical(s protocol.Snapshot) ([]byte, protocol.ShortHash) {
 	c.containers()
 	c.volumes()
 	c.networks()
+	compact(&c.s)
 	for _, shrink := range []func(){func() {}, c.dropLabels, c.dropDetails, c.halve} {
 		shrink()
 		if b := c.encode(); len(b) <= protocol.MaxSnapshot {
@@ -64,6 +65,7 @@ func Decode(b []byte) (protocol.Snapshot, error) {
 				protocol.ErrMalformed, s.Containers[i].Name, s.Containers[i].Image, len(s.Images))
 		}
 	}
+	expand(&s)
 	return s, nil
 }
 
@@ -256,6 +258,9 @@ func (c *canonical) networks() {
 		n := &c.s.Networks[i]
 		short(&n.Name, &n.Driver, &n.Project)
 		n.Subnets = cleanAll(n.Subnets)
+		if n.Name == "host" || n.Name == "none" { // every engine's own; nothing is ever done to them by id
+			n.ID = protocol.ShortHash{}
+		}
 	}
 }
 

@@ -134,7 +134,7 @@ func TestNewerDocker(t *testing.T) {
 		},
 		Volumes: []protocol.Volume{{Name: "shop_data", Created: 1763798400, Project: "shop"}},
 		Networks: []protocol.Network{
-			{ID: eight(0x55), Name: "none", Driver: "null"},
+			{Name: "none", Driver: "null"},
 			{ID: eight(0x44), Name: "shop_default", Driver: "bridge", Subnets: []string{"172.19.0.0/16", "fd00::/64"}, Project: "shop"},
 		},
 	}
