@@ -286,11 +286,12 @@ func (h *Hub) Run(ctx context.Context) error {
 			return h.part(serveCtx, "MQTT port", func(ctx context.Context) error { return h.broker.Serve(ctx, h.mqtt) })
 		})
 	}
-	if !h.access.HasAdmin() {
-		h.addresses.AdminLink = h.adminLink()
-	}
 	if h.cfg.Listening != nil {
-		h.cfg.Listening(h.addresses)
+		at := h.addresses
+		if !h.access.HasAdmin() {
+			at.AdminLink = h.adminLink()
+		}
+		h.cfg.Listening(at)
 	}
 	err = within(StopTimeout, ctx, serve.Wait)
 	stopKeeping()
