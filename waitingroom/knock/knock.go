@@ -73,7 +73,8 @@ type Status struct {
 	PairingCode string `json:"pairing_code,omitempty"`
 	// Reason why it is unreachable, rejected or refused, and what to do, for people.
 	Reason string `json:"reason,omitempty"`
-	// Since when it is in this state; LastAnswer of the hub; Next knock. Zero: none.
+	// Since when it is in this state; LastAnswer of the hub; Next knock. Zero: none. While the hub holds a knock there
+	// is no next one.
 	Since      time.Time `json:"since"`
 	LastAnswer time.Time `json:"last_answer,omitzero"`
 	Next       time.Time `json:"next,omitzero"`
@@ -118,25 +119,37 @@ func (k *Knocker) Status() Status {
 }
 
 // Run knocks until the hub approves the device, and then returns nil; else it returns when ctx ends, with its cause.
+//
+// The first knock, and the first after a failure, is answered at once, so that whoever stands before the device sees
+// that it waits, and its pairing code. The next ones are held by the hub until there is something to say.
 func (k *Knocker) Run(ctx context.Context) error {
 	defer func() { _ = k.cfg.Hub.Close() }() // nothing is lost with the connection
 	attentive := time.Now().Add(protocol.WaitingHold)
+	heard := false
 	for failures := 0; ; {
-		hold := time.Now().Before(attentive)
+		listen := time.Now().Before(attentive)
+		hold := listen && heard
 		answer, err := k.once(ctx, hold)
 		var pause time.Duration
 		switch {
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
 		case err != nil:
+			heard = false
 			pause = backOff(failures)
 			failures++
 			k.set(StateUnreachable, err.Error(), pause)
 		case answer.State == protocol.KnockApproved:
 			k.set(StateApproved, "", 0)
 			return nil
+		case answer.State == protocol.KnockWaiting && listen:
+			if hold {
+				pause = pauseAfter(answer, hold)
+			}
+			failures, heard = 0, true
+			k.set(StateWaiting, reasonOf(answer), 0) // it hears of a decision when there is one
 		default:
-			failures = 0
+			failures, heard = 0, true
 			pause = pauseAfter(answer, hold)
 			k.set(stateOf(answer), reasonOf(answer), pause)
 		}
@@ -244,7 +257,7 @@ func (k *Knocker) set(state State, reason string, pause time.Duration) {
 		s.Since = now
 	}
 	s.State, s.Reason, s.PairingCode, s.Next = state, reason, code, now.Add(pause)
-	if state == StateApproved {
+	if pause == 0 {
 		s.Next = time.Time{}
 	}
 	if state != StateUnreachable {
@@ -256,7 +269,10 @@ func (k *Knocker) set(state State, reason string, pause time.Duration) {
 	if !changed {
 		return
 	}
-	log := k.cfg.Log.With("state", state, "next", status.Next.Round(time.Second))
+	log := k.cfg.Log.With("state", state)
+	if !status.Next.IsZero() {
+		log = log.With("next", status.Next.Round(time.Second))
+	}
 	switch state {
 	case StateApproved:
 		k.cfg.Log.Info("approved: this device is in")

@@ -108,6 +108,10 @@ func TestWaitsAttentivelyThenRarely(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		ran := make(chan error)
 		go func() { ran <- k.Run(ctx) }()
+		synctest.Wait()
+		if s := k.Status(); s.State != knock.StateWaiting || !strings.Contains(log.String(), s.PairingCode) {
+			t.Errorf("at once after the first knock: status %+v, log:\n%s", s, log.String())
+		}
 		time.Sleep(25 * time.Hour)
 		if n := d.count(0, time.Hour); n < 17 || n > 20 {
 			t.Errorf("%d knocks in the first hour, want one per 50 s for a quarter of an hour", n)
