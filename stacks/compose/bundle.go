@@ -1,10 +1,8 @@
 package compose
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -14,16 +12,11 @@ import (
 	"sort"
 	"strings"
 
-	"github.com/compose-spec/compose-go/v2/dotenv"
-	"github.com/compose-spec/compose-go/v2/template"
-	"gopkg.in/yaml.v3"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/farshore/farshore/stacks/composer/ipc"
 	"github.com/farshore/farshore/stacks/staging"
 )
-
-// maxNodes bounds a compose file's size after its aliases are expanded, so that a few lines cannot fill the memory.
-const maxNodes = 200_000
 
 // bundle is a bundle while it is loaded. It belongs to one goroutine.
 type bundle struct {
@@ -32,6 +25,14 @@ type bundle struct {
 	env   map[string]string     // Source.Env over .env
 	main  string                // the first compose file
 	docs  map[string]*yaml.Node // the compose files seen by scan, by name
+
+	models   map[string][]any // what docs decode to, all documents of each
+	chain    []string         // the files that scan is in, by way of includes
+	scanned  map[scan]bool
+	scopes   int
+	opened   int // files that the loader will open, each time it does
+	openSize int // their bytes
+	expanded int // bytes that variables were replaced with
 }
 
 func openBundle(dir string) (*bundle, error) {
@@ -48,7 +49,7 @@ func openBundle(dir string) (*bundle, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read bundle: %w", err)
 	}
-	return &bundle{dir: filepath.Clean(dir), files: files, docs: map[string]*yaml.Node{}}, nil
+	return &bundle{dir: filepath.Clean(dir), files: files, docs: map[string]*yaml.Node{}, models: map[string][]any{}, scanned: map[scan]bool{}}, nil
 }
 
 // choose finds the compose files.
@@ -75,140 +76,6 @@ func (b *bundle) choose(names []string) ([]string, error) {
 	}
 	b.main = names[0]
 	return names, nil
-}
-
-// environment merges env over the bundle's .env.
-func (b *bundle) environment(env map[string]string) error {
-	b.env = map[string]string{}
-	if data, ok := b.files[".env"]; ok {
-		vars, err := b.dotenv(".env", data, env)
-		if err != nil {
-			return err
-		}
-		b.env = vars
-	}
-	for k, v := range env {
-		b.env[k] = v
-	}
-	return nil
-}
-
-// dotenv reads a file of variables. Its error never repeats the file's text, which may be secret.
-func (b *bundle) dotenv(name string, data []byte, env map[string]string) (map[string]string, error) {
-	vars, err := dotenv.ParseWithLookup(bytes.NewReader(data), func(k string) (string, bool) { v, ok := env[k]; return v, ok })
-	if err == nil {
-		return vars, nil
-	}
-	e := &Error{Code: ipc.CodeComposeSyntax, File: name, Text: "this is not a list of NAME=value lines", Remedy: "correct the line, or quote its value"}
-	if m := reLine.FindStringSubmatch(err.Error()); m != nil {
-		_, _ = fmt.Sscanf(m[1], "%d", &e.Line)
-	}
-	return nil, e
-}
-
-// scan parses a compose file and those it includes or extends, before the loader opens any of them: it refuses what
-// leaves the bundle, what is missing and what is not well-formed. base is the folder that paths in it are relative to.
-func (b *bundle) scan(name, base string) error {
-	if _, seen := b.docs[name]; seen {
-		return nil // the loader reports cycles
-	}
-	dec := yaml.NewDecoder(bytes.NewReader(b.files[name]))
-	var first *yaml.Node
-	for {
-		var doc yaml.Node
-		err := dec.Decode(&doc)
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return syntaxError(name, err.Error())
-		}
-		if expanded(&doc, map[*yaml.Node]int{}) > maxNodes {
-			return &Error{Code: ipc.CodeComposeSyntax, File: name, Text: "its aliases expand to too much", Remedy: "write it with fewer aliases"}
-		}
-		if first == nil {
-			first = &doc
-			b.docs[name] = first
-		}
-		if err := b.scanDocument(name, base, &doc); err != nil {
-			return err
-		}
-	}
-	if first == nil {
-		return &Error{Code: ipc.CodeComposeInvalid, File: name, Text: "the file is empty", Remedy: "add a services section"}
-	}
-	return nil
-}
-
-func (b *bundle) scanDocument(name, base string, doc *yaml.Node) error {
-	root := resolve(doc)
-	if include := child(root, "include"); include != nil {
-		for _, entry := range resolve(include).Content {
-			if err := b.scanInclude(name, base, resolve(entry)); err != nil {
-				return err
-			}
-		}
-	}
-	services := resolve(child(root, "services"))
-	if services == nil || services.Kind != yaml.MappingNode {
-		return nil
-	}
-	for i := 1; i < len(services.Content); i += 2 {
-		file := resolve(child(child(services.Content[i], "extends"), "file"))
-		if file == nil {
-			continue
-		}
-		if err := b.follow(name, base, "extends", file); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (b *bundle) scanInclude(name, base string, entry *yaml.Node) error {
-	if entry.Kind == yaml.ScalarNode {
-		return b.follow(name, base, "include", entry)
-	}
-	for _, key := range []string{"project_directory", "env_file"} {
-		if n := child(entry, key); n != nil {
-			return &Error{
-				Code: ipc.CodeComposeInvalid, File: name, Line: n.Line, Text: "include with " + key + " is not supported",
-				Remedy: "put the variables in the .env beside the included file, and write paths relative to it",
-			}
-		}
-	}
-	paths := resolve(child(entry, "path"))
-	if paths == nil {
-		return nil // the loader refuses it
-	}
-	if paths.Kind == yaml.ScalarNode {
-		return b.follow(name, base, "include", paths)
-	}
-	for _, p := range paths.Content {
-		if err := b.follow(name, base, "include", resolve(p)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// follow scans the compose file that the scalar ref of the file name refers to.
-func (b *bundle) follow(name, base, what string, ref *yaml.Node) error {
-	value, err := template.Substitute(ref.Value, func(k string) (string, bool) { v, ok := b.env[k]; return v, ok })
-	if err != nil {
-		return b.explain(err)
-	}
-	rel, err := b.resolvePath(base, value, fmt.Sprintf("%s of %q", what, value), where{name, ref.Line})
-	if err != nil {
-		return err
-	}
-	dir := path.Dir(rel)
-	if data, ok := b.files[path.Join(dir, ".env")]; ok && what == "include" {
-		if _, err := b.dotenv(path.Join(dir, ".env"), data, b.env); err != nil {
-			return err
-		}
-	}
-	return b.scan(rel, dir)
 }
 
 // where is a place in a file of the bundle.
@@ -330,41 +197,4 @@ func resolve(n *yaml.Node) *yaml.Node {
 		}
 	}
 	return nil
-}
-
-// child is the value of a key of a mapping, or nil.
-func child(n *yaml.Node, key string) *yaml.Node {
-	n = resolve(n)
-	if n == nil || n.Kind != yaml.MappingNode {
-		return nil
-	}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		if n.Content[i].Value == key {
-			return n.Content[i+1]
-		}
-	}
-	return nil
-}
-
-// expanded counts nodes as if aliases were written out, up to a little over maxNodes. An alias within itself counts as
-// too much.
-func expanded(n *yaml.Node, seen map[*yaml.Node]int) int {
-	if n == nil {
-		return 0
-	}
-	if n.Kind == yaml.AliasNode {
-		return expanded(n.Alias, seen)
-	}
-	if known, ok := seen[n]; ok {
-		return known
-	}
-	seen[n] = maxNodes + 1
-	total := 1
-	for _, c := range n.Content {
-		if total += expanded(c, seen); total > maxNodes {
-			return maxNodes + 1
-		}
-	}
-	seen[n] = total
-	return total
 }

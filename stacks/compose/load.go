@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"slices"
 	"sort"
@@ -45,7 +46,15 @@ func Load(ctx context.Context, src Source) (*types.Project, error) {
 	return project, nil
 }
 
-func (b *bundle) load(ctx context.Context, src Source) (*types.Project, error) {
+func (b *bundle) load(ctx context.Context, src Source) (project *types.Project, err error) {
+	defer func() { // the loader takes types for granted before it has checked them
+		if r := recover(); r != nil {
+			project, err = nil, &Error{
+				Code: ipc.CodeComposeInvalid, File: b.main, Text: "something in it is of another type than it must be",
+				Remedy: "compare it with the Compose specification",
+			}
+		}
+	}()
 	files, err := b.choose(src.Files)
 	if err != nil {
 		return nil, err
@@ -54,7 +63,7 @@ func (b *bundle) load(ctx context.Context, src Source) (*types.Project, error) {
 		return nil, err
 	}
 	for _, name := range files {
-		if err := b.scan(name, "."); err != nil {
+		if err := b.scan(name, scope{base: ".", env: b.env}); err != nil {
 			return nil, err
 		}
 	}
@@ -62,7 +71,7 @@ func (b *bundle) load(ctx context.Context, src Source) (*types.Project, error) {
 	for _, name := range files {
 		details.ConfigFiles = append(details.ConfigFiles, types.ConfigFile{Filename: path.Join(b.dir, name)})
 	}
-	project, err := b.build(ctx, details, src.Project)
+	project, err = b.build(ctx, details, src.Project)
 	if err != nil {
 		return nil, err
 	}
@@ -80,6 +89,7 @@ func (b *bundle) build(ctx context.Context, details types.ConfigDetails, name st
 		func(o *loader.Options) {
 			o.SetProjectName(name, true)
 			o.ResolvePaths = false
+			o.Interpolate.Substitute = b.substitute
 			if v := b.env["COMPOSE_PROFILES"]; v != "" {
 				o.Profiles = strings.Split(v, ",")
 			}
@@ -144,6 +154,7 @@ func (b *bundle) checkPaths(model map[string]any) error {
 
 func (b *bundle) checkService(name string, service map[string]any) error {
 	at := func(key string) where { return b.find("services", name, key) }
+	env, before := b.serviceEnv(service), map[string]string{}
 	for _, entry := range list(service["env_file"]) {
 		file := text(entry, "path")
 		m, _ := entry.(map[string]any)
@@ -155,18 +166,19 @@ func (b *bundle) checkService(name string, service map[string]any) error {
 			return err
 		}
 		if text(entry, "format") == "" {
-			if _, err := b.dotenv(rel, b.files[rel], b.env); err != nil {
+			if _, err := b.dotenv(rel, env, before); err != nil {
 				return err
 			}
 		}
 	}
+	before = map[string]string{}
 	for _, entry := range list(service["label_file"]) {
 		file, _ := entry.(string)
 		rel, err := b.resolvePath(".", file, fmt.Sprintf("label_file %q of service %s", file, name), at("label_file"))
 		if err != nil {
 			return err
 		}
-		if _, err := b.dotenv(rel, b.files[rel], b.env); err != nil {
+		if _, err := b.dotenv(rel, nil, before); err != nil {
 			return err
 		}
 	}
@@ -186,6 +198,28 @@ func (b *bundle) checkService(name string, service map[string]any) error {
 		}
 	}
 	return nil
+}
+
+// serviceEnv is what counts before the files of variables of a service.
+func (b *bundle) serviceEnv(service map[string]any) map[string]string {
+	env := maps.Clone(b.env)
+	set := func(name, value string) {
+		if _, ok := env[name]; !ok {
+			env[name] = value
+		}
+	}
+	for name, value := range mapping(service["environment"]) {
+		if value != nil {
+			set(name, fmt.Sprint(value))
+		}
+	}
+	for _, entry := range list(service["environment"]) {
+		text, _ := entry.(string)
+		if name, value, ok := strings.Cut(text, "="); ok {
+			set(name, value)
+		}
+	}
+	return env
 }
 
 func (b *bundle) checkMount(service string, entry any, at where) error {
