@@ -15,6 +15,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"reflect"
 	"strings"
 	"time"
 
@@ -157,6 +158,7 @@ func (s *server) handler() http.Handler {
 func (s *server) document() huma.Config {
 	c := huma.DefaultConfig("Farshore", "1")
 	c.Info.Description = about
+	c.Components.Schemas = huma.NewMapRegistry("#/components/schemas/", schemaName)
 	c.OpenAPIPath = "/api/openapi"
 	c.DocsPath, c.SchemasPath = "", "" // what they serve loads scripts from elsewhere, and would not work below a prefix
 	c.CreateHooks = nil
@@ -168,6 +170,18 @@ func (s *server) document() huma.Config {
 		"cookie": {Type: "apiKey", In: "cookie", Name: cookieName, Description: "The session of a browser"},
 	}
 	return c
+}
+
+// schemaName keeps what devices send apart from the API's own types of the same name.
+func schemaName(t reflect.Type, hint string) string {
+	name := huma.DefaultSchemaNamer(t, hint)
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if t.PkgPath() == reflect.TypeFor[protocol.Snapshot]().PkgPath() {
+		return "Protocol" + name
+	}
+	return name
 }
 
 const about = "The API of a Farshore hub: a fleet of devices far away, their snapshots, stacks and commands.\n\n" +

@@ -15,7 +15,7 @@ import (
 )
 
 type giveInput struct {
-	deviceRef
+	DeviceRef
 	Body resource.NewCommand
 }
 
@@ -35,7 +35,7 @@ func (s *server) commandRoutes() {
 		Method: http.MethodPost, Path: "/devices/{device}/commands", ID: "give-command", Tag: tag, Status: http.StatusCreated,
 		Summary:     "Ask something of a device",
 		Description: "It is queued until the device collects it, has its effect at most once, and always gets a result. After its expiry it is not started any more.",
-		Does:        access.CommandsGive, On: func(in *giveInput) (access.Resource, error) { return s.onDevice(&in.deviceRef) },
+		Does:        access.CommandsGive, On: func(in *giveInput) (access.Resource, error) { return s.onDevice(&in.DeviceRef) },
 		Run: s.giveCommand,
 	})
 	add(s, route[listCommandsInput, reply[resource.List[resource.Command]]]{
@@ -44,7 +44,7 @@ func (s *server) commandRoutes() {
 			if in.Device == "" {
 				return access.Resource{Kind: "device"}, nil
 			}
-			return s.onDevice(&deviceInput{Device: in.Device})
+			return s.onDevice(&DeviceRef{Device: in.Device})
 		},
 		Run: s.listCommands,
 	})
@@ -83,11 +83,11 @@ func commandID(in *commandInput) (protocol.CommandID, error) {
 func (s *server) onCommand(in *commandInput) (access.Resource, error) {
 	id, err := commandID(in)
 	if err != nil {
-		return access.Resource{}, err
+		return access.Resource{Kind: "device"}, err
 	}
 	r, err := s.Commands.Get(id)
 	if err != nil {
-		return access.Resource{}, err
+		return access.Resource{Kind: "device"}, err
 	}
 	d, _ := s.Devices.Device(r.Device)
 	return access.Resource{Kind: "device", ID: string(r.Device), Group: d.Group}, nil

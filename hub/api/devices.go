@@ -12,22 +12,20 @@ import (
 	"github.com/farshore/farshore/protocol"
 )
 
-type deviceInput struct {
+// DeviceRef is the part of a path that names a device. It is exported because only exported fields are filled.
+type DeviceRef struct {
 	Device string `path:"device" doc:"Id, name, or the beginning of either"`
 }
 
 type patchDeviceInput struct {
-	deviceRef
+	DeviceRef
 	Body resource.DevicePatch
 }
 
 type replaceInput struct {
-	deviceRef
+	DeviceRef
 	Body resource.Replace
 }
-
-// deviceRef is deviceInput for inputs that have more.
-type deviceRef = deviceInput
 
 func (s *server) deviceRoutes() {
 	const tag = "Devices"
@@ -38,31 +36,31 @@ func (s *server) deviceRoutes() {
 		},
 		Run: s.listDevices,
 	})
-	add(s, route[deviceInput, reply[resource.DeviceDetail]]{
+	add(s, route[DeviceRef, reply[resource.DeviceDetail]]{
 		Method: http.MethodGet, Path: "/devices/{device}", ID: "get-device", Tag: tag, Summary: "Look at a device",
 		Does: access.DevicesRead, On: s.onDevice,
-		Run: func(_ context.Context, c *call, _ *deviceInput) (*reply[resource.DeviceDetail], error) {
+		Run: func(_ context.Context, c *call, _ *DeviceRef) (*reply[resource.DeviceDetail], error) {
 			return s.deviceDetail(c)
 		},
 	})
 	add(s, route[patchDeviceInput, reply[resource.DeviceDetail]]{
 		Method: http.MethodPatch, Path: "/devices/{device}", ID: "change-device", Tag: tag, Summary: "Change a device",
-		Does: access.DevicesChange, On: func(in *patchDeviceInput) (access.Resource, error) { return s.onDevice(&in.deviceRef) },
+		Does: access.DevicesChange, On: func(in *patchDeviceInput) (access.Resource, error) { return s.onDevice(&in.DeviceRef) },
 		Run: s.patchDevice,
 	})
-	add(s, route[deviceInput, none]{
+	add(s, route[DeviceRef, none]{
 		Method: http.MethodPost, Path: "/devices/{device}/revoke", ID: "revoke-device", Tag: tag, Status: http.StatusNoContent,
 		Summary: "Shut a device out for good", Description: "Its record stays, and its name becomes free.",
 		Does: access.DevicesRevoke, On: s.onDevice,
-		Run: func(_ context.Context, c *call, _ *deviceInput) (*none, error) {
+		Run: func(_ context.Context, c *call, _ *DeviceRef) (*none, error) {
 			return nil, s.Changes.Revoke(protocol.DeviceID(c.on.ID))
 		},
 	})
-	add(s, route[deviceInput, none]{
+	add(s, route[DeviceRef, none]{
 		Method: http.MethodDelete, Path: "/devices/{device}", ID: "remove-device", Tag: tag, Status: http.StatusNoContent,
 		Summary: "Forget a device", Description: "Its snapshots and commands go too. If it knocks again it has to be approved again.",
 		Does: access.DevicesRevoke, On: s.onDevice,
-		Run: func(_ context.Context, c *call, _ *deviceInput) (*none, error) {
+		Run: func(_ context.Context, c *call, _ *DeviceRef) (*none, error) {
 			return nil, s.Changes.Remove(protocol.DeviceID(c.on.ID))
 		},
 	})
@@ -70,13 +68,13 @@ func (s *server) deviceRoutes() {
 		Method: http.MethodPost, Path: "/devices/{device}/replace", ID: "replace-device", Tag: tag,
 		Summary:     "Give a device's place to another",
 		Description: "The other one, which was approved before, takes over name, group, labels, settings and link profile; this one is revoked.",
-		Does:        access.DevicesRevoke, On: func(in *replaceInput) (access.Resource, error) { return s.onDevice(&in.deviceRef) },
+		Does:        access.DevicesRevoke, On: func(in *replaceInput) (access.Resource, error) { return s.onDevice(&in.DeviceRef) },
 		Run: s.replaceDevice,
 	})
 }
 
 // onDevice finds the device that a path names.
-func (s *server) onDevice(in *deviceInput) (access.Resource, error) {
+func (s *server) onDevice(in *DeviceRef) (access.Resource, error) {
 	d, err := s.Devices.Find(in.Device)
 	return access.Resource{Kind: "device", ID: string(d.ID), Group: d.Group}, err
 }

@@ -23,7 +23,8 @@ type route[I, O any] struct {
 	Tag, Summary, Description string
 	// Status of the answer. 0: 200, or 204 where there is no body.
 	Status int
-	// Does is what the caller wants to do, and On what to do it on. On only looks; its error ends the request.
+	// Does is what the caller wants to do, and On what to do it on. On only looks; where it fails it gives the kind of
+	// the resource all the same.
 	Does access.Operation
 	On   func(*I) (access.Resource, error)
 	// Open says why the operation needs no right: see the constants below. "": it needs Does.
@@ -133,12 +134,14 @@ func add[I, O any](s *server, r route[I, O]) {
 
 func run[I, O any](ctx context.Context, c *call, r route[I, O], in *I) (*O, error) {
 	if r.Open == "" {
-		var err error
-		if c.on, err = r.On(in); err != nil {
-			return nil, err
-		}
+		var lookErr error
+		c.on, lookErr = r.On(in)
+		// Who may not do it is not told either whether the thing is there.
 		if err := c.s.Accounts.Authorize(c.who, r.Does, c.on); err != nil {
 			return nil, err
+		}
+		if lookErr != nil {
+			return nil, lookErr
 		}
 	}
 	return r.Run(ctx, c, in)

@@ -13,7 +13,7 @@ import (
 )
 
 type snapshotInput struct {
-	deviceRef
+	DeviceRef
 	AsOf string `query:"as_of" doc:"The state that was known at this time, in RFC 3339 or Unix seconds; absent: the last" example:"2026-05-01T12:00:00Z"`
 }
 
@@ -21,14 +21,14 @@ func (s *server) snapshotRoutes() {
 	const tag = "Snapshots"
 	add(s, route[snapshotInput, reply[resource.Snapshot]]{
 		Method: http.MethodGet, Path: "/devices/{device}/snapshot", ID: "get-snapshot", Tag: tag, Summary: "See a device as it was observed",
-		Does: access.SnapshotsRead, On: func(in *snapshotInput) (access.Resource, error) { return s.onDevice(&in.deviceRef) },
+		Does: access.SnapshotsRead, On: func(in *snapshotInput) (access.Resource, error) { return s.onDevice(&in.DeviceRef) },
 		Run: s.snapshot,
 	})
-	add(s, route[deviceInput, reply[resource.SnapshotTimes]]{
+	add(s, route[DeviceRef, reply[resource.SnapshotTimes]]{
 		Method: http.MethodGet, Path: "/devices/{device}/snapshots", ID: "list-snapshots", Tag: tag,
 		Summary: "List the times of which a device's state is known",
 		Does:    access.SnapshotsRead, On: s.onDevice,
-		Run: func(_ context.Context, c *call, _ *deviceInput) (*reply[resource.SnapshotTimes], error) {
+		Run: func(_ context.Context, c *call, _ *DeviceRef) (*reply[resource.SnapshotTimes], error) {
 			times, err := s.Snapshots.History(protocol.DeviceID(c.on.ID))
 			if err != nil {
 				return nil, err

@@ -13,24 +13,23 @@ import (
 	"github.com/farshore/farshore/stacks/planner"
 )
 
-type stackInput struct {
+// StackRef is the part of a path that names a stack. It is exported because only exported fields are filled.
+type StackRef struct {
 	Stack string `path:"stack" doc:"Name" maxLength:"63"`
 }
 
-type stackRef = stackInput
-
 type applyInput struct {
-	stackRef
+	StackRef
 	Body resource.Apply
 }
 
 type bundleInput struct {
-	stackRef
+	StackRef
 	Version uint64 `path:"version" doc:"Number; 0: the latest"`
 }
 
 type stackStatusInput struct {
-	stackRef
+	StackRef
 	State []string `query:"state" doc:"Only devices in one of these states"`
 }
 
@@ -51,10 +50,10 @@ func (s *server) stackRoutes() {
 			return list(s.Stacks.List(), stack), nil
 		},
 	})
-	add(s, route[stackInput, reply[resource.Stack]]{
+	add(s, route[StackRef, reply[resource.Stack]]{
 		Method: http.MethodGet, Path: "/stacks/{stack}", ID: "get-stack", Tag: tag, Summary: "Look at a stack",
 		Does: access.StacksRead, On: onStack,
-		Run: func(_ context.Context, c *call, _ *stackInput) (*reply[resource.Stack], error) {
+		Run: func(_ context.Context, c *call, _ *StackRef) (*reply[resource.Stack], error) {
 			return s.getStack(c.on.ID)
 		},
 	})
@@ -62,23 +61,23 @@ func (s *server) stackRoutes() {
 		Method: http.MethodPut, Path: "/stacks/{stack}", ID: "apply-stack", Tag: tag, Summary: "Make a stack what it shall be",
 		Description: "Files are all of the bundle, at most 32 MiB together, 8 MiB each. The same content makes no new version. " +
 			"Devices that are away get it when they come back; the previous version keeps running where the new one cannot be had.",
-		Does: access.StacksApply, On: func(in *applyInput) (access.Resource, error) { return onStack(&in.stackRef) },
+		Does: access.StacksApply, On: func(in *applyInput) (access.Resource, error) { return onStack(&in.StackRef) },
 		MaxBytes: maxApplyBody, BodyTimeout: applyTimeout, Plain: true, Run: s.applyStack,
 	})
-	add(s, route[stackInput, none]{
+	add(s, route[StackRef, none]{
 		Method: http.MethodDelete, Path: "/stacks/{stack}", ID: "remove-stack", Tag: tag, Status: http.StatusNoContent,
 		Summary:     "Remove a stack from all devices",
 		Description: "It is listed until the last device, also one that is away now, has said that it is gone.",
 		Does:        access.StacksRemove, On: onStack,
-		Run: func(_ context.Context, c *call, _ *stackInput) (*none, error) {
+		Run: func(_ context.Context, c *call, _ *StackRef) (*none, error) {
 			return nil, s.StackDesk.Remove(c.on.ID, c.by())
 		},
 	})
-	add(s, route[stackInput, reply[resource.Stack]]{
+	add(s, route[StackRef, reply[resource.Stack]]{
 		Method: http.MethodPost, Path: "/stacks/{stack}/redeploy", ID: "redeploy-stack", Tag: tag,
 		Summary: "Make all its devices apply the latest version again",
 		Does:    access.StacksApply, On: onStack,
-		Run: func(_ context.Context, c *call, _ *stackInput) (*reply[resource.Stack], error) {
+		Run: func(_ context.Context, c *call, _ *StackRef) (*reply[resource.Stack], error) {
 			if err := s.StackDesk.Redeploy(c.on.ID, c.by()); err != nil {
 				return nil, err
 			}
@@ -89,17 +88,17 @@ func (s *server) stackRoutes() {
 }
 
 func (s *server) stackPartRoutes(tag string) {
-	add(s, route[stackInput, reply[resource.List[resource.Version]]]{
+	add(s, route[StackRef, reply[resource.List[resource.Version]]]{
 		Method: http.MethodGet, Path: "/stacks/{stack}/versions", ID: "list-versions", Tag: tag, Summary: "List the versions that are kept, the latest first",
 		Does: access.StacksRead, On: onStack,
-		Run: func(_ context.Context, c *call, _ *stackInput) (*reply[resource.List[resource.Version]], error) {
+		Run: func(_ context.Context, c *call, _ *StackRef) (*reply[resource.List[resource.Version]], error) {
 			versions, err := s.Stacks.Versions(c.on.ID)
 			return list(versions, version), err
 		},
 	})
 	add(s, route[bundleInput, reply[resource.Bundle]]{
 		Method: http.MethodGet, Path: "/stacks/{stack}/versions/{version}/files", ID: "get-bundle", Tag: tag, Summary: "Get the files of a version",
-		Does: access.StacksRead, On: func(in *bundleInput) (access.Resource, error) { return onStack(&in.stackRef) },
+		Does: access.StacksRead, On: func(in *bundleInput) (access.Resource, error) { return onStack(&in.StackRef) },
 		Run: func(_ context.Context, c *call, in *bundleInput) (*reply[resource.Bundle], error) {
 			files, err := s.Stacks.Bundle(c.on.ID, in.Version)
 			return replyWith(resource.Bundle{Version: in.Version, Files: files}), err
@@ -107,12 +106,12 @@ func (s *server) stackPartRoutes(tag string) {
 	})
 	add(s, route[stackStatusInput, reply[resource.List[resource.DeviceStack]]]{
 		Method: http.MethodGet, Path: "/stacks/{stack}/devices", ID: "stack-status", Tag: tag, Summary: "See where a stack stands on each of its devices",
-		Does: access.StacksRead, On: func(in *stackStatusInput) (access.Resource, error) { return onStack(&in.stackRef) },
+		Does: access.StacksRead, On: func(in *stackStatusInput) (access.Resource, error) { return onStack(&in.StackRef) },
 		Run: s.stackStatus,
 	})
 }
 
-func onStack(in *stackInput) (access.Resource, error) {
+func onStack(in *StackRef) (access.Resource, error) {
 	return access.Resource{Kind: "stack", ID: in.Stack}, nil
 }
 

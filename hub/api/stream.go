@@ -39,7 +39,7 @@ func (s *server) eventRoutes() {
 			if in.Device == "" {
 				return access.Resource{Kind: "device"}, nil
 			}
-			return s.onDevice(&deviceInput{Device: in.Device})
+			return s.onDevice(&DeviceRef{Device: in.Device})
 		},
 		Streams: "text/event-stream", Run: s.stream,
 	})

@@ -1,0 +1,122 @@
+package api_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/farshore/farshore/hub/access"
+	"github.com/farshore/farshore/hub/api"
+)
+
+// open are the operations that need no right, and why.
+var open = map[string]string{
+	"login": "signing in", "first-admin": "signing in", "logout": "own session", "who-am-i": "own session",
+}
+
+type documented struct {
+	OperationID string `json:"operationId"`
+	Right       string `json:"x-farshore-right"`
+	Summary     string `json:"summary"`
+	Parameters  []struct{ Name, In string }
+	Responses   map[string]struct{ Content map[string]any }
+	method      string
+	path        string
+}
+
+func operations(t *testing.T, w *world) (out []documented) {
+	t.Helper()
+	resp, err := w.server.Client().Get(w.server.URL + "/api/openapi.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var doc struct {
+		OpenAPI string
+		Servers []struct{ URL string }
+		Paths   map[string]map[string]documented
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&doc); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(doc.OpenAPI, "3.1") || len(doc.Servers) != 1 || strings.HasPrefix(doc.Servers[0].URL, "/") {
+		t.Errorf("the document is of OpenAPI %s, with servers %v; want 3.1 and a relative one", doc.OpenAPI, doc.Servers)
+	}
+	for path, methods := range doc.Paths {
+		for method, o := range methods {
+			o.method, o.path = strings.ToUpper(method), path
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
+// Every operation in the document asks for the right that it declares, refuses strangers before it reads what they
+// send, and describes its problems.
+func TestEveryOperationAsksForItsRight(t *testing.T) {
+	w := newWorld(t)
+	asked := map[access.Operation]int{}
+	c := w.config
+	c.Accounts = noRights{c.Accounts, asked}
+	handler, err := api.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	send := func(o documented, authorization string) *httptest.ResponseRecorder {
+		path := o.path
+		for _, p := range []string{"device", "stack", "key", "token", "profile"} {
+			path = strings.ReplaceAll(path, "{"+p+"}", "x")
+		}
+		path = strings.ReplaceAll(strings.ReplaceAll(path, "{version}", "1"), "{command}", "abc")
+		if o.OperationID == "remove-group" {
+			path += "?path=x"
+		}
+		body := bodies[o.OperationID]
+		r := httptest.NewRequest(o.method, path, strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/json")
+		if authorization != "" {
+			r.Header.Set("Authorization", authorization)
+		}
+		rec := httptest.NewRecorder()
+		handler.ServeHTTP(rec, r)
+		return rec
+	}
+	used := map[string]bool{}
+	for _, o := range operations(t, w) {
+		if o.Summary == "" || o.Responses["default"].Content["application/problem+json"] == nil {
+			t.Errorf("%s does not describe itself or its problems", o.OperationID)
+		}
+		if why := open[o.OperationID]; why != "" {
+			if o.Right != "none: "+why {
+				t.Errorf("%s has right %q, want none: %s", o.OperationID, o.Right, why)
+			}
+			continue
+		}
+		used[o.Right] = true
+		if !slices.Contains(access.Operations(), access.Operation(o.Right)) {
+			t.Errorf("%s declares the right %q, which is not one", o.OperationID, o.Right)
+		}
+		if rec := send(o, ""); rec.Code != http.StatusUnauthorized {
+			t.Errorf("%s answers a stranger with %d %s", o.OperationID, rec.Code, rec.Body)
+		}
+		before := asked[access.Operation(o.Right)]
+		if rec := send(o, "Bearer "+w.token); rec.Code != http.StatusForbidden || asked[access.Operation(o.Right)] != before+1 {
+			t.Errorf("%s answers somebody without rights with %d %s", o.OperationID, rec.Code, rec.Body)
+		}
+	}
+	for _, op := range access.Operations() {
+		if !used[string(op)] && op != access.HubRead && op != access.HubChange {
+			t.Errorf("no operation of the API asks for %s", op)
+		}
+	}
+}
+
+// bodies are valid, so that what refuses is the right.
+var bodies = map[string]string{
+	"create-token": `{"name":"x"}`, "create-key": `{"name":"x"}`, "approve": `{"approvals":[{"id":"x"}]}`, "reject": `{"ids":["x"]}`,
+	"change-device": `{"name":"x"}`, "replace-device": `{"by":"y"}`, "apply-stack": `{"files":{}}`, "give-command": `{"kind":"snapshot"}`,
+	"put-group": `{"path":"x"}`, "put-profile": `{"settings":{}}`,
+}
