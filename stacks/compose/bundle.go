@@ -26,13 +26,14 @@ type bundle struct {
 	main  string                // the first compose file
 	docs  map[string]*yaml.Node // the compose files seen by scan, by name
 
-	models   map[string][]any // what docs decode to, all documents of each
-	chain    []string         // the files that scan is in, by way of includes
-	scanned  map[scan]bool
-	scopes   int
-	opened   int // files that the loader will open, each time it does
-	openSize int // their bytes
-	expanded int // bytes that variables were replaced with
+	models     map[string][]any // what docs decode to, all documents of each
+	chain      []string         // the files that scan is in, by way of includes
+	scanned    map[scan]bool
+	scopes     int
+	opened     int // files that the loader will open, each time it does
+	openSize   int // their bytes
+	expanded   int // bytes that variables were replaced with
+	references int // to variables
 }
 
 func openBundle(dir string) (*bundle, error) {

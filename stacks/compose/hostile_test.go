@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 // A bundle must not make the hub read a file outside the bundle, however it spells the reference.
@@ -50,9 +49,8 @@ func TestNoSpellingReadsFilesOutside(t *testing.T) {
 					t.Error("the file outside was read")
 				}
 			}
-			var e *Error
-			if errors.As(err, &e) && e.Code != "path-outside-bundle" {
-				t.Logf("refused as %s: %v", e.Code, err)
+			if _, of := errors.AsType[*Error](err); err != nil && !of {
+				t.Errorf("refused in the hub's own words: %v", err)
 			}
 		})
 	}
@@ -84,10 +82,11 @@ func TestBundlesThatExplodeAreRefused(t *testing.T) {
 			"f": "B=" + strings.Repeat("$A", 30_000),
 		},
 		"interpolation": {
-			"compose.yml": "services: {a: {image: x, labels: {l: '" + strings.Repeat("$A", 400_000) + "'}}}",
+			"compose.yml": "services: {a: {image: x, labels: {l: '" + strings.Repeat("$A", 40_000) + "'}}}",
 			".env":        "A=" + strings.Repeat("x", 60_000),
 		},
-		"includes": includes,
+		"interpolation of little": {"compose.yml": "services: {a: {image: x, labels: {l: '" + strings.Repeat("$A", 400_000) + "'}}}", ".env": "A=x"},
+		"includes":                includes,
 		"include cycle beside another file": {
 			"compose.yml": "include: [{path: [b.yml, c.yml]}]\n" + service, "b.yml": "services: {b: {image: x}}",
 			"c.yml": "include: [{path: [b.yml, c.yml]}]",
@@ -96,13 +95,11 @@ func TestBundlesThatExplodeAreRefused(t *testing.T) {
 		"extends over a number": {"compose.yml": "services: {a: {extends: {service: b}}, b: 5}"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			start := time.Now()
 			_, err := Validate(bytesOf(files), nil)
 			var e *Error
-			if !errors.As(err, &e) || time.Since(start) > 20*time.Second {
-				t.Errorf("got %v after %s, want a refusal at once", err, time.Since(start))
+			if !errors.As(err, &e) {
+				t.Errorf("got %v, want a refusal", err)
 			}
-			t.Log(err)
 		})
 	}
 }

@@ -18,6 +18,8 @@ const (
 	maxEnvFile = 64 << 10
 	// maxExpanded is the most bytes that variables are replaced with in one bundle.
 	maxExpanded = 8 << 20
+	// maxReferences is how often variables can be used in one bundle.
+	maxReferences = 50_000
 )
 
 // environment merges env over the bundle's .env.
@@ -85,8 +87,11 @@ func (b *bundle) explodes(data []byte, env func(string) (string, bool), vars map
 		if _, err := dotenv.UnmarshalWithLookup(strings.ReplaceAll(statement, "$", "_"), env); err != nil {
 			continue
 		}
+		if b.refer(statement); b.exploded() {
+			return tooMuch()
+		}
 		got, err := dotenv.UnmarshalWithLookup(statement, b.counted(lookup))
-		if b.expanded > maxExpanded {
+		if b.exploded() {
 			return tooMuch()
 		}
 		if err == nil {
@@ -96,6 +101,11 @@ func (b *bundle) explodes(data []byte, env func(string) (string, bool), vars map
 	}
 	return nil
 }
+
+// refer counts the variables that a text may use.
+func (b *bundle) refer(text string) { b.references += strings.Count(text, "$") }
+
+func (b *bundle) exploded() bool { return b.expanded > maxExpanded || b.references > maxReferences }
 
 // counted counts the bytes that variables are replaced with, and gives nothing any more when they are too many.
 func (b *bundle) counted(lookup func(string) (string, bool)) func(string) (string, bool) {
@@ -110,8 +120,11 @@ func (b *bundle) counted(lookup func(string) (string, bool)) func(string) (strin
 
 // substitute is what the loader replaces variables with.
 func (b *bundle) substitute(text string, lookup template.Mapping) (string, error) {
+	if b.refer(text); b.exploded() {
+		return "", tooMuch()
+	}
 	out, err := template.Substitute(text, b.counted(lookup))
-	if b.expanded > maxExpanded {
+	if b.exploded() {
 		return "", tooMuch()
 	}
 	return out, err
@@ -119,7 +132,7 @@ func (b *bundle) substitute(text string, lookup template.Mapping) (string, error
 
 func tooMuch() error {
 	return &Error{
-		Code: ipc.CodeComposeInvalid, Text: fmt.Sprintf("variables are replaced with more than %d MB", maxExpanded>>20),
+		Code: ipc.CodeComposeInvalid, Text: fmt.Sprintf("variables are used more than %d times, or replaced with more than %d MB", maxReferences, maxExpanded>>20),
 		Remedy: "use them less, or shorter ones",
 	}
 }
