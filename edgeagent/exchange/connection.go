@@ -26,6 +26,7 @@ type connection struct {
 
 	contact    bool      // the hub has answered
 	ackDue     bool      // something was processed that was not acknowledged yet
+	ackAt      time.Time // when it is acknowledged at the latest, on a carrier that pushes
 	askAgain   bool      // what was processed may not have been all the hub had to say
 	lastPush   time.Time // when a snapshot was last sent on change
 	lastSent   time.Time // when a numbered frame was last sent or repeated
@@ -141,6 +142,9 @@ func (c *connection) nextDue() time.Time {
 	if t, ok := c.blobs.nextAsk(); ok && c.canSend() && t.Before(at) {
 		at = t
 	}
+	if c.ackDue && c.tr.Push() && c.win != nil && c.ackAt.Before(at) {
+		at = c.ackAt
+	}
 	if c.win != nil && !c.win.Idle() {
 		if t := c.lastSent.Add(exchangeTimeout(c.settings)); t.Before(at) {
 			at = t
@@ -173,6 +177,8 @@ func (c *connection) due(ctx context.Context) error {
 		if err := c.flush(ctx); err != nil {
 			return err
 		}
+	} else if err := c.acknowledge(ctx); err != nil {
+		return err
 	}
 	if c.sentNumber() != sent {
 		return nil // what was sent is acknowledged, which shows as much as a ping

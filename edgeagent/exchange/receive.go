@@ -42,10 +42,10 @@ func (c *connection) receive(ctx context.Context, b []byte) error {
 			return fmt.Errorf("%w: %w", errNotKept, err)
 		}
 		c.win.Done(f)
-		c.ackDue = true
+		c.oweAck()
 		c.askAgain = slices.ContainsFunc(f.Messages, func(m protocol.Message) bool { return m.Kind != protocol.KindWelcome })
 	case window.Duplicate:
-		c.ackDue = true
+		c.oweAck()
 	case window.Gap:
 		if err := c.askForMissing(ctx); err != nil {
 			return err
@@ -58,6 +58,9 @@ func (c *connection) receive(ctx context.Context, b []byte) error {
 		if err := c.repeat(ctx); err != nil {
 			return err
 		}
+	}
+	if c.reconnect {
+		c.ackAt = time.Now() // there is no later on this connection
 	}
 	if err := c.flush(ctx); err != nil {
 		return err

@@ -89,10 +89,21 @@ func (c *connection) canSend() bool {
 	return c.win != nil && !c.sessionUnanswered() && !c.win.Full()
 }
 
-// acknowledge sends a bare acknowledgement where one is owed, and nothing else has carried it. A carrier that cannot
+// oweAck notes that a frame is to be acknowledged. What the frame led to (a want, a result) often follows within
+// milliseconds and carries the acknowledgement, so a bare one waits as long as ticks that share a frame.
+func (c *connection) oweAck() {
+	if !c.ackDue {
+		c.ackDue, c.ackAt = true, time.Now().Add(protocol.TickJoin)
+	}
+}
+
+// acknowledge sends a bare acknowledgement where one is due, and nothing else has carried it. A carrier that cannot
 // push lets it wait for its next exchange, unless the hub may have more to say.
 func (c *connection) acknowledge(ctx context.Context) error {
-	if !c.ackDue || !c.tr.Push() && !c.askAgain || c.win == nil {
+	if !c.ackDue || c.win == nil {
+		return nil
+	}
+	if c.tr.Push() && time.Now().Before(c.ackAt) || !c.tr.Push() && !c.askAgain {
 		return nil
 	}
 	return c.sendFrame(ctx, c.win.Ack())
