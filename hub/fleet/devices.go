@@ -3,6 +3,7 @@ package fleet
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/farshore/farshore/protocol"
@@ -221,7 +222,7 @@ type banned struct{ ids, serials, machines map[string]bool }
 func (r *Registry) ban() {
 	b := banned{ids: map[string]bool{}, serials: map[string]bool{}, machines: map[string]bool{}}
 	add := func(id protocol.DeviceID, serial, machine string) {
-		b.ids[string(id)], b.serials[serial], b.machines[machine] = true, true, true
+		b.ids[string(id)], b.serials[strings.ToLower(serial)], b.machines[strings.ToLower(machine)] = true, true, true
 	}
 	for _, e := range r.now.devices {
 		if e.dev.Revoked != 0 {
@@ -234,8 +235,8 @@ func (r *Registry) ban() {
 	r.banned = b
 }
 
-// RevokedBefore says for people what about a knocking device was revoked: its key, its serial number, its machine id.
-// Such a device never comes in by rule. Nil: nothing.
+// RevokedBefore says for people what about a knocking device was revoked: its key, its serial number, its machine id,
+// whatever their letter case: rules of enrolment keys do not tell it apart either. Such a device never comes in by rule. Nil: nothing.
 func (r *Registry) RevokedBefore(id protocol.DeviceID, f protocol.Facts) []string {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
@@ -243,10 +244,10 @@ func (r *Registry) RevokedBefore(id protocol.DeviceID, f protocol.Facts) []strin
 	if r.banned.ids[string(id)] {
 		marks = append(marks, "this device was revoked before")
 	}
-	if f.Serial != "" && r.banned.serials[f.Serial] {
+	if f.Serial != "" && r.banned.serials[strings.ToLower(f.Serial)] {
 		marks = append(marks, "a device with this serial number was revoked")
 	}
-	if f.MachineID != "" && r.banned.machines[f.MachineID] {
+	if f.MachineID != "" && r.banned.machines[strings.ToLower(f.MachineID)] {
 		marks = append(marks, "a device with this machine id was revoked")
 	}
 	return marks

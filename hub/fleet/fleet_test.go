@@ -65,7 +65,7 @@ func TestReplacingADeviceMovesEverythingAtOnce(t *testing.T) {
 		if ids := r.Match(fleet.Selector{}); !slices.Equal(ids, []protocol.DeviceID{spare.ID}) {
 			t.Errorf("match all: %v", ids)
 		}
-		marks := r.RevokedBefore("other", protocol.Facts{Serial: "S-1", MachineID: "m-1"})
+		marks := r.RevokedBefore("other", protocol.Facts{Serial: "s-1", MachineID: "M-1"})
 		if len(marks) != 2 || r.RevokedBefore("other", protocol.Facts{}) != nil || len(r.RevokedBefore(old.ID, protocol.Facts{})) != 1 {
 			t.Errorf("revoked before: %q", marks)
 		}

@@ -67,6 +67,7 @@ const (
 
 // Alike is a device that claims, or claimed, the same serial number or machine id as one that knocks.
 type Alike struct {
+	// ID of the device. Empty: it was removed.
 	ID      protocol.DeviceID
 	Name    string
 	Revoked bool
@@ -78,7 +79,8 @@ type Alike struct {
 type Devices interface {
 	// Standing tells what is known of the device.
 	Standing(protocol.DeviceID) Standing
-	// Alike returns devices with the same serial or machine id; empty values are like nothing.
+	// Alike returns devices with the same serial or machine id, whatever the letter case, those included that were
+	// revoked and then removed; empty values are like nothing.
 	Alike(serial, machineID string) []Alike
 	// Admit lets the device in. It must be durable when it returns. A device of that id which was revoked is let in anew;
 	// one that is in already is no error.

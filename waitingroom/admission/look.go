@@ -28,12 +28,16 @@ func (d *Desk) look(k *knocker, standing Standing) finding {
 		if a.ID == k.id {
 			continue
 		}
+		of := a.Name
+		if a.ID != "" {
+			of += fmt.Sprintf(" (%s)", a.ID)
+		}
 		for what, same := range map[string]bool{"serial number": a.Serial, "machine id": a.Machine} {
 			switch {
 			case same && a.Revoked:
-				marks = append(marks, fmt.Sprintf("claims the %s of %s (%s), which was revoked", what, a.Name, a.ID))
+				marks = append(marks, fmt.Sprintf("claims the %s of %s, which was revoked", what, of))
 			case same:
-				notes = append(notes, fmt.Sprintf("claims the %s of %s (%s), which is in", what, a.Name, a.ID))
+				notes = append(notes, fmt.Sprintf("claims the %s of %s, which is in", what, of))
 			}
 		}
 	}
