@@ -125,6 +125,10 @@ func (h *Hub) stackNotice(n planner.Notice) {
 	if n.Version != 0 || n.By != "" {
 		e.Data = map[string]any{"version": n.Version, "by": n.By}
 	}
+	if n.Device != "" && n.By == "" {
+		h.publishSaid(e)
+		return
+	}
 	h.events.Publish(e)
 }
 
@@ -141,8 +145,7 @@ func (h *Hub) waitingNote(n admission.Note) {
 }
 
 func (h *Hub) deviceNote(id protocol.DeviceID, kind, text string) {
-	h.log.Warn(text, "device", id, "event", kind)
-	h.events.Publish(events.Event{Kind: kind, Device: id, Text: text})
+	h.publishSaid(events.Event{Kind: kind, Device: id, Text: text})
 }
 
 func (h *Hub) settings(id protocol.DeviceID) protocol.Settings {

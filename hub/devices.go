@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/ed25519"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/farshore/farshore/hub/commands"
@@ -45,13 +47,14 @@ func (s sessionDevices) Hello(id protocol.DeviceID, h *protocol.Hello) error {
 	if old, ok := s.fleet.Device(id); ok && h.BootCounter < old.Boot.Counter {
 		s.planner.Restored(id)
 	}
+	said := boundHello(h)
 	_, err := s.fleet.Update(id, func(d *fleet.Device) error {
 		copy(d.Boot.ID[:], h.BootID)
 		d.Boot.Counter = h.BootCounter
 		d.Mark = protocol.OrderMark{Epoch: h.OrderEpoch, Seq: h.OrderSeq}
-		d.Version, d.Capability, d.Mode = h.Version, h.Capability, max(h.Mode, protocol.ModeAsync)
-		if h.Wishes != nil {
-			d.Wishes = h.Wishes
+		d.Version, d.Capability, d.Mode = said.version, h.Capability, said.mode
+		if said.wishes != nil {
+			d.Wishes = said.wishes
 		}
 		return nil
 	})
@@ -59,6 +62,31 @@ func (s sessionDevices) Hello(id protocol.DeviceID, h *protocol.Hello) error {
 		return err
 	}
 	return s.planner.Holds(id, h.Desired)
+}
+
+// said is what of a hello is kept and shown.
+type said struct {
+	version string
+	mode    protocol.Mode
+	wishes  map[string]string // nil: as before
+}
+
+// boundHello holds a hello to what a knock may say.
+func boundHello(h *protocol.Hello) said {
+	s := said{version: protocol.Printable(h.Version, protocol.MaxName), mode: protocol.ModeAsync}
+	if h.Mode == protocol.ModeStandard {
+		s.mode = h.Mode
+	}
+	if h.Wishes == nil {
+		return s
+	}
+	s.wishes = make(map[string]string, min(len(h.Wishes), protocol.MaxLabels))
+	for _, name := range slices.Sorted(maps.Keys(h.Wishes)) {
+		if len(s.wishes) < protocol.MaxLabels {
+			s.wishes[protocol.Printable(name, protocol.MaxName)] = protocol.Printable(h.Wishes[name], protocol.MaxName)
+		}
+	}
+	return s
 }
 
 // Contact implements session.Devices.
@@ -90,12 +118,25 @@ func (a admissionDevices) Alike(serial, machineID string) []admission.Alike {
 	for _, d := range a.fleet.Devices() {
 		like := admission.Alike{
 			ID: d.ID, Name: d.Name, Revoked: d.Revoked != 0,
-			Serial:  serial != "" && d.Facts.Serial == serial,
-			Machine: machineID != "" && d.Facts.MachineID == machineID,
+			Serial:  serial != "" && strings.EqualFold(d.Facts.Serial, serial),
+			Machine: machineID != "" && strings.EqualFold(d.Facts.MachineID, machineID),
 		}
 		if like.Serial || like.Machine {
 			out = append(out, like)
 		}
+	}
+	// Of a device that was revoked and then removed, only this is left.
+	revoked := func(f protocol.Facts) bool { return len(a.fleet.RevokedBefore("", f)) > 0 }
+	known := func(same func(admission.Alike) bool) bool {
+		return slices.ContainsFunc(out, func(l admission.Alike) bool { return l.Revoked && same(l) })
+	}
+	gone := admission.Alike{
+		Name: "a device that was removed since", Revoked: true,
+		Serial:  revoked(protocol.Facts{Serial: serial}) && !known(func(l admission.Alike) bool { return l.Serial }),
+		Machine: revoked(protocol.Facts{MachineID: machineID}) && !known(func(l admission.Alike) bool { return l.Machine }),
+	}
+	if gone.Serial || gone.Machine {
+		out = append(out, gone)
 	}
 	return out
 }

@@ -67,7 +67,7 @@ func (h *Hub) onSnapshot(p *session.Peer, u protocol.SnapshotUpdate) ([]protocol
 		h.told.clear(p.ID)
 	}
 	h.noteFacts(p.ID)
-	h.events.Publish(events.Event{Kind: "device.snapshot", Device: p.ID})
+	h.publishSaid(events.Event{Kind: "device.snapshot", Device: p.ID})
 	return nil, nil
 }
 
@@ -93,8 +93,9 @@ func (h *Hub) onOverdue(p *session.Peer, o protocol.Overdue) ([]protocol.Message
 		h.told.clear(p.ID)
 		return nil, nil
 	}
+	o.Reason = protocol.Printable(o.Reason, protocol.MaxText)
 	h.told.set(p.ID, o)
-	h.events.Publish(events.Event{Kind: "device.capture-overdue", Device: p.ID, Text: o.Reason})
+	h.publishSaid(events.Event{Kind: "device.capture-overdue", Device: p.ID, Text: o.Reason})
 	return nil, nil
 }
 
@@ -106,8 +107,30 @@ func (h *Hub) onEvent(p *session.Peer, e protocol.DeviceEvent) ([]protocol.Messa
 	if !h.told.newEvent(p.ID, e.ID) {
 		return nil, nil
 	}
-	h.events.Publish(events.Event{Kind: "device.told." + e.Kind, Device: p.ID, Text: e.Text, At: at})
+	h.publishSaid(events.Event{
+		Kind: "device.told." + protocol.Printable(e.Kind, maxKind), Device: p.ID, At: at,
+		Text: protocol.Printable(e.Text, protocol.MaxText),
+	})
 	return nil, nil
+}
+
+// maxKind is the most bytes of the kind of an event that a device tells.
+const maxKind = 64
+
+// publishSaid publishes an event that a device brought about, unless it brings about so many that they would push out
+// those of all others.
+func (h *Hub) publishSaid(e events.Event) {
+	switch h.told.spend(e.Device, time.Now()) {
+	case inQuota:
+		h.events.Publish(e)
+	case exceeded:
+		h.log.Warn("device brings about too many events, some are left out", "device", e.Device, "event", e.Kind)
+		h.events.Publish(events.Event{
+			Kind: "device.events-left-out", Device: e.Device,
+			Text: "the device brings about more events than are kept of one device: some are left out",
+		})
+	case leftOut:
+	}
 }
 
 // snapshotHash is the hash of the last state known of a device.
@@ -127,10 +150,57 @@ type told struct {
 	mu     sync.Mutex
 	said   map[protocol.DeviceID]protocol.Overdue
 	events map[protocol.DeviceID]uint64
+	quotas map[protocol.DeviceID]quota
+}
+
+// A device may bring about eventBurst events at once, and one each eventEvery after that.
+const (
+	eventBurst = 500
+	eventEvery = time.Second
+)
+
+// quota is how many events a device may still bring about, counted at a time.
+type quota struct {
+	left    int
+	at      time.Time
+	leaving bool // events are left out, and that was told
+}
+
+// verdict on an event that a device brings about.
+type verdict int
+
+const (
+	inQuota  verdict = iota
+	exceeded         // this is the first that is left out
+	leftOut
+)
+
+// spend takes an event from the device's quota.
+func (o *told) spend(id protocol.DeviceID, now time.Time) verdict {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	q, ok := o.quotas[id]
+	if !ok {
+		q = quota{left: eventBurst, at: now}
+	}
+	if n := int(min(now.Sub(q.at)/eventEvery, eventBurst)); n > 0 {
+		q.left, q.at = min(q.left+n, eventBurst), now
+	}
+	result := leftOut
+	switch {
+	case q.left > 0:
+		result = inQuota
+		q.left--
+		q.leaving = q.leaving && q.left < eventBurst/2
+	case !q.leaving:
+		result, q.leaving = exceeded, true
+	}
+	o.quotas[id] = q
+	return result
 }
 
 func newTold() *told {
-	return &told{said: map[protocol.DeviceID]protocol.Overdue{}, events: map[protocol.DeviceID]uint64{}}
+	return &told{said: map[protocol.DeviceID]protocol.Overdue{}, events: map[protocol.DeviceID]uint64{}, quotas: map[protocol.DeviceID]quota{}}
 }
 
 func (o *told) set(id protocol.DeviceID, said protocol.Overdue) {
@@ -168,4 +238,5 @@ func (o *told) forget(id protocol.DeviceID) {
 	defer o.mu.Unlock()
 	delete(o.said, id)
 	delete(o.events, id)
+	delete(o.quotas, id)
 }

@@ -144,6 +144,7 @@ func (h *Hub) listen() (err error) {
 
 // assemble makes the parts and tells them of each other.
 func (h *Hub) assemble() error {
+	h.told = newTold() // parts may tell of what they found when they are opened
 	secrets, err := vault.Open(h.cfg.Data)
 	if err != nil {
 		return err
@@ -198,7 +199,6 @@ func (h *Hub) assemble() error {
 		Log:    h.log,
 	})
 	h.fold = fold.New(fold.Config{Store: h.store, Log: h.log})
-	h.told = newTold()
 	h.desk, err = admission.New(admission.Config{
 		Store:   h.store,
 		Vault:   secrets,

@@ -13,7 +13,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -276,9 +275,7 @@ func (b *Book) Result(dev protocol.DeviceID, res protocol.CommandResult) error {
 	if !res.State.Final() || res.State > protocol.CommandWithdrawn {
 		return fmt.Errorf("%w: result of command %s: state %s is no result", protocol.ErrMalformed, res.ID, res.State)
 	}
-	if len(res.Text) > protocol.MaxText {
-		res.Text = strings.ToValidUTF8(res.Text[:protocol.MaxText], "")
-	}
+	res.Text = protocol.Printable(res.Text, protocol.MaxText)
 	r, news, err := b.result(dev, res)
 	if err == nil && news {
 		b.cfg.Events(Notice{Kind: KindEnded, Record: r})

@@ -123,7 +123,8 @@ func (d *device) begin(f *protocol.Frame, a arrival) *protocol.Error {
 	d.p.Lock()
 	d.dirty = a.at
 	d.p.Unlock()
-	d.m.c.Log.Info("session begins", "device", d.id, "carrier", a.carrier, "boot", a.boot.Counter, "version", h.Version)
+	d.m.c.Log.Info("session begins", "device", d.id, "carrier", a.carrier, "boot", a.boot.Counter,
+		"version", protocol.Printable(h.Version, protocol.MaxName))
 	return nil
 }
 
@@ -217,7 +218,9 @@ func (d *device) heed(f *protocol.Frame) {
 	for _, msg := range f.Messages {
 		var e protocol.Error
 		if msg.Kind == protocol.KindError && msg.Decode(&e) == nil {
-			d.m.c.Log.Warn("device refused something", "device", d.id, "code", e.Code, "kind", e.Kind, "text", e.Text)
+			d.m.c.Log.Warn("device refused something", "device", d.id, "code", e.Code, "kind", e.Kind,
+				"text", protocol.Printable(e.Text, protocol.MaxName))
+			return // a frame without a number carries at most one
 		}
 	}
 }

@@ -3,7 +3,6 @@ package planner
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/farshore/farshore/protocol"
 	"github.com/farshore/farshore/stacks"
@@ -22,9 +21,7 @@ func (p *Planner) Status(dev protocol.DeviceID, st protocol.StackStatus) error {
 	if len(st.Code) > maxCode {
 		return fmt.Errorf("%w: status of stack %d: a reason code of %d bytes", protocol.ErrMalformed, st.Stack, len(st.Code))
 	}
-	if len(st.Detail) > protocol.MaxText {
-		st.Detail = strings.ToValidUTF8(st.Detail[:protocol.MaxText], "")
-	}
+	st.Code, st.Detail = protocol.Printable(st.Code, maxCode), protocol.Printable(st.Detail, protocol.MaxText)
 	news, emptied, err := p.status(dev, st)
 	if news != nil {
 		p.cfg.Events(*news)
