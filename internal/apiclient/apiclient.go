@@ -8,10 +8,6 @@ package apiclient
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"crypto/tls"
-	"crypto/x509"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,7 +15,6 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"time"
 )
@@ -101,41 +96,6 @@ func ParseURL(text string) (*url.URL, error) {
 	}
 	u.Path = strings.TrimRight(u.Path, "/")
 	return u, nil
-}
-
-// FingerprintOf gives the fingerprint of a certificate in DER form.
-func FingerprintOf(der []byte) string {
-	sum := sha256.Sum256(der)
-	return "SHA256:" + base64.RawStdEncoding.EncodeToString(sum[:])
-}
-
-func trustOf(c Config) (*tls.Config, error) {
-	t := &tls.Config{MinVersion: tls.VersionTLS12}
-	switch {
-	case c.Fingerprint != "":
-		sum, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(strings.TrimPrefix(c.Fingerprint, "SHA256:"), "="))
-		if err != nil || len(sum) != sha256.Size || !strings.HasPrefix(c.Fingerprint, "SHA256:") {
-			return nil, fmt.Errorf("fingerprint %.80q: %w: want SHA256: and 43 characters, as the hub prints at its start", c.Fingerprint, ErrConfig)
-		}
-		t.InsecureSkipVerify = true // VerifyConnection decides
-		t.VerifyConnection = func(s tls.ConnectionState) error {
-			if got := sha256.Sum256(s.PeerCertificates[0].Raw); !bytes.Equal(got[:], sum) {
-				return fmt.Errorf("%w: it shows the fingerprint %s, expected was SHA256:%s: check the address; if the hub's certificate was changed, sign in again with the new fingerprint",
-					ErrUntrusted, FingerprintOf(s.PeerCertificates[0].Raw), base64.RawStdEncoding.EncodeToString(sum))
-			}
-			return nil
-		}
-	case c.CAFile != "":
-		pem, err := os.ReadFile(c.CAFile)
-		if err != nil {
-			return nil, fmt.Errorf("file of authorities: %w: %w", ErrConfig, err)
-		}
-		t.RootCAs = x509.NewCertPool()
-		if !t.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("file of authorities %q: %w: it has no certificate in PEM form", c.CAFile, ErrConfig)
-		}
-	}
-	return t, nil
 }
 
 // Problem is what the API answers when it did not work.
@@ -252,14 +212,8 @@ func (c *Client) failed(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
 	}
-	if errors.Is(err, ErrUntrusted) {
-		return unwrapURL(err)
-	}
-	var unknown x509.UnknownAuthorityError
-	var name x509.HostnameError
-	var bad x509.CertificateInvalidError
-	if errors.As(err, &unknown) || errors.As(err, &name) || errors.As(err, &bad) {
-		return fmt.Errorf("%w: %w: give --fingerprint with what the hub printed at its start, or --ca-file", ErrUntrusted, unwrapURL(err))
+	if err := untrusted(err); err != nil {
+		return err
 	}
 	return fmt.Errorf("%w at %s: check the address, and that it runs: %w", ErrUnreachable, c.base, unwrapURL(err))
 }
