@@ -222,6 +222,7 @@ func (h *Hub) assemble() error {
 		Orders:   h.orders,
 		Handlers: h.handlers(),
 		Snapshot: h.snapshotHash,
+		Fleet:    h.fleet.Size,
 		Event:    h.deviceNote,
 		Version:  h.cfg.Version,
 		Log:      h.log,

@@ -281,6 +281,13 @@ func (r *Registry) Device(id protocol.DeviceID) (Device, bool) {
 	return e.view(e.dev), true
 }
 
+// Size is how many devices there are, without those that were revoked.
+func (r *Registry) Size() int {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return len(r.now.names)
+}
+
 // Devices gives all devices, revoked ones too, sorted by name.
 func (r *Registry) Devices() []Device {
 	r.mu.RLock()

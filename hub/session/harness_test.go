@@ -176,17 +176,18 @@ type agent struct {
 	win  *window.Window
 	cod  *protocol.Codec
 
-	link  *session.Link
-	conn  *conn
-	mu    sync.Mutex // guards win and what follows
-	mark  protocol.OrderMark
-	set   []protocol.Entry
-	have  *protocol.Settings
-	slot  time.Duration
-	told  []protocol.CommandID
-	times []time.Time // when commands came
-	codes []protocol.Code
-	kinds []protocol.Kind
+	link   *session.Link
+	conn   *conn
+	mu     sync.Mutex // guards win and what follows
+	mark   protocol.OrderMark
+	set    []protocol.Entry
+	have   *protocol.Settings
+	slot   time.Duration
+	spread time.Duration
+	told   []protocol.CommandID
+	times  []time.Time // when commands came
+	codes  []protocol.Code
+	kinds  []protocol.Kind
 }
 
 func (h *hub) enrol(t *testing.T) *agent {
@@ -354,7 +355,7 @@ func (a *agent) apply(m protocol.Message) {
 		if err := m.Decode(&w); err != nil {
 			a.t.Error(err)
 		}
-		a.slot = time.Duration(w.Slot) * time.Millisecond
+		a.slot, a.spread = time.Duration(w.Slot)*time.Millisecond, time.Duration(w.Spread)*time.Millisecond
 	}
 	if m.Kind != protocol.KindOrders {
 		return

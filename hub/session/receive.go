@@ -130,13 +130,10 @@ func (d *device) begin(f *protocol.Frame, a arrival) *protocol.Error {
 
 // greet queues what answers a hello, orders apart.
 func (d *device) greet(h protocol.Hello) {
-	d.m.mu.Lock()
-	n := len(d.m.devices)
-	d.m.mu.Unlock()
 	d.say(protocol.KindWelcome, protocol.Welcome{
 		Capability: protocol.Capability,
 		Time:       time.Now().UnixMilli(),
-		Spread:     spread(n),
+		Spread:     spread(d.m.c.Fleet()),
 		Slot:       uint32(d.slot.Milliseconds()),
 		Version:    d.m.c.Version,
 	})

@@ -108,6 +108,9 @@ type Config struct {
 	Handlers map[protocol.Kind]Handler
 	// Snapshot returns the hash of the last state that is known of a device; zero: none. nil: never any.
 	Snapshot func(protocol.DeviceID) protocol.ShortHash
+	// Fleet returns how many devices may connect, by which they spread themselves when they all come back at once. nil:
+	// those heard of since the start, which right after it are few.
+	Fleet func() int
 	// Event is told what a person should see. nil: nobody is told.
 	Event func(dev protocol.DeviceID, kind, text string)
 	// Version of this build, for people.
@@ -151,7 +154,17 @@ func New(c Config) *Manager {
 	}
 	m := &Manager{c: c, devices: map[protocol.DeviceID]*device{}}
 	m.ctx, m.end = context.WithCancelCause(context.Background())
+	if m.c.Fleet == nil {
+		m.c.Fleet = m.heardOf
+	}
 	return m
+}
+
+// heardOf counts the devices that were heard of since the start.
+func (m *Manager) heardOf() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.devices)
 }
 
 // Run forgets sessions of devices that stay away, until ctx is done. Then it closes every link and waits for

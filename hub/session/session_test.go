@@ -57,6 +57,20 @@ func TestHelloIsWelcomedWithWhatTheDeviceLacks(t *testing.T) {
 	})
 }
 
+// The first device that is back after a restart of the hub is told the spread of the whole fleet: at the next restart
+// it must not be early.
+func TestTheSpreadIsOfTheWholeFleetFromTheFirstHelloOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHub(t, func(c *session.Config) { c.Fleet = func() int { return 10_000 } })
+		h.run(t)
+		a := h.enrol(t)
+		a.begin()
+		if a.spread != 20*time.Second {
+			t.Errorf("one of 10,000 devices spreads its return over %s, want 20 s", a.spread)
+		}
+	})
+}
+
 func TestFullSnapshotIsAskedForOnlyWhenBasesDiffer(t *testing.T) {
 	for _, same := range []protocol.ShortHash{{1}, {2}} {
 		synctest.Test(t, func(t *testing.T) {
