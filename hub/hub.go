@@ -84,6 +84,9 @@ func (h *Hub) open() (err error) {
 	if h.store, err = store.Open(h.cfg.Data); err != nil {
 		return err
 	}
+	if err := h.checkKeyFiles(); err != nil {
+		return err
+	}
 	if h.identity, err = identity.Open(h.cfg.Data); err != nil {
 		return err
 	}
