@@ -34,6 +34,10 @@ import (
 const (
 	// DefaultIdle is how long an authenticated agent's connection may rest between requests.
 	DefaultIdle = 35 * time.Minute
+	// DefaultWeb is how many connections those who are not agents may have.
+	DefaultWeb = 1024
+	// maxStreams is how many requests may be under way on one connection of HTTP/2.
+	maxStreams = 32
 	// maxKnock is the most bytes of a knock.
 	maxKnock = 32 << 10
 	// maxConnections is how many connections one device may keep; the oldest makes room.
@@ -85,12 +89,15 @@ type Config struct {
 	Door *doorway.Door
 	// Idle of authenticated connections; zero means the default.
 	Idle time.Duration
-	Log  *slog.Logger
+	// WebConnections is how many connections those who are not agents may have; zero means the default.
+	WebConnections int
+	Log            *slog.Logger
 }
 
 // Server serves the public port.
 type Server struct {
-	c Config
+	c     Config
+	lobby *lobby
 
 	mu       sync.Mutex
 	visits   map[protocol.DeviceID][]*visit // authenticated, oldest first
@@ -109,7 +116,7 @@ func New(c Config) *Server {
 	if c.Web == nil {
 		c.Web = http.NotFoundHandler()
 	}
-	return &Server{c: c, visits: map[protocol.DeviceID][]*visit{}}
+	return &Server{c: c, lobby: newLobby(cmp.Or(c.WebConnections, DefaultWeb)), visits: map[protocol.DeviceID][]*visit{}}
 }
 
 // Serve accepts connections from l until ctx is done, and waits for what is under way, 5 s at most. It closes l.
@@ -126,6 +133,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		ReadHeaderTimeout: protocol.FirstPacketTimeout,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    32 << 10,
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
 	}
 	var wg sync.WaitGroup
 	for srv, b := range map[*http.Server]*branch{agentServer: agents, webServer: web} {
@@ -179,13 +187,16 @@ func (s *Server) connState(c net.Conn, state http.ConnState) {
 	if v == nil {
 		return
 	}
+	if v.state.NegotiatedProtocol != protocol.ALPN {
+		s.lobby.note(v, state)
+	}
 	switch state {
 	case http.StateClosed:
 		v.guest.Leave()
 		s.ended(v)
 	case http.StateActive, http.StateIdle:
 		if v.state.NegotiatedProtocol != protocol.ALPN {
-			v.guest.Leave() // the web handler knows its own strangers
+			v.guest.Leave() // the lobby bounds them from here on
 		}
 	case http.StateNew, http.StateHijacked: // hijacked: the broker says when it is no stranger any more
 	}

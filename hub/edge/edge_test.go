@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -313,5 +314,46 @@ func TestNoAgentsWithoutTheirTLS(t *testing.T) {
 	_, err := tls.Dial("tcp", h.addr, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{protocol.ALPN}, MaxVersion: tls.VersionTLS12})
 	if err == nil {
 		t.Error("an agent was let in with TLS 1.2")
+	}
+}
+
+// Whoever sends one request is no stranger of the door any more, but must not hold any number of connections either.
+func TestBrowsersAtRestMakeRoom(t *testing.T) {
+	h := start(t, doorway.Config{})
+	browse := func() (*tls.Conn, error) {
+		c, err := tls.Dial("tcp", h.addr, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"http/1.1"}})
+		if err != nil {
+			return nil, err
+		}
+		t.Cleanup(func() { _ = c.Close() })
+		if _, err := c.Write([]byte("GET / HTTP/1.1\r\nHost: hub\r\n\r\n")); err != nil {
+			return nil, err
+		}
+		_, err = c.Read(make([]byte, 4096))
+		return c, err
+	}
+	var conns []*tls.Conn
+	for range 3 * maxWeb {
+		c, err := browse()
+		if err != nil {
+			t.Fatalf("connection %d: %v", len(conns), err)
+		}
+		conns = append(conns, c)
+	}
+	if err := conns[0].SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conns[0].Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("the connection that rests longest is kept: %v", err)
+	}
+	last := conns[len(conns)-1]
+	if err := last.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := last.Write([]byte("GET / HTTP/1.1\r\nHost: hub\r\n\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := last.Read(make([]byte, 4096)); n == 0 {
+		t.Errorf("the newest connection was closed: %v", err)
 	}
 }

@@ -23,6 +23,9 @@ import (
 	"github.com/farshore/farshore/protocol"
 )
 
+// maxWeb is how many connections those who are not agents may have in these tests.
+const maxWeb = 5
+
 // hub is the real public port with real sessions and a real broker behind it, over a fleet that the test sets.
 type hub struct {
 	*session.Manager
@@ -61,7 +64,7 @@ func start(t *testing.T, door doorway.Config) *hub {
 		t.Fatal(err)
 	}
 	web := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = fmt.Fprintf(w, "console %s", r.Proto) })
-	s := edge.New(edge.Config{Sessions: h.Manager, Knocker: h, Streams: b, Web: web, TLS: h.id.TLSConfig(), Door: h.door})
+	s := edge.New(edge.Config{Sessions: h.Manager, Knocker: h, Streams: b, Web: web, TLS: h.id.TLSConfig(), Door: h.door, WebConnections: maxWeb})
 	l, err := doorway.Listen(t.Context(), "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
