@@ -1,0 +1,200 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/term"
+	"gopkg.in/yaml.v3"
+
+	"github.com/farshore/farshore/internal/apiclient"
+	"github.com/farshore/farshore/internal/program"
+)
+
+// apiBase is the path of the API below the hub's address.
+const apiBase = "/api/v1"
+
+// app is one run of the program: its streams, its flags, and the hub it speaks to.
+type app struct {
+	in          io.Reader
+	out, errOut io.Writer
+	getenv      func(string) string
+
+	format string // --output
+	client *apiclient.Client
+}
+
+// config is what is kept between runs, in a file that only its owner can read.
+type config struct {
+	URL         string `yaml:"url"`
+	Fingerprint string `yaml:"fingerprint,omitempty"`
+	CAFile      string `yaml:"ca_file,omitempty"`
+	Token       string `yaml:"token,omitempty"`
+}
+
+func (a *app) configPath() (string, error) {
+	if p := a.getenv("FARSHORE_CONFIG"); p != "" {
+		return p, nil
+	}
+	if dir := a.getenv("XDG_CONFIG_HOME"); dir != "" {
+		return filepath.Join(dir, "farshore", "config"), nil
+	}
+	home := a.getenv("HOME")
+	if home == "" {
+		return "", errors.New("no home folder for the configuration: set FARSHORE_CONFIG to a file")
+	}
+	return filepath.Join(home, ".config", "farshore", "config"), nil
+}
+
+// loadConfig reads the file, if there is one, and puts the environment before it.
+func (a *app) loadConfig() (config, error) {
+	var c config
+	path, err := a.configPath()
+	if err != nil {
+		return c, err
+	}
+	raw, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return c, fmt.Errorf("read configuration: %w", err)
+	}
+	if err := yaml.Unmarshal(raw, &c); err != nil {
+		return c, fmt.Errorf("configuration %q is damaged: sign in again: %w", path, err)
+	}
+	if u := a.getenv("FARSHORE_URL"); u != "" && u != c.URL {
+		c = config{URL: u} // the file's secrets are for another hub
+	}
+	for name, to := range map[string]*string{
+		"FARSHORE_TOKEN": &c.Token, "FARSHORE_FINGERPRINT": &c.Fingerprint, "FARSHORE_CA_FILE": &c.CAFile,
+	} {
+		if v := a.getenv(name); v != "" {
+			*to = v
+		}
+	}
+	return c, nil
+}
+
+func (a *app) saveConfig(c config) error {
+	path, err := a.configPath()
+	if err != nil {
+		return err
+	}
+	raw, err := yaml.Marshal(c)
+	if err != nil {
+		return fmt.Errorf("encode configuration: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return fmt.Errorf("save configuration: %w", err)
+	}
+	tmp, err := os.CreateTemp(filepath.Dir(path), ".farshore*") // mode 0600
+	if err != nil {
+		return fmt.Errorf("save configuration: %w", err)
+	}
+	defer os.Remove(tmp.Name()) // not there any more when all went well
+	_, err = tmp.Write(raw)
+	if err := errors.Join(err, tmp.Close()); err != nil {
+		return fmt.Errorf("save configuration: %w", err)
+	}
+	if err := os.Rename(tmp.Name(), path); err != nil {
+		return fmt.Errorf("save configuration: %w", err)
+	}
+	return nil
+}
+
+func newClient(c config) (*apiclient.Client, error) {
+	return apiclient.New(apiclient.Config{
+		URL: c.URL, Base: apiBase, Token: c.Token, Fingerprint: c.Fingerprint, CAFile: c.CAFile, Agent: "farshore/" + program.Version(),
+	})
+}
+
+// hub is the client of the hub that one is signed in to.
+func (a *app) hub() (*apiclient.Client, error) {
+	if a.client != nil {
+		return a.client, nil
+	}
+	c, err := a.loadConfig()
+	if err != nil {
+		return nil, err
+	}
+	if c.URL == "" || c.Token == "" {
+		return nil, errNotSignedIn
+	}
+	a.client, err = newClient(c)
+	return a.client, err
+}
+
+// call sends a request to the hub and reads the answer into out, where it is not nil.
+func (a *app) call(ctx context.Context, method, path string, body, out any) error {
+	h, err := a.hub()
+	if err != nil {
+		return err
+	}
+	return h.Do(ctx, apiclient.Request{Method: method, Path: path, Body: body}, out)
+}
+
+// get reads from the hub.
+func (a *app) get(ctx context.Context, path string, query url.Values, out any) error {
+	h, err := a.hub()
+	if err != nil {
+		return err
+	}
+	return h.Do(ctx, apiclient.Request{Method: http.MethodGet, Path: path, Query: query}, out)
+}
+
+// seg escapes a part of a path.
+func seg(s string) string { return url.PathEscape(s) }
+
+// password reads a password from a file, from standard input for "-", or from the terminal.
+func (a *app) password(file string) (string, error) {
+	switch {
+	case file == "-":
+		line, err := bufio.NewReader(io.LimitReader(a.in, 64<<10)).ReadString('\n')
+		if err != nil && !errors.Is(err, io.EOF) {
+			return "", fmt.Errorf("read password: %w", err)
+		}
+		return strings.TrimRight(line, "\r\n"), nil
+	case file != "":
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			return "", fmt.Errorf("read password: %w", err)
+		}
+		return strings.TrimRight(string(raw), "\r\n"), nil
+	}
+	f, ok := a.terminal()
+	if !ok {
+		return "", fmt.Errorf("%w: there is no terminal to ask for the password on: give --password-file FILE, or - for standard input", errUsage)
+	}
+	say(a.errOut, "Password: ")
+	raw, err := term.ReadPassword(int(f.Fd()))
+	say(a.errOut, "\n")
+	if err != nil {
+		return "", fmt.Errorf("read password: %w", err)
+	}
+	return string(raw), nil
+}
+
+func (a *app) terminal() (*os.File, bool) {
+	f, ok := a.in.(*os.File)
+	return f, ok && term.IsTerminal(int(f.Fd()))
+}
+
+// sure asks before something is lost. Where nobody can answer, --yes has to be given.
+func (a *app) sure(question string) error {
+	if _, ok := a.terminal(); !ok {
+		return fmt.Errorf("%w: %s give --yes to do it", errUsage, question)
+	}
+	say(a.errOut, "%s [y/N] ", question)
+	answer, err := bufio.NewReader(a.in).ReadString('\n')
+	if err != nil || !strings.EqualFold(strings.TrimSpace(answer), "y") {
+		return errors.New("nothing was done")
+	}
+	return nil
+}
