@@ -185,7 +185,8 @@ func (r *Registry) Remove(id protocol.DeviceID) error {
 }
 
 // Replace gives name, group, labels, settings and profile of old to its replacement, and revokes old, in one
-// transaction. Errors wrap ErrNotFound, ErrRevoked (the replacement is) or ErrInvalid.
+// transaction. Selectors that name old by its id mean the replacement from then on, so that stacks follow it. Errors
+// wrap ErrNotFound, ErrRevoked (the replacement is) or ErrInvalid.
 func (r *Registry) Replace(old, replacement protocol.DeviceID) error {
 	return r.commit(func(t *tx) error {
 		was, now := t.device(old), t.device(replacement)
@@ -204,6 +205,8 @@ func (r *Registry) Replace(old, replacement protocol.DeviceID) error {
 		was, now = was.clone(), now.clone()
 		now.Name, now.Group, now.Labels = was.Name, was.Group, was.Labels
 		now.Settings, now.Profile, now.Replaces = was.Settings, was.Profile, was.ID
+		now.Former = append([]protocol.DeviceID{was.ID}, was.Former...)
+		now.Former = now.Former[:min(len(now.Former), maxFormer)]
 		was.ReplacedBy = now.ID
 		if was.Revoked == 0 {
 			was.Revoked = time.Now().Unix()

@@ -64,6 +64,9 @@ type Device struct {
 	// Replaces and ReplacedBy link the two sides of a replacement.
 	Replaces   protocol.DeviceID `cbor:"18,keyasint,omitempty" json:"replaces,omitempty"`
 	ReplacedBy protocol.DeviceID `cbor:"19,keyasint,omitempty" json:"replaced_by,omitempty"`
+	// Former are the devices whose place it took, the latest first, at most maxFormer: selectors that name one of them
+	// by its id mean this device.
+	Former []protocol.DeviceID `cbor:"20,keyasint,omitempty" json:"former,omitempty"`
 
 	// The fields below are the device's Presence: kept in memory, written every FlushEvery.
 

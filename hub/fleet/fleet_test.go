@@ -65,6 +65,21 @@ func TestReplacingADeviceMovesEverythingAtOnce(t *testing.T) {
 		if ids := r.Match(fleet.Selector{}); !slices.Equal(ids, []protocol.DeviceID{spare.ID}) {
 			t.Errorf("match all: %v", ids)
 		}
+		for selector, want := range map[string]bool{
+			"farshore.io/id=" + string(old.ID):              true, // what was for the old one is for the new one
+			"farshore.io/id=" + string(spare.ID):            true,
+			"farshore.io/id in (x, " + string(old.ID) + ")": true,
+			"farshore.io/id!=" + string(old.ID):             false,
+			"farshore.io/id notin (x)":                      true,
+			"farshore.io/id=x":                              false,
+			"line=b,farshore.io/id=" + string(old.ID):       false,
+		} {
+			sel, err := fleet.ParseSelector(selector)
+			must(t, err)
+			if got := len(r.Match(sel)) == 1; got != want {
+				t.Errorf("selector %q means the replacement: %t, want %t", selector, got, want)
+			}
+		}
 		marks := r.RevokedBefore("other", protocol.Facts{Serial: "s-1", MachineID: "M-1"})
 		if len(marks) != 2 || r.RevokedBefore("other", protocol.Facts{}) != nil || len(r.RevokedBefore(old.ID, protocol.Facts{})) != 1 {
 			t.Errorf("revoked before: %q", marks)

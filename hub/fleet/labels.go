@@ -27,6 +27,7 @@ const (
 	FactEngineVersion = FactPrefix + "engine-version" // 20.10.24
 	FactMode          = FactPrefix + "mode"           // async, standard
 	FactVersion       = FactPrefix + "version"        // of the agent
+	FactReplaces      = FactPrefix + "replaces"       // ids of the devices whose place it took, joined by "."
 )
 
 // CheckLabels holds labels to the syntax of Kubernetes labels, their number to protocol.MaxLabels, and keys outside
@@ -71,6 +72,7 @@ func allLabels(d *Device, version string, inherited map[string]string) map[strin
 		{FactEngineVersion, first(d.Observed.EngineVersion, engineVersion)},
 		{FactMode, d.Mode.String()},
 		{FactVersion, first(version, d.Facts.Version)},
+		{FactReplaces, joinIDs(d.Former)},
 	}
 	for _, f := range facts {
 		if v := toValue(f.value); v != "" {
@@ -78,6 +80,20 @@ func allLabels(d *Device, version string, inherited map[string]string) map[strin
 		}
 	}
 	return out
+}
+
+// maxFormer is how many ids fit the value of a label.
+const maxFormer = 3
+
+func joinIDs(ids []protocol.DeviceID) string {
+	var b strings.Builder
+	for i, id := range ids {
+		if i > 0 {
+			b.WriteByte('.')
+		}
+		b.WriteString(string(id))
+	}
+	return b.String()
 }
 
 func first(a, b string) string {

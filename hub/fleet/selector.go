@@ -7,6 +7,7 @@ import (
 	"unicode"
 
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/selection"
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
@@ -37,9 +38,30 @@ func ParseSelector(s string) (Selector, error) {
 	return Selector{parsed: parsed}, nil
 }
 
-// Matches reports whether a device with all of these labels is meant. See Registry.LabelsOf.
+// Matches reports whether a device with all of these labels is meant. See Registry.LabelsOf. Who took the place of
+// other devices is meant by their ids as well as by its own.
 func (s Selector) Matches(all map[string]string) bool {
-	return s.parsed == nil || s.parsed.Matches(labels.Set(all))
+	if s.parsed == nil || all[FactReplaces] == "" {
+		return s.parsed == nil || s.parsed.Matches(labels.Set(all))
+	}
+	requirements, _ := s.parsed.Requirements()
+	for _, r := range requirements {
+		if r.Key() == FactID && !matchesPlace(r, all) || r.Key() != FactID && !r.Matches(labels.Set(all)) {
+			return false
+		}
+	}
+	return true
+}
+
+// matchesPlace holds a requirement of FactID to all ids of a device: one must be wanted, or none unwanted.
+func matchesPlace(r labels.Requirement, all map[string]string) bool {
+	unwanted := r.Operator() == selection.NotIn || r.Operator() == selection.NotEquals
+	for _, id := range append(strings.Split(all[FactReplaces], "."), all[FactID]) {
+		if r.Matches(labels.Set{FactID: id}) != unwanted {
+			return !unwanted
+		}
+	}
+	return unwanted
 }
 
 // String gives the selector in one normal form; "" matches all.
