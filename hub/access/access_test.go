@@ -331,6 +331,9 @@ func TestOnlyAdministratorsMay(t *testing.T) {
 	if err := a.Authorize(anna, "stack.apply", r); !errors.Is(err, access.ErrForbidden) {
 		t.Errorf("an operation that does not exist: %v", err)
 	}
+	if _, _, err := a.CreateToken(ci, "heir", time.Time{}); !errors.Is(err, access.ErrForbidden) {
+		t.Errorf("a token that would outlive the one that made it: %v", err)
+	}
 	if _, _, err := a.CreateToken(access.System(), "x", time.Time{}); !errors.Is(err, access.ErrForbidden) {
 		t.Errorf("a token of no account: %v", err)
 	}

@@ -15,9 +15,12 @@ import (
 const maxTokens = 10_000
 
 // CreateToken makes an API token that may what the account behind p may. The secret is given this once. A zero
-// expires means never. Errors wrap ErrInvalid, ErrExists (the name is taken) or ErrForbidden (p is no account's).
+// expires means never. Errors wrap ErrInvalid, ErrExists (the name is taken) or ErrForbidden (p is no account's, or is a
+// token itself: with another one it would outlive its expiry and its removal).
 func (a *Access) CreateToken(p Principal, name string, expires time.Time) (string, Token, error) {
 	switch {
+	case p.Kind == KindToken:
+		return "", Token{}, fmt.Errorf("token %.160q: %w: an API token cannot make another: sign in with a password", name, ErrForbidden)
 	case name == "" || len(name) > 128 || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }):
 		return "", Token{}, fmt.Errorf("token name %.160q: %w: want 1 to 128 bytes of printable text", name, ErrInvalid)
 	case !expires.IsZero() && !expires.After(time.Now()):
