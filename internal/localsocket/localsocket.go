@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"time"
 )
 
@@ -21,13 +22,7 @@ var ErrNobody = errors.New("nobody answers")
 // Serve serves handler on the socket at path until ctx ends. A socket that cannot be opened is logged, and nothing is
 // served: the program's work does not depend on it.
 func Serve(ctx context.Context, path string, handler http.Handler, log *slog.Logger) error {
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("local socket: %w", err)
-	}
-	l, err := net.Listen("unix", path)
-	if err == nil {
-		err = os.Chmod(path, 0o600)
-	}
+	l, err := listen(path)
 	if err != nil {
 		log.Warn("local socket cannot be opened: the command line cannot ask this program", "error", err)
 		<-ctx.Done()
@@ -36,10 +31,34 @@ func Serve(ctx context.Context, path string, handler http.Handler, log *slog.Log
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second}
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
 	defer stop()
+	defer os.Remove(path)
 	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("local socket: %w", err)
 	}
 	return nil
+}
+
+// listen makes the socket in a folder that its owner alone may enter, and gives it its place when it has its mode: at
+// no moment can another user of the machine connect, whatever the umask and the mode of the data folder.
+func listen(path string) (net.Listener, error) {
+	dir, err := os.MkdirTemp(filepath.Dir(path), ".s") // mode 0700, and short: a socket's path has at most 107 bytes
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	made := filepath.Join(dir, "s")
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: made, Net: "unix"})
+	if err != nil {
+		return nil, err
+	}
+	l.SetUnlinkOnClose(false) // it is not there any more; the next start replaces what is left
+	if err := os.Chmod(made, 0o600); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	if err := os.Rename(made, path); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return l, nil
 }
 
 // Ask sends a request to the program that serves the socket at path and returns the answer's body. The error wraps
