@@ -99,5 +99,5 @@ func skipFolder(top, path, name string) bool {
 	case path != top && strings.HasPrefix(name, "."):
 		return true
 	}
-	return relative == "data" || relative == "bin" || "./"+filepath.ToSlash(relative) == keepsRequirements
+	return relative == "data" || relative == "bin"
 }
