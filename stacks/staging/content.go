@@ -87,12 +87,18 @@ func (s *Store) copyContent(source string, c Content, base string) error {
 }
 
 // Data returns the folder that stands for the relative path rel that no bundle has, and makes it (mode 0755) if it is
-// missing. It is the same for all versions, and only RemoveData removes it.
+// missing. It is the same for all versions, and only RemoveData removes it. Containers write to folders above it, so
+// a symbolic link on the way is refused: it could lead anywhere on the host, and be mounted.
 func (s *Store) Data(rel string) (string, error) {
 	if err := CheckName(rel); err != nil {
 		return "", fmt.Errorf("data folder: %w", err)
 	}
 	dir := s.DataPath(rel)
+	for at := dir; at != s.root; at = filepath.Dir(at) {
+		if info, err := os.Lstat(at); err == nil && info.Mode()&fs.ModeSymlink != 0 {
+			return "", fmt.Errorf("data folder %q: %q is a symbolic link, which a container may have put there; remove it on the device: %w", rel, at, ErrBadName)
+		}
+	}
 	if _, err := os.Lstat(dir); err == nil {
 		return dir, nil // containers may have given it another mode
 	}

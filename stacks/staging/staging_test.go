@@ -165,6 +165,29 @@ func TestNamesThatLeaveTheBundleAreRefused(t *testing.T) {
 	}
 }
 
+// A container that fills ./a must not decide what another gets that mounts ./a/b.
+func TestDataFoldersDoNotFollowLinks(t *testing.T) {
+	s, outside := open(t), t.TempDir()
+	a, err := s.Data("a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(outside, filepath.Join(a, "b")); err != nil {
+		t.Fatal(err)
+	}
+	for _, rel := range []string{"a/b", "a/b/c"} {
+		if dir, err := s.Data(rel); !errors.Is(err, ErrBadName) {
+			t.Errorf("data folder %q is %q, %v; want ErrBadName", rel, dir, err)
+		}
+	}
+	if left, err := os.ReadDir(outside); err != nil || len(left) != 0 {
+		t.Errorf("made outside the stack's folder: %v, %v", left, err)
+	}
+	if again, err := s.Data("a"); err != nil || again != a {
+		t.Errorf("%q, %v", again, err)
+	}
+}
+
 func TestFingerprintTellsNothingElsewhere(t *testing.T) {
 	a, b := open(t), open(t)
 	one, err := a.Fingerprint("x", "y")
