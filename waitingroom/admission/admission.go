@@ -18,6 +18,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/farshore/farshore/protocol"
@@ -128,6 +129,7 @@ const (
 const (
 	DefaultHoldTime = 50 * time.Second
 	DefaultMaxHeld  = 2000
+	DefaultMaxQueue = 1024
 )
 
 // Config of a Desk. Fields without a default must be set.
@@ -144,13 +146,16 @@ type Config struct {
 	HoldTime time.Duration
 	// MaxHeld bounds how many answers are held at once. 0: DefaultMaxHeld.
 	MaxHeld int
-	Log     *slog.Logger
+	// MaxQueue bounds how many newcomers wait for their pairing code to be computed. 0: DefaultMaxQueue.
+	MaxQueue int
+	Log      *slog.Logger
 }
 
 // Desk is the hub's side of the waiting room.
 type Desk struct {
 	cfg     Config
 	coding  chan struct{} // bounds how many pairing codes are computed at once: 16 MiB each
+	queue   atomic.Int64  // those who wait for that, and those whose turn it is
 	closing chan struct{}
 	closed  sync.Once
 
@@ -181,6 +186,9 @@ func New(cfg Config) (*Desk, error) {
 	}
 	if cfg.MaxHeld == 0 {
 		cfg.MaxHeld = DefaultMaxHeld
+	}
+	if cfg.MaxQueue == 0 {
+		cfg.MaxQueue = DefaultMaxQueue
 	}
 	if cfg.Notify == nil {
 		cfg.Notify = func(Note) {}

@@ -517,6 +517,38 @@ func TestDevicesThatStoppedKnockingGiveWay(t *testing.T) {
 	}
 }
 
+// Pairing codes are dear: who has one edge key must not keep the hub busy with any number of newcomers.
+func TestNewcomersQueueIsBounded(t *testing.T) {
+	f := newFixture(t)
+	k := f.key(admission.KeySpec{})
+	f.cfg.MaxQueue = 2
+	f.restart()
+	const knocks = 40
+	answers := make(chan protocol.KnockAnswer, knocks)
+	for range knocks {
+		r := newDevice(t).request(k)
+		go func() {
+			a, err := f.Knock(t.Context(), r)
+			if err != nil {
+				t.Error(err)
+			}
+			answers <- a
+		}()
+	}
+	states := map[protocol.KnockState]int{}
+	for range knocks {
+		a := <-answers
+		states[a.State]++
+		if a.State == protocol.KnockRefused && (a.Code != protocol.CodeBusy || a.RetryAfter == 0) {
+			t.Errorf("%+v", a)
+		}
+	}
+	if states[protocol.KnockWaiting] == 0 || states[protocol.KnockRefused] == 0 {
+		t.Errorf("of %d at once: %v; want some in the waiting room and some sent away for a moment", knocks, states)
+	}
+	f.want(f.knock(newDevice(t), k), protocol.KnockWaiting, 0)
+}
+
 func TestBadKeySpecs(t *testing.T) {
 	f := newFixture(t)
 	for _, s := range []admission.KeySpec{

@@ -9,10 +9,12 @@ import (
 	"github.com/farshore/farshore/waitingroom"
 )
 
-// busyRetry is told to a device whose answer cannot be held, in seconds; heldRetry to one whose answer was held.
+// busyRetry is told to a device whose answer cannot be held, in seconds; heldRetry to one whose answer was held; queueRetry
+// to one that comes when too many others are being looked at.
 const (
-	busyRetry = 60
-	heldRetry = 1
+	busyRetry  = 60
+	heldRetry  = 1
+	queueRetry = 10
 )
 
 // hold waits for a decision where the knock asks for it, and answers.

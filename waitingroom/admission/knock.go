@@ -199,7 +199,7 @@ func (d *Desk) enter(ctx context.Context, k *knocker, key *waitingroom.Enrolment
 	if err := d.makeRoom(key); err != nil {
 		return nil, err
 	}
-	code, err := d.code(ctx, k.pub)
+	code, err := d.code(ctx, k, key)
 	if err != nil {
 		return nil, err
 	}
@@ -264,14 +264,29 @@ func (d *Desk) makeRoom(key *waitingroom.EnrolmentKey) error {
 	return d.leave(stale)
 }
 
-func (d *Desk) code(ctx context.Context, pub ed25519.PublicKey) (string, error) {
+// code computes the pairing code of a newcomer, which is dear: few at a time, and none for whom there is no place any
+// more when its turn has come. When too many wait for their turn, they are sent away, so that the holder of one edge key
+// cannot keep any number of connections or the processor busy.
+func (d *Desk) code(ctx context.Context, k *knocker, key *waitingroom.EnrolmentKey) (string, error) {
+	if d.queue.Add(1) > int64(d.cfg.MaxQueue) {
+		d.queue.Add(-1)
+		return "", &protocol.Error{Code: protocol.CodeBusy, Text: "many new devices knock at this moment: it is tried again", RetryAfter: queueRetry}
+	}
+	defer d.queue.Add(-1)
 	select {
 	case d.coding <- struct{}{}:
 		defer func() { <-d.coding }()
-		return waitingroom.PairingCode(pub), nil
 	case <-ctx.Done():
 		return "", context.Cause(ctx)
 	}
+	d.mu.Lock()
+	_, placed := d.room[k.id]
+	full := !placed && d.waiting[key.ID] >= maxWaiting(key)
+	d.mu.Unlock()
+	if full {
+		return "", tooMany(key)
+	}
+	return waitingroom.PairingCode(k.pub), nil
 }
 
 // refresh brings the entry up to date with the knock and lets the device in when a rule says so.
