@@ -15,8 +15,8 @@ var ErrDiskFull = errors.New("the disk is full")
 // update runs an operator's change: one transaction of its own. A full disk is said in a sentence.
 func (s *Store) update(fn func(*bbolt.Tx) error) error { return s.explain(s.db.Update(fn)) }
 
-// batch runs one of many concurrent writes; those of the same milliseconds share a transaction. fn may be run twice.
-func (s *Store) batch(fn func(*bbolt.Tx) error) error { return s.explain(s.db.Batch(fn)) }
+// batch runs one of many concurrent writes; those that come while the disk works share a transaction. fn may be run twice.
+func (s *Store) batch(fn func(*bbolt.Tx) error) error { return s.explain(s.batches.do(s.db, fn)) }
 
 // explain adds the remedy where the cause is not in the data.
 func (s *Store) explain(err error) error {

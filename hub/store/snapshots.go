@@ -60,7 +60,7 @@ func (s *Store) PutSnapshotSegment(dev protocol.DeviceID, seg fold.Segment) erro
 	if dev == "" {
 		return errNoDevice
 	}
-	return s.db.Batch(func(tx *bbolt.Tx) error {
+	return s.batch(func(tx *bbolt.Tx) error {
 		return put(tx, snapshotPlace(dev, number(seg.Number)), seg)
 	})
 }
@@ -70,7 +70,7 @@ func (s *Store) ReplaceSnapshots(dev protocol.DeviceID, segs []fold.Segment) err
 	if dev == "" {
 		return errNoDevice
 	}
-	return s.db.Batch(func(tx *bbolt.Tx) error {
+	return s.batch(func(tx *bbolt.Tx) error {
 		if b := tx.Bucket([]byte(snapshotBucket)); b != nil {
 			if err := removePrefix(b, []byte(dev)); err != nil {
 				return err

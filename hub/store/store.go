@@ -42,7 +42,8 @@ var (
 
 // Store is an open database.
 type Store struct {
-	db *bbolt.DB
+	db      *bbolt.DB
+	batches batcher
 }
 
 // Open opens or creates the database in the data folder dir. It waits up to 1 s for another process to let go and
