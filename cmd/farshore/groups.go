@@ -132,6 +132,10 @@ func (a *app) setGroupCommand() *cobra.Command {
 		Example: "  farshore groups set norway/oslo --profile satellite --label site=oslo",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			put := resource.PutGroup{Path: strings.Trim(args[0], "/")}
+			changes, err := labelChanges(cmd, labels)
+			if err = errors.Join(err, s.into(cmd, &resource.Settings{})); err != nil {
+				return err // said before the hub is asked
+			}
 			all, err := a.groups(cmd)
 			if err != nil {
 				return err
@@ -146,10 +150,6 @@ func (a *app) setGroupCommand() *cobra.Command {
 			}
 			if cmd.Flags().Changed("profile") {
 				put.Profile = profile
-			}
-			changes, err := labelChanges(cmd, labels)
-			if err != nil {
-				return err
 			}
 			for k, v := range changes {
 				if put.Labels == nil {

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"bytes"
+	"encoding/pem"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/farshore/farshore/protocol"
+)
+
+func pemOf(der []byte) string {
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+}
+
+// What a device says of itself must not reach the terminal as it is.
+func TestDevicesCannotMoveTheCursor(t *testing.T) {
+	var out bytes.Buffer
+	tab := &table{head: []string{"NAME", "STATE"}}
+	tab.add("evil\x1b[2J\nroot\u202e", "ok")
+	if err := tab.write(&out); err != nil {
+		t.Fatal(err)
+	}
+	if s := out.String(); strings.ContainsAny(s, "\x1b\u202e") || strings.Count(s, "\n") != 2 {
+		t.Errorf("table %q", s)
+	}
+	if s := plainLines("a\x1b[31m\nb\r\n"); s != "a[31m\nb\n" {
+		t.Errorf("log %q", s)
+	}
+}
+
+func TestYAMLKeepsNamesOrderAndTypes(t *testing.T) {
+	var out bytes.Buffer
+	a := &app{out: &out, format: formatYAML}
+	err := a.print(struct {
+		Zulu  string `json:"zulu_name"`
+		Alpha int64  `json:"alpha"`
+		Yes   string `json:"yes"`
+	}{"x", 1_700_000_000_000_001, "true"}, nil)
+	if want := "zulu_name: x\nalpha: 1700000000000001\nyes: \"true\"\n"; err != nil || out.String() != want {
+		t.Errorf("%v, got %q, want %q", err, out.String(), want)
+	}
+}
+
+func TestBundles(t *testing.T) {
+	dir := t.TempDir()
+	put := func(name string, size int) {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, make([]byte, size), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("one/My Stack.yaml", 10)
+	files, err := readBundle(filepath.Join(dir, "one/My Stack.yaml"))
+	if err != nil || len(files) != 1 || files["compose.yml"] == nil {
+		t.Errorf("a file by another name: %v, %v", files, err)
+	}
+	put("big/compose.yml", 10)
+	put("big/data.bin", protocol.MaxBlob+1)
+	if _, err := readBundle(filepath.Join(dir, "big")); err == nil || !strings.Contains(err.Error(), "data.bin") {
+		t.Errorf("a file that is too large: %v", err)
+	}
+	put("link/compose.yml", 10)
+	if err := os.Symlink("/etc/passwd", filepath.Join(dir, "link/x")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := readBundle(filepath.Join(dir, "link")); err == nil || !strings.Contains(err.Error(), `"x"`) {
+		t.Errorf("a link out of the folder: %v", err)
+	}
+	put("empty/.git/x", 1)
+	if _, err := readBundle(filepath.Join(dir, "empty")); err == nil || !strings.Contains(err.Error(), "compose.yml") {
+		t.Errorf("an empty folder: %v", err)
+	}
+}
+
+func TestDurations(t *testing.T) {
+	for text, want := range map[string]time.Duration{"30d": 720 * time.Hour, "90s": 90 * time.Second, "1h30m": 90 * time.Minute} {
+		if got, err := duration(text); err != nil || got != want {
+			t.Errorf("%q: %s, %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"", "d", "-1d", "1.5d", "30", "99999999d"} {
+		if got, err := duration(text); err == nil {
+			t.Errorf("%q is taken for %s", text, got)
+		}
+	}
+}
