@@ -34,6 +34,7 @@ type device struct {
 	polled   time.Time // the last exchange that counted as a command tick
 	polling  bool      // the exchange that is being answered counts as one
 	repeatAt time.Time // when unacknowledged frames go again; zero: none are under way
+	repeated time.Time // when frames last went again because the device asked
 	waited   time.Duration
 	helloBy  time.Time // when to ask for a hello; zero: not
 	tokens   float64

@@ -212,6 +212,7 @@ type conn struct {
 	mu     sync.Mutex
 	dead   bool // swallows what is sent
 	closed error
+	sent   int // frames, also those that are swallowed
 	frames chan []byte
 	tally  meter.Tally
 }
@@ -233,6 +234,7 @@ func (c *conn) Send(b []byte) error {
 	if c.closed != nil {
 		return errors.New("closed")
 	}
+	c.sent++
 	if !c.dead {
 		c.frames <- b
 	}

@@ -118,3 +118,42 @@ func TestMemoryOfADeviceIsBounded(t *testing.T) {
 		}
 	})
 }
+
+// A few bytes that ask for everything again must not make the hub pack and send megabytes each time.
+func TestAskingForRepeatsIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHub(t, nil)
+		h.run(t)
+		a := h.enrol(t)
+		a.begin()
+		a.conn.die() // it acknowledges nothing
+		sent := func() int {
+			synctest.Wait()
+			a.conn.mu.Lock()
+			defer a.conn.mu.Unlock()
+			return a.conn.sent
+		}
+		a.mu.Lock()
+		again := a.encode(&protocol.Frame{Session: a.win.Session(), Ack: a.win.Received(), Repeat: true})
+		want := a.encode(a.win.Next([]protocol.Message{a.message(protocol.KindWant, protocol.Want{Items: []protocol.WantItem{{Max: 20}}})}))
+		a.mu.Unlock()
+		a.link.Receive(want)
+		open := sent()
+		a.link.Receive(again)
+		once := sent() - open
+		if once == 0 {
+			t.Fatal("nothing was sent again")
+		}
+		for range 100 {
+			a.link.Receive(again)
+		}
+		if n := sent() - open; n > once {
+			t.Errorf("%d frames were sent again for 101 requests at once, want %d", n, once)
+		}
+		time.Sleep(time.Second)
+		a.link.Receive(again)
+		if n := sent() - open; n != 2*once {
+			t.Errorf("a second later it was not sent again: %d frames in all, want %d", n, 2*once)
+		}
+	})
+}

@@ -58,7 +58,7 @@ func (d *device) accept(f *protocol.Frame, a arrival) answer {
 	}
 	verdict, acked := d.win.Receive(f)
 	d.acknowledged(acked, a.at)
-	ans := answer{repeat: f.Repeat}
+	ans := answer{repeat: f.Repeat && d.mayRepeat(a.at)}
 	switch verdict {
 	case window.Foreign: // acknowledges what was never sent: the two sides do not speak of the same session
 		d.drop()
@@ -80,6 +80,16 @@ func (d *device) accept(f *protocol.Frame, a arrival) answer {
 		ans.fresh = append(ans.fresh, d.win.Ack())
 	}
 	return ans
+}
+
+// mayRepeat reports whether the device may ask again for what it has not acknowledged: a few bytes that call for a
+// megabyte. What it asks for too soon goes with the next time it asks, or when the acknowledgement is overdue.
+func (d *device) mayRepeat(now time.Time) bool {
+	if now.Sub(d.repeated) < repeatEvery {
+		return false
+	}
+	d.repeated = now
+	return true
 }
 
 // opens reports whether f begins a new session.

@@ -45,6 +45,8 @@ const (
 	// maxUnderWay is how many bytes may be unacknowledged before only orders go out: what is handed to a carrier
 	// cannot be overtaken any more.
 	maxUnderWay = 2 * frameTarget
+	// repeatEvery is how often a device may ask for what it has not acknowledged; agents ask once a second.
+	repeatEvery = 500 * time.Millisecond
 	// forgetAfter is how long the session of a device that is away is kept at least.
 	forgetAfter = time.Hour
 )
