@@ -114,10 +114,14 @@ func (i *Identity) MQTTTLSConfig() *tls.Config {
 }
 
 func openHubKey(path string) (ed25519.PrivateKey, error) {
-	raw, err := os.ReadFile(path)
+	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return newHubKey(path)
 	}
+	if err == nil && info.Mode().Perm()&0o077 != 0 {
+		return nil, fmt.Errorf("hub key %q can be read by others, and whoever has it can give orders to every device: chmod 600 it, and consider whether somebody did", path)
+	}
+	raw, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("read hub key %q: %w", path, err)
 	}

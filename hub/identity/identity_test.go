@@ -43,6 +43,19 @@ func handshake(t *testing.T, server *tls.Config, client *tls.Config) tls.Connect
 	return c.ConnectionState()
 }
 
+func TestAHubKeyThatOthersCanReadIsNotUsed(t *testing.T) {
+	dir := t.TempDir()
+	open(t, dir)
+	for _, mode := range []os.FileMode{0o644, 0o640} { // as a backup may be put back
+		if err := os.Chmod(filepath.Join(dir, HubKeyFile), mode); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Open(dir); err == nil || !strings.Contains(err.Error(), "chmod 600") {
+			t.Errorf("mode %o: %v", mode, err)
+		}
+	}
+}
+
 func TestIdentityStaysTheSame(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	a, b := open(t, dir), open(t, dir)
