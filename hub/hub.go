@@ -126,7 +126,7 @@ func (h *Hub) listen() (err error) {
 		open = func(address string) (net.Listener, error) { return doorway.Listen(context.Background(), address) }
 	}
 	if h.public, err = open(h.cfg.Listen); err != nil {
-		return fmt.Errorf("public port: %w", err)
+		return fmt.Errorf("public port (--listen): %w", err)
 	}
 	h.addresses = Addresses{Public: h.public.Addr(), URL: h.cfg.PublicURL, Fingerprint: h.identity.Fingerprint()}
 	if h.addresses.URL == "" {
@@ -136,7 +136,7 @@ func (h *Hub) listen() (err error) {
 		return nil
 	}
 	if h.mqtt, err = open(h.cfg.MQTTListen); err != nil {
-		return fmt.Errorf("MQTT port: %w", err)
+		return fmt.Errorf("MQTT port (--mqtt-listen): %w", err)
 	}
 	h.addresses.MQTT, h.addresses.MQTTURL = h.mqtt.Addr(), h.cfg.PublicMQTTURL
 	if h.addresses.MQTTURL == "" {
