@@ -72,13 +72,13 @@ type server struct {
 	api     huma.API
 	tallies *tallies
 	streams chan struct{} // a place for each stream of events
-	uploads chan struct{} // a place for each bundle that is being taken in
+	uploads chan struct{} // a place for each large body that is being taken in
 }
 
 // Bounds of what is held at once for those who are signed in.
 const (
 	maxStreams = 256
-	maxUploads = 2
+	maxUploads = 3
 )
 
 // New returns the handler of the API, the pages to watch the hub, and the console behind them.

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -18,7 +19,11 @@ const (
 	cookieName = "__Host-farshore"
 	// guardHeader must come with whatever a browser's session changes; other sites cannot send it.
 	guardHeader = "X-Farshore"
-	metaOpen    = "open"
+	// Keys of an operation's metadata: its openness, and whether its body is large.
+	metaOpen   = "open"
+	metaUpload = "upload"
+	// uploadWait is how long a large body waits for its turn.
+	uploadWait = 30 * time.Second
 )
 
 // caller is who asks, and how.
@@ -64,7 +69,27 @@ func (s *server) authenticate(ctx huma.Context, next func(huma.Context)) {
 		s.writeProblem(ctx, err)
 		return
 	}
+	if upload, _ := ctx.Operation().Metadata[metaUpload].(bool); upload {
+		leave, err := s.turn(ctx.Context())
+		if err != nil {
+			s.writeProblem(ctx, err)
+			return
+		}
+		defer leave()
+	}
 	next(huma.WithValue(ctx, callerKey{}, c))
+}
+
+// turn waits until a large body may be read: it is held in memory whole.
+func (s *server) turn(ctx context.Context) (leave func(), err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, uploadWait, fmt.Errorf("%w with other large requests: try again in a minute", errBusy))
+	defer cancel()
+	select {
+	case s.uploads <- struct{}{}:
+		return func() { <-s.uploads }, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
 }
 
 // secretOf takes the secret from the Authorization header, or else from the cookie.

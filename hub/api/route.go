@@ -64,6 +64,8 @@ type call struct {
 	noted []outcome
 	// detail goes into the audit record.
 	detail string
+	// tried: nobody is signed in, but what was tried cost so much that strangers cannot fill the audit trail with it.
+	tried bool
 }
 
 type outcome struct {
@@ -100,7 +102,7 @@ func add[I, O any](s *server, r route[I, O]) {
 	op := huma.Operation{
 		OperationID: r.ID, Method: r.Method, Path: Base + r.Path, Summary: r.Summary, Description: r.Description,
 		Tags: []string{r.Tag}, DefaultStatus: r.Status, MaxBodyBytes: r.MaxBytes, BodyReadTimeout: r.BodyTimeout,
-		SkipValidateBody: r.Plain, Metadata: map[string]any{metaOpen: r.Open},
+		SkipValidateBody: r.Plain, Metadata: map[string]any{metaOpen: r.Open, metaUpload: r.MaxBytes > 1<<20},
 		Extensions: map[string]any{"x-farshore-right": string(r.Does)},
 		Security:   []map[string][]string{{"bearer": {}}, {"cookie": {}}},
 	}
@@ -148,9 +150,9 @@ func run[I, O any](ctx context.Context, c *call, r route[I, O], in *I) (*O, erro
 }
 
 // record writes what was done into the audit trail, one entry for each thing. What a nobody was refused is not
-// written: it would let strangers fill the disk. Sign-ins are slowed down, and written.
+// written, because it would let strangers fill the disk, but for passwords that were checked: that is slow.
 func (s *server) record(c *call, method, name string, err error) error {
-	if !changes(method) || c.who.Kind == "" && name == "" {
+	if !changes(method) || c.who.Kind == "" && !c.tried {
 		return nil
 	}
 	if name == "" {

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -51,8 +52,12 @@ func (s *server) sessionRoutes() {
 		Description: "The hub prints the link at its first start, and `farshore-hub admin-link` prints another.",
 		Open:        openToAll, Records: "session.first-admin", MaxBytes: 8 << 10,
 		Run: func(_ context.Context, c *call, in *struct{ Body resource.FirstAdmin }) (*none, error) {
-			c.who, c.on = access.Principal{Name: "one-time link", Kind: access.KindLink}, access.Resource{Kind: "account", ID: in.Body.Username}
-			return nil, s.Accounts.RedeemLink(in.Body.Link, in.Body.Username, in.Body.Password)
+			c.who, c.on = access.Principal{}, access.Resource{Kind: "account", ID: in.Body.Username}
+			err := s.Accounts.RedeemLink(in.Body.Link, in.Body.Username, in.Body.Password)
+			if err == nil {
+				c.who = access.Principal{Name: "one-time", Kind: access.KindLink}
+			}
+			return nil, err
 		},
 	})
 }
@@ -61,7 +66,8 @@ func (s *server) login(_ context.Context, c *call, in *loginInput) (*sessionOutp
 	c.on = access.Resource{Kind: "account", ID: in.Body.Username}
 	secret, who, err := s.Accounts.Login(in.Body.Username, in.Body.Password, c.remote)
 	if err != nil {
-		c.who = access.Principal{}
+		// Who has to wait, or was sent away, was not even tried.
+		c.who, c.tried = access.Principal{}, errors.Is(err, access.ErrUnauthenticated)
 		return nil, err
 	}
 	c.who = who

@@ -14,6 +14,12 @@ func TestSigningIn(t *testing.T) {
 	if p := w.refused(http.MethodPost, "/session", resource.Login{Username: "admin", Password: "wrong wrong wrong"}, "Authorization", ""); p.Status != 401 || p.Code != "not-signed-in" {
 		t.Errorf("a wrong password gets %+v", p)
 	}
+	for i := range 8 { // some are free, then they are slowed down
+		p := w.refused(http.MethodPost, "/session", resource.Login{Username: "bob", Password: "wrong wrong wrong"}, "Authorization", "")
+		if p.Status != 401 && p.Status != 429 || i == 7 && p.Code != "too-many-attempts" {
+			t.Errorf("attempt %d gets %+v", i, p)
+		}
+	}
 	if p := w.refused(http.MethodGet, "/devices", nil, "Authorization", "Basic YWRtaW46eA=="); p.Status != 401 {
 		t.Errorf("another scheme gets %+v", p)
 	}
@@ -52,6 +58,9 @@ func TestSigningIn(t *testing.T) {
 	trail, err := os.ReadFile(w.config.AuditFile)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if n := strings.Count(string(trail), "account bob"); n > 6 {
+		t.Errorf("%d attempts are in the audit trail, also those that were not even tried", n)
 	}
 	for _, secret := range []string{password, "wrong wrong", made.Secret, session} {
 		if strings.Contains(string(trail), secret) {
@@ -124,6 +133,14 @@ func TestFirstAdminByLink(t *testing.T) {
 	w.ask(http.MethodPost, "/session/first-admin", ask, nil)
 	if p := w.refused(http.MethodPost, "/session/first-admin", ask, "Authorization", ""); p.Status != 401 || !strings.Contains(p.Detail, "admin-link") {
 		t.Errorf("a used link gets %+v", p)
+	}
+	trail, err := os.ReadFile(w.config.AuditFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Strangers who try links must not be able to fill the disk.
+	if n := strings.Count(string(trail), "session.first-admin"); n != 1 || !strings.Contains(string(trail), `"principal":"link one-time"`) {
+		t.Errorf("want the link that worked in the audit trail, and nothing of the others:\n%s", trail)
 	}
 	var me resource.Session
 	w.ask(http.MethodPost, "/session", resource.Login{Username: "anna", Password: password}, &me)

@@ -123,13 +123,7 @@ func (s *server) getStack(name string) (*reply[resource.Stack], error) {
 	return replyWith(stack(o)), nil
 }
 
-func (s *server) applyStack(ctx context.Context, c *call, in *applyInput) (*reply[resource.Stack], error) {
-	select {
-	case s.uploads <- struct{}{}:
-		defer func() { <-s.uploads }()
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
+func (s *server) applyStack(_ context.Context, c *call, in *applyInput) (*reply[resource.Stack], error) {
 	b := in.Body
 	pull := protocol.PullMissing
 	if b.Pull != "" {

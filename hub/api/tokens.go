@@ -24,7 +24,7 @@ func (s *server) tokenRoutes() {
 	})
 	add(s, route[struct{ Body resource.NewToken }, reply[resource.Token]]{
 		Method: http.MethodPost, Path: "/tokens", ID: "create-token", Tag: tag, Summary: "Make an API token",
-		Description: "It has the rights of the account that makes it. Its secret is given this once.", Status: http.StatusCreated,
+		Description: "It has the rights of the account that makes it, which has to be signed in by itself. Its secret is given this once.", Status: http.StatusCreated,
 		Does: access.TokensCreate, On: func(in *struct{ Body resource.NewToken }) (access.Resource, error) {
 			return access.Resource{Kind: "token", ID: in.Body.Name}, nil
 		},
