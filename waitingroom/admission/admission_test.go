@@ -5,11 +5,13 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -547,6 +549,49 @@ func TestNewcomersQueueIsBounded(t *testing.T) {
 		t.Errorf("of %d at once: %v; want some in the waiting room and some sent away for a moment", knocks, states)
 	}
 	f.want(f.knock(newDevice(t), k), protocol.KnockWaiting, 0)
+}
+
+// counting counts what is written to the disk.
+type counting struct {
+	admission.Store
+	puts atomic.Int32
+}
+
+func (c *counting) PutWaiting(w ...waitingroom.Waiting) error {
+	c.puts.Add(1)
+	return c.Store.PutWaiting(w...)
+}
+
+// A knock costs a stranger with an edge key nothing, so it must not cost the hub a write each.
+func TestKnockingOnAndOnDoesNotWearTheDisk(t *testing.T) {
+	f := newFixture(t)
+	k := f.key(admission.KeySpec{})
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	c := &counting{Store: f.store}
+	f.cfg.Store = c
+	desk, err := admission.New(f.cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Desk = desk
+	d := newDevice(t)
+	for i := range 200 {
+		d.facts.Hostname = fmt.Sprintf("gw-%d", i)
+		f.want(f.knock(d, k), protocol.KnockWaiting, 0)
+	}
+	if n := c.puts.Load(); n > 20 {
+		t.Errorf("%d writes for 200 knocks", n)
+	}
+	if got := f.List()[0]; got.Facts.Hostname != "gw-199" || got.Count != 200 {
+		t.Errorf("shown as %+v", got)
+	}
+	f.cfg.Store = f.store
+	f.restart()
+	if got := f.List()[0]; got.Facts.Hostname != "gw-199" {
+		t.Errorf("after a stop it is shown as %q", got.Facts.Hostname)
+	}
 }
 
 func TestBadKeySpecs(t *testing.T) {

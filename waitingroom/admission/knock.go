@@ -18,6 +18,9 @@ import (
 // staleAfter is when a device that no longer knocks may lose its place to a newcomer, if its enrolment key has none left.
 const staleAfter = 14 * 24 * time.Hour
 
+// calm is how many seconds after its last knock a device's changed facts are stored at once.
+const calm = 10
+
 // knocker is a knock whose signature was verified.
 type knocker struct {
 	protocol.Knock
@@ -330,10 +333,11 @@ func (d *Desk) refresh(ctx context.Context, k *knocker, e *entry, f finding) (ou
 	return waits, d.keep(e, before, rec)
 }
 
-// keep makes rec the record of e, storing it when more than its counts changed. e.mu must be held.
+// keep makes rec the record of e, storing it when more than its counts changed; for a device that knocks again and again
+// with other facts, Run does so with the counts. e.mu must be held.
 func (d *Desk) keep(e *entry, before, rec waitingroom.Waiting) error {
 	fresh, stored := before.Count == 0, false
-	if fresh || differs(before, rec) {
+	if fresh || differs(before, rec) && rec.Last-before.Last >= calm {
 		if err := d.cfg.Store.PutWaiting(rec); err != nil {
 			if fresh {
 				d.abandon(e)
