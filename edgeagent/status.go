@@ -82,15 +82,27 @@ func (a *Agent) serveStatus(ctx context.Context) error {
 	return localsocket.Serve(ctx, filepath.Join(a.cfg.Data, SocketName), mux, a.log)
 }
 
-// Ask sends a request (GET /status, POST /knock) to the agent that runs with the data folder, and decodes its answer
-// into out unless that is nil. The error wraps ErrNotRunning where no agent answers.
-func Ask(ctx context.Context, data, method, path string, out any) error {
+// AskStatus asks the agent that runs with the data folder how it stands. The error wraps ErrNotRunning where no agent
+// answers.
+func AskStatus(ctx context.Context, data string) (s Status, err error) {
+	body, err := ask(ctx, data, http.MethodGet, "/status")
+	if err == nil {
+		err = json.Unmarshal(body, &s)
+	}
+	return s, err
+}
+
+// AskToKnock tells the agent that runs with the data folder to knock at once. The error wraps ErrNotRunning where no
+// agent answers.
+func AskToKnock(ctx context.Context, data string) error {
+	_, err := ask(ctx, data, http.MethodPost, "/knock")
+	return err
+}
+
+func ask(ctx context.Context, data, method, path string) ([]byte, error) {
 	body, err := localsocket.Ask(ctx, filepath.Join(data, SocketName), method, path)
 	if errors.Is(err, localsocket.ErrNobody) {
-		return fmt.Errorf("%w: %q: start it with `farshore-agent run`, or name its folder with --data", ErrNotRunning, data)
+		err = fmt.Errorf("%w: %q: start it with `farshore-agent run`, or name its folder with --data", ErrNotRunning, data)
 	}
-	if err != nil || out == nil {
-		return err
-	}
-	return json.Unmarshal(body, out)
+	return body, err
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"net/http"
 	"os"
 	"strings"
 
@@ -91,6 +90,11 @@ func runAgent(ctx context.Context, args []string) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", program.ErrUsage, err)
 	}
+	switch protocol.Carrier(s.carrier) {
+	case "", protocol.CarrierAuto, protocol.CarrierMQTT, protocol.CarrierHTTPS:
+	default:
+		return fmt.Errorf("%w: carrier %.40q: want auto, mqtt or https", program.ErrUsage, s.carrier)
+	}
 	key, err := s.key()
 	if err != nil {
 		return err
@@ -150,7 +154,7 @@ func knock(ctx context.Context, args []string) error {
 	if err := program.Parse(fs, args, program.Source{Prefix: "FARSHORE"}); err != nil {
 		return err
 	}
-	return edgeagent.Ask(ctx, *data, http.MethodPost, "/knock", nil)
+	return edgeagent.AskToKnock(ctx, *data)
 }
 
 // labelFlag gathers key=value pairs; in the environment and the configuration file they are separated by commas.

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net/http"
 	"text/tabwriter"
 	"time"
 
@@ -21,8 +20,8 @@ func status(ctx context.Context, args []string, out io.Writer) error {
 	if err := program.Parse(fs, args, program.Source{Prefix: "FARSHORE"}); err != nil {
 		return err
 	}
-	var s edgeagent.Status
-	if err := edgeagent.Ask(ctx, *data, http.MethodGet, "/status", &s); err != nil {
+	s, err := edgeagent.AskStatus(ctx, *data)
+	if err != nil {
 		return err
 	}
 	switch *format {
