@@ -204,6 +204,8 @@ func cutTo(s string, n int) string {
 const (
 	maxDepth = 16
 	maxPath  = 512
+	// groupLetters are those that the value of a label may have, so that FactGroup says what the path says.
+	groupLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
 )
 
 // checkPath holds a group's path to the form "norway/oslo".
@@ -213,9 +215,9 @@ func checkPath(path string) error {
 	}
 	parts := strings.Split(path, "/")
 	for _, p := range parts {
-		ok := p != "" && len(p) <= 64 && strings.Trim(p, "abcdefghijklmnopqrstuvwxyz0123456789._-") == ""
+		ok := p != "" && len(p) <= 64 && strings.Trim(p, groupLetters) == ""
 		if !ok || len(parts) > maxDepth || len(path) > maxPath {
-			return fmt.Errorf("group %.160q: %w: want names of 1 to 64 characters a-z 0-9 . _ - joined by /, at most %d deep, such as norway/oslo",
+			return fmt.Errorf("group %.160q: %w: want names of 1 to 64 characters a-z A-Z 0-9 . _ - joined by /, at most %d deep, such as norway/oslo",
 				path, ErrInvalid, maxDepth)
 		}
 	}
