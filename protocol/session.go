@@ -33,7 +33,7 @@ type Hello struct {
 	Clock int64 `cbor:"11,keyasint,omitempty"`
 	// Arch is the agent's platform as GOOS/GOARCH, with /v7 for arm.
 	Arch string `cbor:"12,keyasint,omitempty"`
-	// Held are the labels the device wishes for; claims, shown as such. Sent when they changed since the knock.
+	// Wishes are the labels the device asks for; claims, shown as such. Sent when they changed since the knock.
 	Wishes map[string]string `cbor:"13,keyasint,omitempty"`
 }
 
