@@ -83,6 +83,10 @@ func (h *Hub) deviceChanged(c fleet.Change) {
 		e.Text = fmt.Sprintf("%s, was %s", c.Liveness.State, c.Was)
 		e.Data = c.Liveness
 	}
+	if c.Kind == fleet.ChangeLiveness || c.Kind == fleet.ChangeUpdated { // a device can bring these about as it likes
+		h.publishSaid(e)
+		return
+	}
 	h.events.Publish(e)
 }
 
