@@ -1,0 +1,69 @@
+//go:build bench && linux
+
+package benchwire
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/farshore/farshore/hub/fleet"
+	"github.com/farshore/farshore/protocol"
+)
+
+// opening is what it costs to be connected, in bytes on the wire, with the profile satellite.
+type opening struct {
+	connect, least, most int // a new connection of a running agent
+	named                int // the same by a host name
+	whole                int // with a new session
+}
+
+// settle is how long the cable is silent when an exchange is over: longer than the gathering of results and the
+// longest delayed acknowledgement.
+const settle = 400 * time.Millisecond
+
+// openings measures on a site that is otherwise idle.
+func openings(t *testing.T, r *report) (o opening) {
+	t.Helper()
+	const times = 5
+	s := newSite(t)
+	d := s.device(t, deviceSpec{seed: 10, carrier: protocol.CarrierMQTT, profile: fleet.ProfileSatellite, containers: 5})
+	d.settled(t, 5)
+	costs, last := make([]int, 0, times), traffic{}
+	for range times {
+		last = d.reconnected(t)
+		costs = append(costs, last.bytes())
+	}
+	slices.Sort(costs)
+	o.connect, o.least, o.most = costs[times/2], costs[0], costs[times-1]
+	r.detail("A new connection, profile `satellite`", last.String())
+
+	s.tap.quiet(t, settle)
+	mark := s.tap.mark()
+	d.restart(t)
+	s.until(t, "the agent is connected again", time.Minute, func() bool { return len(s.tap.since(mark).on(d.last())) > 0 })
+	s.tap.quiet(t, time.Second)
+	whole := s.tap.since(mark).on(d.last())
+	o.whole = whole.bytes()
+	r.detail("A restarted agent: new connection and session", whole.String())
+
+	n := s.device(t, deviceSpec{seed: 11, carrier: protocol.CarrierMQTT, profile: fleet.ProfileSatellite, containers: 5, hostname: "fleet.example.com"})
+	n.settled(t, 5)
+	o.named = n.reconnected(t).bytes()
+	return o
+}
+
+// reconnected cuts the device's link and returns what its next connection costs until it is idle.
+func (d *device) reconnected(t *testing.T) traffic {
+	t.Helper()
+	tap := d.site.tap
+	tap.quiet(t, 1500*time.Millisecond)
+	mark, before := tap.mark(), len(d.flows())
+	d.cut()
+	d.site.until(t, "the agent connects again", time.Minute, func() bool { return len(d.flows()) > before })
+	tap.quiet(t, settle)
+	if n := len(d.flows()); n != before+1 {
+		t.Fatalf("the agent made %d connections", n-before)
+	}
+	return tap.since(mark).on(d.last())
+}
