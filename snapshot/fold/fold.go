@@ -144,7 +144,7 @@ func (f *Fold) Apply(dev protocol.DeviceID, u protocol.SnapshotUpdate, at time.T
 	case err != nil:
 		return false, fmt.Errorf("snapshot of device %s: %w", dev, err)
 	}
-	if err := f.push(e, next, stateTime(e, u.At, at)); err != nil {
+	if err := f.push(e, arrived{next, u.Patch, stateTime(e, u.At, at)}); err != nil {
 		return false, fmt.Errorf("store snapshot of device %s: %w", dev, err)
 	}
 	return false, nil
@@ -207,18 +207,32 @@ func stateTime(e *entry, told int64, received time.Time) int64 {
 	return at
 }
 
-// push makes next the last state. On an error e is as it was.
-func (f *Fold) push(e *entry, next []byte, at int64) error {
+// arrived is a state that an update led to.
+type arrived struct {
+	canonical []byte
+	patch     []byte // as the device sent it; empty: the update was a full one
+	at        int64
+}
+
+// keptPatch is up to which size a device's patch is stored as it came. Larger ones are made anew: a device may make
+// them larger than they need to be.
+const keptPatch = 1 << 10
+
+// push makes a state the last one. On an error e is as it was.
+func (f *Fold) push(e *entry, a arrived) error {
+	next, at := a.canonical, a.at
 	stored := Stored{At: at, Hash: protocol.HashOf(next).Short()}
-	p := <-f.patchers
 	seg := e.head
-	if seg.full() {
+	n := len(seg.States)
+	switch {
+	case seg.full():
 		seg = seg.successor(at)
-		stored.Data = p.Patch(nil, next)
-	} else {
-		stored.Data = p.Patch(e.last, next)
+		stored.Data = f.patch(nil, next)
+	case n > 0 && len(a.patch) > 0 && len(a.patch) <= keptPatch && snapshot.BaseOf(a.patch, seg.States[n-1].Hash):
+		stored.Data = a.patch // it was applied to the last state and gave this one
+	default:
+		stored.Data = f.patch(e.last, next)
 	}
-	f.patchers <- p
 	seg.States = append(seg.States[:len(seg.States):len(seg.States)], stored)
 
 	var err error
@@ -232,6 +246,13 @@ func (f *Fold) push(e *entry, next []byte, at int64) error {
 	}
 	e.head, e.last = seg, next
 	return nil
+}
+
+// patch makes a patch with one of the patchers.
+func (f *Fold) patch(base, next []byte) []byte {
+	p := <-f.patchers
+	defer func() { f.patchers <- p }()
+	return p.Patch(base, next)
 }
 
 // Latest returns the last known state. Without one the error wraps ErrNone.
