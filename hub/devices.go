@@ -208,3 +208,6 @@ func (s sources) Repealed(id protocol.DeviceID) []protocol.CommandID { return s.
 func (s sources) Sent(id protocol.DeviceID, ids []protocol.CommandID) error {
 	return s.book.Sent(id, ids)
 }
+
+// NotTaken implements orders.Sources.
+func (s sources) NotTaken(id protocol.DeviceID, ids []protocol.CommandID) { s.book.NotTaken(id, ids) }

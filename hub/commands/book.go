@@ -82,6 +82,7 @@ type Book struct {
 	mu     sync.Mutex
 	open   map[protocol.DeviceID]map[protocol.CommandID]*open // guarded by mu
 	giving map[protocol.DeviceID]int                          // guarded by mu: commands that are being stored
+	last   protocol.CommandID                                 // guarded by mu: given last
 }
 
 // open is a command that is not final.
@@ -190,9 +191,17 @@ func (b *Book) give(s Spec) (Record, error) {
 	defer b.unreserve(s.Device)
 	now := time.Now()
 	r := Record{Command: s.Command, Device: s.Device, By: s.By, Given: now.Unix(), State: protocol.CommandQueued}
-	r.ID = protocol.NewCommandID(now)
+	r.ID = b.nextID(now)
 	r.NotAfter = now.Add(s.TTL + time.Second - 1).Unix()
 	return r, b.save(r)
+}
+
+// nextID makes an id. Those of one millisecond follow each other too, since devices run commands in the order of ids.
+func (b *Book) nextID(now time.Time) protocol.CommandID {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.last = max(protocol.NewCommandID(now), b.last+1)
+	return b.last
 }
 
 // reserve counts a command that is being given; nobody else knows it yet, so the device's lock is not needed.
@@ -266,6 +275,17 @@ func (b *Book) Sent(dev protocol.DeviceID, ids []protocol.CommandID) error {
 		}
 	}
 	return nil
+}
+
+// NotTaken notes that commands which were on their way never reached the device, and cannot reach it any more.
+func (b *Book) NotTaken(dev protocol.DeviceID, ids []protocol.CommandID) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, id := range ids {
+		if o := b.open[dev][id]; o != nil && o.rec.State == protocol.CommandQueued && !o.rec.Repealed {
+			o.handed = false
+		}
+	}
 }
 
 // Result takes the device's word on a command. The first one stays; one that is not of this device, or not known any

@@ -390,3 +390,36 @@ func BenchmarkResults(b *testing.B) {
 		}
 	})
 }
+
+func TestWhatNeverArrivedExpires(t *testing.T) {
+	h := start(t)
+	r := h.give(devA, start1("web"))
+	h.Pending(devA, time.Now()) // on its way
+	late := time.Now().Add(commands.DefaultTTL + time.Hour)
+	h.must(h.Sweep(late))
+	if s := h.state(r.ID); s != protocol.CommandQueued {
+		t.Fatalf("a command that the device may have is %s", s)
+	}
+	h.NotTaken(devB, []protocol.CommandID{r.ID})
+	h.must(h.Sweep(late))
+	if s := h.state(r.ID); s != protocol.CommandQueued {
+		t.Fatalf("after another device's word it is %s", s)
+	}
+	h.NotTaken(devA, []protocol.CommandID{r.ID})
+	h.must(h.Sweep(late))
+	if s := h.state(r.ID); s != protocol.CommandExpired {
+		t.Fatalf("a command that never arrived is %s", s)
+	}
+}
+
+func TestIDsFollowTheOrderOfGiving(t *testing.T) {
+	h := start(t)
+	last := protocol.CommandID(0)
+	for range 50 { // many in a millisecond
+		id := h.give(devA, start1("web")).ID
+		if id <= last {
+			t.Fatalf("command %d came after %d", id, last)
+		}
+		last = id
+	}
+}

@@ -45,6 +45,8 @@ type Sources interface {
 	Repealed(protocol.DeviceID) []protocol.CommandID
 	// Sent says that the device has accepted commands.
 	Sent(protocol.DeviceID, []protocol.CommandID) error
+	// NotTaken says that commands which were on their way have not arrived, and will not.
+	NotTaken(protocol.DeviceID, []protocol.CommandID)
 }
 
 // Store keeps the desired set that a device is known to hold.
@@ -128,7 +130,8 @@ func (k *Desk) Forget(dev protocol.DeviceID) {
 	delete(k.devices, dev)
 }
 
-// Begin takes over what the device has, as its hello says; what was under way counts as lost.
+// Begin takes over what the device has, as its hello says. Orders that were under way have arrived or are lost: the
+// mark of the last that it accepted tells which.
 func (k *Desk) Begin(dev protocol.DeviceID, hello *protocol.Hello) {
 	h := k.holding(dev)
 	h.mu.Lock()
@@ -136,8 +139,18 @@ func (k *Desk) Begin(dev protocol.DeviceID, hello *protocol.Hello) {
 	h.load(k, dev)
 	h.settings = hello.Settings
 	h.set = h.recognise(hello.Desired, k.c.Sources.Desired(dev))
-	if mark := (protocol.OrderMark{Epoch: hello.OrderEpoch, Seq: hello.OrderSeq}); h.mark.Before(mark) {
+	mark := protocol.OrderMark{Epoch: hello.OrderEpoch, Seq: hello.OrderSeq}
+	if h.mark.Before(mark) {
 		h.mark = mark
+	}
+	for _, o := range h.under {
+		switch {
+		case len(o.commands) == 0:
+		case mark.Before(o.mark):
+			k.c.Sources.NotTaken(dev, o.commands)
+		default:
+			h.sent(k, dev, o.commands)
+		}
 	}
 	h.told, h.repealed, h.under = nil, nil, nil
 	if h.set != nil {
@@ -201,10 +214,14 @@ func (k *Desk) Acked(dev protocol.DeviceID, mark protocol.OrderMark) {
 			h.accept(k, dev, o.set)
 		}
 		if len(o.commands) > 0 {
-			if err := k.c.Sources.Sent(dev, o.commands); err != nil {
-				k.c.Log.Warn("commands could not be marked as sent", "device", dev, "error", err)
-			}
+			h.sent(k, dev, o.commands)
 		}
+	}
+}
+
+func (h *holding) sent(k *Desk, dev protocol.DeviceID, ids []protocol.CommandID) {
+	if err := k.c.Sources.Sent(dev, ids); err != nil {
+		k.c.Log.Warn("commands could not be marked as sent", "device", dev, "error", err)
 	}
 }
 

@@ -21,6 +21,7 @@ type sources struct {
 	pending  []protocol.Command
 	repealed []protocol.CommandID
 	sent     []protocol.CommandID
+	lost     []protocol.CommandID
 }
 
 func (s *sources) Settings(protocol.DeviceID) protocol.Settings { return s.settings }
@@ -34,6 +35,10 @@ func (s *sources) Repealed(protocol.DeviceID) []protocol.CommandID { return s.re
 func (s *sources) Sent(_ protocol.DeviceID, ids []protocol.CommandID) error {
 	s.sent = append(s.sent, ids...)
 	return nil
+}
+
+func (s *sources) NotTaken(_ protocol.DeviceID, ids []protocol.CommandID) {
+	s.lost = append(s.lost, ids...)
 }
 
 type memory map[protocol.DeviceID][]protocol.Entry
@@ -262,5 +267,27 @@ func TestWithdrawalIsToldOnceASession(t *testing.T) {
 	k.Begin(dev, d.hello())
 	if b := d.drain(k); len(b) != 1 {
 		t.Error("not told again in the next session")
+	}
+}
+
+// The mark in a hello tells which of the orders under way have arrived, although no acknowledgement came.
+func TestHelloTellsWhatArrived(t *testing.T) {
+	src, _, d, restart := setup(t)
+	k := restart()
+	k.Begin(dev, d.hello())
+	d.drain(k)
+	tell := func(id protocol.CommandID) *protocol.Orders {
+		src.pending = append(src.pending, protocol.Command{ID: id, Kind: protocol.CommandSnapshot, NotAfter: 1})
+		o, err := k.Next(dev)
+		if err != nil || o == nil {
+			t.Fatalf("order %v, error %v", o, err)
+		}
+		return o
+	}
+	d.apply(tell(1)) // its acknowledgement is lost
+	tell(2)          // it is lost itself
+	k.Begin(dev, d.hello())
+	if !slices.Equal(src.sent, []protocol.CommandID{1}) || !slices.Equal(src.lost, []protocol.CommandID{2}) {
+		t.Errorf("arrived: %v, lost: %v", src.sent, src.lost)
 	}
 }

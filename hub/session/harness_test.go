@@ -157,6 +157,8 @@ func (h *hub) Sent(_ protocol.DeviceID, ids []protocol.CommandID) error {
 	return nil
 }
 
+func (h *hub) NotTaken(protocol.DeviceID, []protocol.CommandID) {}
+
 // give puts a command to the device and says so.
 func (h *hub) give(dev protocol.DeviceID) protocol.CommandID {
 	id := protocol.NewCommandID(time.Now())
