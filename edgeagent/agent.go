@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/url"
 	"path/filepath"
@@ -70,6 +71,8 @@ type Config struct {
 	Wrap        func(net.Conn) net.Conn
 	Codec       *protocol.Codec
 	Patcher     *snapshot.Patcher
+	// Rand decides the jitter of reconnecting.
+	Rand *rand.Rand
 }
 
 // Agent is the edge agent with all its parts.
@@ -209,6 +212,7 @@ func (a *Agent) assemble() error {
 		Log:        a.log,
 		OnCommands: func() { a.commands.Wake() },
 		OnDesired:  func() { a.reconciler.Wake() },
+		Rand:       cfg.Rand,
 	})
 	a.state.SetClock(func() time.Time {
 		now, _ := a.exchange.Clock().Now()

@@ -173,7 +173,8 @@ func (c *connection) due(ctx context.Context) error {
 		c.gatherTill = time.Time{}
 	}
 	sent := c.sentNumber()
-	if c.gatherTill.IsZero() || ping || snap || command {
+	ask, wanted := c.blobs.nextAsk()
+	if c.gatherTill.IsZero() || ping || snap || command || wanted && !now.Before(ask) {
 		if err := c.flush(ctx); err != nil {
 			return err
 		}

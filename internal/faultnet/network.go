@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"sync"
 	"time"
 )
@@ -26,7 +27,44 @@ var (
 type Network struct {
 	mu        sync.Mutex
 	listeners map[string]*listener
+	blocked   map[string]Blocking
+	links     []*Link
 	nextPort  int
+}
+
+// Blocking is what becomes of traffic to an address.
+type Blocking uint8
+
+// The ways of blocking.
+const (
+	// Open lets everything through.
+	Open Blocking = iota
+	// Refuse ends the connections there are and refuses new ones, as a machine does that is up without the program.
+	Refuse
+	// Drop swallows everything without a word, as a firewall does.
+	Drop
+)
+
+// Block decides what becomes of all traffic to an address.
+func (n *Network) Block(address string, how Blocking) {
+	n.mu.Lock()
+	if n.blocked == nil {
+		n.blocked = map[string]Blocking{}
+	}
+	n.blocked[address] = how
+	links := slices.Clone(n.links)
+	n.mu.Unlock()
+	if how == Refuse {
+		for _, l := range links {
+			l.cut(func(own *conn) bool { return string(own.peer) == address })
+		}
+	}
+}
+
+func (n *Network) blocking(address string) Blocking {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.blocked[address]
 }
 
 // Listen opens an address such as 127.0.0.1:9443.
@@ -67,7 +105,13 @@ type Knobs struct {
 }
 
 // NewLink returns a perfect link.
-func (n *Network) NewLink() *Link { return &Link{network: n, conns: map[*conn]*conn{}} }
+func (n *Network) NewLink() *Link {
+	l := &Link{network: n, conns: map[*conn]*conn{}}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.links = append(n.links, l)
+	return l
+}
 
 // Set turns the knobs.
 func (l *Link) Set(k Knobs) {
@@ -77,32 +121,46 @@ func (l *Link) Set(k Knobs) {
 }
 
 // Cut breaks all connections, on both ends.
-func (l *Link) Cut() {
+func (l *Link) Cut() { l.cut(func(*conn) bool { return true }) }
+
+func (l *Link) cut(which func(own *conn) bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for own, other := range l.conns {
+		if !which(own) {
+			continue
+		}
 		for _, c := range []*conn{own, other} {
 			c.in.close(ErrCut)
 			c.out.close(ErrCut)
 		}
+		delete(l.conns, own)
 	}
-	clear(l.conns)
 }
 
-func (l *Link) delay(n int) time.Duration {
+// Connections is how many connections are up through the link.
+func (l *Link) Connections() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	d := l.knobs.Latency
+	return len(l.conns)
+}
+
+// delay is how long n bytes keep the line busy, and how long they then travel.
+func (l *Link) delay(n int) (busy, travel time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if l.knobs.Rate > 0 {
-		d += time.Duration(n) * time.Second / time.Duration(l.knobs.Rate)
+		busy = time.Duration(n) * time.Second / time.Duration(l.knobs.Rate)
 	}
-	return d
+	return busy, l.knobs.Latency
 }
 
-func (l *Link) silent() bool {
+// silent reports whether traffic with the address is swallowed.
+func (l *Link) silent(address string) bool {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.knobs.Silent
+	silent := l.knobs.Silent
+	l.mu.Unlock()
+	return silent || l.network.blocking(address) == Drop
 }
 
 // DialContext connects to a listener of the network. Its signature is that of net.Dialer.DialContext.
@@ -110,22 +168,23 @@ func (l *Link) DialContext(ctx context.Context, _, address string) (net.Conn, er
 	l.mu.Lock()
 	knobs := l.knobs
 	l.mu.Unlock()
-	if knobs.Silent {
+	if l.silent(address) {
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}
 	n := l.network
 	n.mu.Lock()
+	down := knobs.Down || n.blocked[address] == Refuse
 	target := n.listeners[address]
 	n.nextPort++
 	from := addr(fmt.Sprintf("127.0.0.1:%d", 1024+n.nextPort%64000))
 	n.mu.Unlock()
-	if knobs.Down || target == nil {
+	if down || target == nil {
 		return nil, fmt.Errorf("dial %s: %w", address, ErrRefused)
 	}
-	up, down := newHalf(l), newHalf(l)
-	own := &conn{in: down, out: up, read: newDeadline(), write: newDeadline(), local: from, peer: target.address}
-	other := &conn{in: up, out: down, read: newDeadline(), write: newDeadline(), local: target.address, peer: from}
+	up, back := newHalf(l, address), newHalf(l, address)
+	own := &conn{in: back, out: up, read: newDeadline(), write: newDeadline(), local: from, peer: target.address}
+	other := &conn{in: up, out: back, read: newDeadline(), write: newDeadline(), local: target.address, peer: from}
 	own.done = func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
@@ -147,8 +206,11 @@ func (l *Link) DialContext(ctx context.Context, _, address string) (net.Conn, er
 		return nil, ctx.Err()
 	}
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	l.conns[own] = other
+	l.mu.Unlock()
+	if n.blocking(address) == Refuse { // since it was looked at
+		l.cut(func(c *conn) bool { return c == own })
+	}
 	return own, nil
 }
 

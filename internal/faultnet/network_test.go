@@ -34,7 +34,7 @@ func TestSlowLinkDeliversInOrderAndInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var n Network
 		l := n.NewLink()
-		l.Set(Knobs{Latency: 300 * time.Millisecond, Rate: 10_000})
+		l.Set(Knobs{Latency: 300 * time.Millisecond, Rate: 1000})
 		device, hub := connect(t, &n, l)
 		start := time.Now()
 		sent := bytes.Repeat([]byte("0123456789"), 100)
@@ -48,7 +48,7 @@ func TestSlowLinkDeliversInOrderAndInTime(t *testing.T) {
 		if err != nil || !bytes.Equal(got, sent) {
 			t.Fatalf("got %d bytes, %v", len(got), err)
 		}
-		if took := time.Since(start); took < 300*time.Millisecond || took > time.Second {
+		if took := time.Since(start); took != 1300*time.Millisecond { // 1,000 bytes at 1,000 a second, and the way
 			t.Errorf("took %s", took)
 		}
 	})
@@ -82,6 +82,30 @@ func TestCutAndSilence(t *testing.T) {
 		l.Set(Knobs{Down: true})
 		if _, err := l.DialContext(ctx, "tcp", "127.0.0.1:1"); !errors.Is(err, ErrRefused) {
 			t.Errorf("link that is down: got %v", err)
+		}
+	})
+}
+
+func TestBlockedAddress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var n Network
+		l := n.NewLink()
+		device, _ := connect(t, &n, l)
+		n.Block("127.0.0.1:1", Refuse)
+		if _, err := device.Read(make([]byte, 1)); !errors.Is(err, ErrCut) {
+			t.Errorf("blocked: read got %v", err)
+		}
+		if _, err := l.DialContext(t.Context(), "tcp", "127.0.0.1:1"); !errors.Is(err, ErrRefused) {
+			t.Errorf("blocked: dial got %v", err)
+		}
+		n.Block("127.0.0.1:1", Drop)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if _, err := l.DialContext(ctx, "tcp", "127.0.0.1:1"); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("dropped: dial got %v", err)
+		}
+		if l.Connections() != 0 {
+			t.Errorf("%d connections are left", l.Connections())
 		}
 	})
 }

@@ -11,13 +11,18 @@ import (
 // maxBuffered is how many bytes may be under way in one direction before a writer waits, like a TCP send buffer.
 const maxBuffered = 256 << 10
 
+// packetSize is the most bytes that arrive together.
+const packetSize = 16 << 10
+
 // half is one direction of a connection.
 type half struct {
-	link *Link
+	link    *Link
+	address string // of the listener
 
 	mu       sync.Mutex
 	queue    []packet // in order of arrival
 	buffered int
+	free     time.Time // when the line has sent what was written before
 	last     time.Time // arrival of the last packet: nothing overtakes
 	eof      bool      // the writer has closed
 	err      error     // the connection was cut
@@ -30,7 +35,9 @@ type packet struct {
 	arrives time.Time
 }
 
-func newHalf(link *Link) *half { return &half{link: link, changed: make(chan struct{})} }
+func newHalf(link *Link, address string) *half {
+	return &half{link: link, address: address, changed: make(chan struct{})}
+}
 
 // wake tells everybody who waits that something has changed. mu is held.
 func (h *half) wake() {
@@ -57,8 +64,13 @@ func (h *half) write(p []byte, deadline *deadline) (int, error) {
 			}
 			continue
 		}
-		n := min(len(p), maxBuffered-h.buffered)
-		arrives := time.Now().Add(h.link.delay(n))
+		n := min(len(p), maxBuffered-h.buffered, packetSize)
+		busy, travel := h.link.delay(n)
+		if now := time.Now(); h.free.Before(now) {
+			h.free = now
+		}
+		h.free = h.free.Add(busy)
+		arrives := h.free.Add(travel)
 		if arrives.Before(h.last) {
 			arrives = h.last
 		}
@@ -84,7 +96,7 @@ func (h *half) read(p []byte, deadline *deadline) (int, error) {
 		if len(h.queue) > 0 {
 			first := &h.queue[0]
 			wait := time.Until(first.arrives)
-			if wait <= 0 && !h.link.silent() {
+			if wait <= 0 && !h.link.silent(h.address) {
 				n := copy(p, first.data)
 				if first.data = first.data[n:]; len(first.data) == 0 {
 					h.queue = h.queue[1:]
