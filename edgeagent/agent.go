@@ -71,6 +71,8 @@ type Config struct {
 	Wrap        func(net.Conn) net.Conn
 	Codec       *protocol.Codec
 	Patcher     *snapshot.Patcher
+	// NewTransport makes the transport of a kind of carrier.
+	NewTransport func(link.Kind, link.Config) link.Transport
 	// Rand decides the jitter of reconnecting.
 	Rand *rand.Rand
 }
@@ -187,7 +189,7 @@ func (a *Agent) assemble() error {
 		EdgeKey: a.edgeKey, Key: identity.Key, Boot: identity.Boot, Proxy: cfg.Proxy, DialContext: cfg.DialContext,
 		Wrap: cfg.Wrap, Codec: cfg.Codec, OnFrame: func([]byte) {}, Log: a.log,
 	}
-	auto, err := link.NewAuto(link.AutoConfig{Config: base, Carrier: cfg.Carrier})
+	auto, err := link.NewAuto(link.AutoConfig{Config: base, Carrier: cfg.Carrier, New: cfg.NewTransport})
 	if err != nil {
 		return err
 	}

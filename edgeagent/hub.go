@@ -24,6 +24,11 @@ func (a *Agent) stayWithHub(ctx context.Context) error {
 			if err := a.state.SetApproved(state.Approved); err != nil {
 				return err
 			}
+			for _, st := range a.state.Statuses() { // a hub that forgot the device has forgotten them
+				if err := a.state.PutStatus(st); err != nil {
+					return err
+				}
+			}
 			a.log.Info("approved", "device", a.ID())
 		}
 		err := a.exchange.Run(ctx)

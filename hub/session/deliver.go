@@ -121,7 +121,7 @@ func (d *device) collectOrders(now time.Time) {
 			return
 		}
 		if o == nil {
-			d.opening = false
+			d.opening, d.goesBy = false, d.settings().Command
 			return
 		}
 		msg, err := protocol.NewMessage(protocol.KindOrders, o)
@@ -145,7 +145,7 @@ var never = time.Unix(1<<40, 0)
 // commands are pushed; at the device's next command tick; else not before the next session. On a carrier that pushes
 // the ticks are a grid from the session's beginning; else they are the exchanges that poll counts.
 func (d *device) ordersDue(since time.Time) time.Time {
-	f := d.settings().Command
+	f := d.frequency()
 	interval, timed := f.Duration()
 	switch {
 	case d.opening || f == protocol.FrequencyPush:
@@ -160,10 +160,18 @@ func (d *device) ordersDue(since time.Time) time.Time {
 	return never
 }
 
+// frequency is that of commands. A device for which it was turned off goes by the one before until it is told.
+func (d *device) frequency() protocol.Frequency {
+	if f := d.settings().Command; f != protocol.FrequencyOff || d.goesBy == 0 {
+		return f
+	}
+	return d.goesBy
+}
+
 // poll notes an exchange, and decides whether it counts as a command tick of the device: when the interval has passed
 // since the last that did, give or take what the network does. So the hub keeps to whatever grid the device has.
 func (d *device) poll(now time.Time) {
-	interval, timed := d.settings().Command.Duration()
+	interval, timed := d.frequency().Duration()
 	slack := max(protocol.TickJoin, min(interval/10, 5*time.Second))
 	d.polling = timed && now.Sub(d.polled) >= interval-slack
 	if d.polling {

@@ -26,8 +26,9 @@ type device struct {
 	hello    protocol.Hello
 	started  time.Time // of the session: the ticks' grid begins here
 	slot     time.Duration
-	opening  bool      // the session has just begun: all orders go out, whatever the frequency
-	earlier  [][8]byte // boot ids before the present one, latest last, at most 4
+	opening  bool               // the session has just begun: all orders go out, whatever the frequency
+	goesBy   protocol.Frequency // of commands, as the device was told last; 0: in this session not yet
+	earlier  [][8]byte          // boot ids before the present one, latest last, at most 4
 	queue    []item
 	pending  int // bytes of messages in queue and in unacknowledged frames
 	orders   map[uint64]protocol.OrderMark
@@ -50,7 +51,8 @@ type device struct {
 	dirty    time.Time     // since when orders may have changed; zero: not
 	poked    bool          // a goroutine is on its way to look at dirty
 	timer    *time.Timer
-	spent    meter.Counts
+	spent    meter.Counts   // by connections that have ended
+	live     []*meter.Tally // of those that have not
 }
 
 func newDevice(m *Manager, id protocol.DeviceID) *device {

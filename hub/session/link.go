@@ -199,6 +199,9 @@ func (l *Link) Ping() {
 	if l.d.current() == l {
 		l.d.contact(time.Now(), l.conn.Carrier())
 	}
+	t := l.tally() // or the next frame's class would pay for it
+	t.Up(uint8(protocol.ClassSession))
+	t.Down(uint8(protocol.ClassSession))
 }
 
 // Close says that the connection is gone. The session stays.

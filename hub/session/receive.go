@@ -129,7 +129,7 @@ func (d *device) begin(f *protocol.Frame, a arrival) *protocol.Error {
 	s := d.settings()
 	d.slot = slotOf(d.id, min(shortest(s), 10*time.Minute))
 	d.greet(h)
-	d.opening, d.polled = true, a.at
+	d.opening, d.goesBy, d.polled = true, 0, a.at
 	d.p.Lock()
 	d.dirty = a.at
 	d.p.Unlock()

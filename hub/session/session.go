@@ -21,7 +21,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/farshore/farshore/internal/meter"
 	"github.com/farshore/farshore/protocol"
 )
 
@@ -315,26 +314,6 @@ func (m *Manager) Skipped() uint64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.skipped
-}
-
-// Spend adds what a connection of the device has cost, when it ends.
-func (m *Manager) Spend(id protocol.DeviceID, c meter.Counts) {
-	if d, err := m.device(id); err == nil {
-		d.p.Lock()
-		d.spent.Add(c)
-		d.p.Unlock()
-	}
-}
-
-// Spent is what the ended connections of the device have cost since the hub started.
-func (m *Manager) Spent(id protocol.DeviceID) meter.Counts {
-	d := m.known(id)
-	if d == nil {
-		return meter.Counts{}
-	}
-	d.p.Lock()
-	defer d.p.Unlock()
-	return d.spent
 }
 
 // forget drops the frames of devices that stay away; what such a device has to know is worked out from its hello.

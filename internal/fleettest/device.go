@@ -8,9 +8,11 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/farshore/farshore/edgeagent"
+	"github.com/farshore/farshore/edgeagent/link"
 	"github.com/farshore/farshore/edgeagent/state"
 	"github.com/farshore/farshore/hub/fleet"
 	"github.com/farshore/farshore/internal/faultnet"
@@ -50,6 +52,9 @@ type Device struct {
 	agent   *running[*edgeagent.Agent]
 	rand    *rand.Rand
 	gone    bool // Settle does not look at it
+
+	mu     sync.Mutex
+	closed map[link.Kind]bool // guarded by mu: carriers that do not work
 }
 
 // Device makes a device and starts its agent. It ends with the test.
@@ -125,7 +130,7 @@ func (d *Device) Start() {
 		RunComposer: fakeengine.NewComposer(fakeengine.ComposerConfig{Engine: d.Engine, ReadFile: d.stager.ReadFile}),
 		Host:        func() protocol.Host { return HostOf(d.Spec.Seed) },
 		Facts:       func() protocol.Facts { return FactsOf(d.Spec.Seed) },
-		DialContext: d.Link.DialContext, Codec: d.fleet.codec, Patcher: d.fleet.patcher, Rand: d.rand,
+		DialContext: d.Link.DialContext, Codec: d.fleet.codec, Patcher: d.fleet.patcher, Rand: d.rand, NewTransport: d.transport,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -210,6 +215,57 @@ func (d *Device) Clone(folder string) *Device {
 		}
 	})
 	return c
+}
+
+// Works says whether a kind of carrier works for the device, as with a proxy that lets some through and others not.
+type Works bool
+
+// The two.
+const (
+	Working Works = true
+	Broken  Works = false
+)
+
+// Carry lets the kinds of carriers work, or ends what uses them and lets no more through.
+func (d *Device) Carry(w Works, kinds ...link.Kind) {
+	d.mu.Lock()
+	if d.closed == nil {
+		d.closed = map[link.Kind]bool{}
+	}
+	for _, k := range kinds {
+		d.closed[k] = w == Broken
+	}
+	d.mu.Unlock()
+	if w == Broken {
+		d.Link.Cut()
+	}
+}
+
+// brokenTransport cannot connect.
+type brokenTransport struct{ link.Transport }
+
+// Connect implements link.Transport.
+func (brokenTransport) Connect(context.Context) error {
+	return fmt.Errorf("%w: this carrier is broken", link.ErrUnreachable)
+}
+
+func (d *Device) transport(k link.Kind, cfg link.Config) link.Transport {
+	d.mu.Lock()
+	broken := d.closed[k]
+	d.mu.Unlock()
+	var t link.Transport
+	switch k {
+	case link.KindMQTT:
+		t = link.NewMQTT(cfg)
+	case link.KindMQTTWebSocket:
+		t = link.NewMQTTWebSocket(cfg)
+	default:
+		t = link.NewHTTPS(cfg)
+	}
+	if broken {
+		return brokenTransport{t}
+	}
+	return t
 }
 
 // Status is the agent's own.
