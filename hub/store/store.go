@@ -22,6 +22,7 @@ import (
 	"go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
 
+	"github.com/farshore/farshore/internal/boltfile"
 	"github.com/farshore/farshore/protocol"
 )
 
@@ -38,6 +39,8 @@ var (
 	ErrConflict = errors.New("was changed by somebody else meanwhile")
 	ErrLocked   = errors.New("data folder is in use by another process")
 	ErrNewer    = errors.New("data folder was written by a newer version")
+	// ErrDamaged: what is in the file is not what was written there.
+	ErrDamaged = errors.New("is damaged")
 )
 
 // Store is an open database.
@@ -47,8 +50,8 @@ type Store struct {
 }
 
 // Open opens or creates the database in the data folder dir. It waits up to 1 s for another process to let go and
-// then fails with ErrLocked; a newer schema fails with ErrNewer. Missing migrations are run, each in its own
-// transaction.
+// then fails with ErrLocked; a newer schema fails with ErrNewer, a file that cannot be read to its end with ErrDamaged:
+// both are left as they are. Missing migrations are run, each in its own transaction.
 func Open(dir string) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make data folder %q: %w", dir, err)
@@ -58,12 +61,15 @@ func Open(dir string) (*Store, error) {
 		Timeout:        time.Second,
 		FreelistType:   bbolt.FreelistMapType,
 		NoFreelistSync: true,
+		OpenFile:       boltfile.Open,
 	})
 	switch {
-	case errors.Is(err, berrors.ErrTimeout):
+	case errors.Is(err, boltfile.ErrLocked), errors.Is(err, berrors.ErrTimeout):
 		return nil, fmt.Errorf("%w: %q: stop the other farshore-hub, or give this one another --data", ErrLocked, dir)
 	case errors.Is(err, fs.ErrPermission):
 		return nil, fmt.Errorf("open store %q: no permission: run as the folder's owner, or give another --data: %w", path, err)
+	case errors.Is(err, boltfile.ErrDamaged), errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrVersionMismatch):
+		return nil, fmt.Errorf("open store %q: it %w and was left as it is: put back the data folder from a backup, on a disk that is sound: %w", path, ErrDamaged, err)
 	case err != nil:
 		return nil, fmt.Errorf("open store %q: %w", path, diskFull(err, path))
 	}
@@ -194,13 +200,13 @@ func decode[T any](at place, raw []byte) (T, error) {
 		r record
 	)
 	if err := protocol.Unmarshal(raw, &r); err != nil {
-		return v, fmt.Errorf("read %s: %w", at.bucket, err)
+		return v, fmt.Errorf("read %s: a record %w: %w", at.bucket, ErrDamaged, err)
 	}
 	if r.Version > at.version {
 		return v, fmt.Errorf("read %s: %w: record version %d, this build knows %d", at.bucket, ErrNewer, r.Version, at.version)
 	}
 	if err := protocol.Unmarshal(r.Body, &v); err != nil {
-		return v, fmt.Errorf("read %s: %w", at.bucket, err)
+		return v, fmt.Errorf("read %s: a record %w: %w", at.bucket, ErrDamaged, err)
 	}
 	return v, nil
 }
