@@ -6,15 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net/http"
 	"net/url"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"golang.org/x/term"
-	"gopkg.in/yaml.v3"
 
 	"github.com/farshore/farshore/internal/apiclient"
 	"github.com/farshore/farshore/internal/program"
@@ -31,82 +28,6 @@ type app struct {
 
 	format string // --output
 	client *apiclient.Client
-}
-
-// config is what is kept between runs, in a file that only its owner can read.
-type config struct {
-	URL         string `yaml:"url"`
-	Fingerprint string `yaml:"fingerprint,omitempty"`
-	CAFile      string `yaml:"ca_file,omitempty"`
-	Token       string `yaml:"token,omitempty"`
-}
-
-func (a *app) configPath() (string, error) {
-	if p := a.getenv("FARSHORE_CONFIG"); p != "" {
-		return p, nil
-	}
-	if dir := a.getenv("XDG_CONFIG_HOME"); dir != "" {
-		return filepath.Join(dir, "farshore", "config"), nil
-	}
-	home := a.getenv("HOME")
-	if home == "" {
-		return "", errors.New("no home folder for the configuration: set FARSHORE_CONFIG to a file")
-	}
-	return filepath.Join(home, ".config", "farshore", "config"), nil
-}
-
-// loadConfig reads the file, if there is one, and puts the environment before it.
-func (a *app) loadConfig() (config, error) {
-	var c config
-	path, err := a.configPath()
-	if err != nil {
-		return c, err
-	}
-	raw, err := os.ReadFile(path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return c, fmt.Errorf("read configuration: %w", err)
-	}
-	if err := yaml.Unmarshal(raw, &c); err != nil {
-		return c, fmt.Errorf("configuration %q is damaged: sign in again: %w", path, err)
-	}
-	if u := a.getenv("FARSHORE_URL"); u != "" && u != c.URL {
-		c = config{URL: u} // the file's secrets are for another hub
-	}
-	for name, to := range map[string]*string{
-		"FARSHORE_TOKEN": &c.Token, "FARSHORE_FINGERPRINT": &c.Fingerprint, "FARSHORE_CA_FILE": &c.CAFile,
-	} {
-		if v := a.getenv(name); v != "" {
-			*to = v
-		}
-	}
-	return c, nil
-}
-
-func (a *app) saveConfig(c config) error {
-	path, err := a.configPath()
-	if err != nil {
-		return err
-	}
-	raw, err := yaml.Marshal(c)
-	if err != nil {
-		return fmt.Errorf("encode configuration: %w", err)
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return fmt.Errorf("save configuration: %w", err)
-	}
-	tmp, err := os.CreateTemp(filepath.Dir(path), ".farshore*") // mode 0600
-	if err != nil {
-		return fmt.Errorf("save configuration: %w", err)
-	}
-	defer os.Remove(tmp.Name()) // not there any more when all went well
-	_, err = tmp.Write(raw)
-	if err := errors.Join(err, tmp.Close()); err != nil {
-		return fmt.Errorf("save configuration: %w", err)
-	}
-	if err := os.Rename(tmp.Name(), path); err != nil {
-		return fmt.Errorf("save configuration: %w", err)
-	}
-	return nil
 }
 
 func newClient(c config) (*apiclient.Client, error) {

@@ -59,13 +59,13 @@ func (a *app) verbCommand(v verb) *cobra.Command {
 		use, args = use+" "+v.target, 2
 	}
 	cmd := &cobra.Command{
-		Use: use, Short: v.short, Args: cobra.ExactArgs(args), ValidArgsFunction: a.completeDevices,
+		Use: use, Short: v.short, Args: cobra.ExactArgs(args), ValidArgsFunction: a.completeTarget(v),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if v.target != "" {
 				n.Target = args[1]
 			}
 			if ttl < 0 || ttl > 400*24*time.Hour || stop < 0 || stop > 24*time.Hour {
-				return usage(cmd, errors.New("--ttl must be at most 9600h, --stop-timeout at most 24h"))
+				return usage(cmd, errors.New("--ttl must be at most 9600h, --timeout at most 24h"))
 			}
 			n.TTLSeconds, n.TimeoutSeconds = uint32(ttl.Seconds()), uint32(stop.Seconds())
 			var c resource.Command
@@ -88,7 +88,7 @@ func (a *app) verbCommand(v verb) *cobra.Command {
 		f.StringVar(&n.Signal, "signal", "", "signal (default SIGKILL)")
 	}
 	if v.timeout {
-		f.DurationVar(&stop, "stop-timeout", 0, "how long the container may take to stop (default: its own)")
+		f.DurationVar(&stop, "timeout", 0, "how long the container may take to stop before it is killed (default: its own)")
 	}
 	if v.force {
 		f.BoolVar(&n.Force, "force", false, "also where it is in use")
@@ -108,7 +108,7 @@ func (a *app) waitForCommand(ctx context.Context, w wait, c resource.Command) er
 		return c.Final && (c.OutputLost || uint64(len(c.Output)) >= c.OutputBytes), nil
 	})
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: `farshore command show %s` says how it goes on", err, c.ID)
 	}
 	if err := a.printCommand(c); err != nil {
 		return err
@@ -147,14 +147,20 @@ func (a *app) printCommand(c resource.Command) error {
 }
 
 func (a *app) listCommandsCommand() *cobra.Command {
-	var state string
+	var state, device string
 	var limit int
 	cmd := &cobra.Command{
-		Use: "ls [DEVICE]", Short: "list commands, the latest first", Args: cobra.MaximumNArgs(1), ValidArgsFunction: a.completeDevices,
+		Use: "ls [DEVICE]", Short: "list commands, the latest first", Args: cobra.MaximumNArgs(1), ValidArgsFunction: atFirst(a.completeDevices),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			q := url.Values{"limit": {fmt.Sprint(limit)}}
-			if len(args) == 1 {
-				q.Set("device", args[0])
+			switch {
+			case len(args) == 1 && device != "":
+				return usage(cmd, errors.New("give the device once"))
+			case len(args) == 1:
+				device = args[0]
+			}
+			if device != "" {
+				q.Set("device", device)
 			}
 			if state != "" {
 				q.Set("state", state)
@@ -172,6 +178,7 @@ func (a *app) listCommandsCommand() *cobra.Command {
 			})
 		},
 	}
+	cmd.Flags().StringVar(&device, "device", "", "only those for this device")
 	cmd.Flags().StringVar(&state, "state", "", "only those queued, sent, done, failed, expired, interrupted, refused or withdrawn")
 	cmd.Flags().IntVar(&limit, "limit", 100, "at most so many, up to 1000")
 	return cmd

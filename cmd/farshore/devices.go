@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -52,21 +53,6 @@ func (a *app) choose(ctx context.Context, ch chooser) ([]resource.Device, error)
 	}
 }
 
-// completeDevices completes names of devices in the shell.
-func (a *app) completeDevices(cmd *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
-	var page resource.DevicePage
-	if err := a.get(cmd.Context(), "/devices", url.Values{"q": {begun}, "limit": {"50"}}, &page); err != nil {
-		return nil, cobra.ShellCompDirectiveError
-	}
-	var out []string
-	for _, d := range page.Items {
-		if strings.HasPrefix(d.Name, begun) {
-			out = append(out, d.Name)
-		}
-	}
-	return out, cobra.ShellCompDirectiveNoFileComp
-}
-
 func (a *app) devicesCommand() *cobra.Command {
 	var ch chooser
 	ls := &cobra.Command{
@@ -84,7 +70,7 @@ func (a *app) devicesCommand() *cobra.Command {
 	}
 	ch.flags(ls)
 	show := &cobra.Command{
-		Use: "show DEVICE", Short: "show all that is known of a device", Args: cobra.ExactArgs(1), ValidArgsFunction: a.completeDevices,
+		Use: "show DEVICE", Short: "show all that is known of a device", Args: cobra.ExactArgs(1), ValidArgsFunction: atFirst(a.completeDevices),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var d resource.DeviceDetail
 			if err := a.get(cmd.Context(), "/devices/"+seg(args[0]), nil, &d); err != nil {
@@ -109,29 +95,34 @@ func (a *app) devicesCommand() *cobra.Command {
 }
 
 func deviceTable(all []resource.Device) *table {
-	t := &table{head: []string{"NAME", "ID", "STATE", "LAST CONTACT", "NEXT", "GROUP", "MODE", "LINK", "STACKS", "CONTAINERS", "AGENT"}}
+	t := &table{head: []string{"STATE", "NAME", "GROUP", "MODE", "CARRIER", "STACKS", "CONTAINERS", "LAST CONTACT", "VERSION"}}
 	for _, d := range all {
 		containers := "-"
 		if d.Containers != nil {
 			containers = fmt.Sprintf("%d/%d", d.Containers.Running, d.Containers.All)
 		}
-		link := string(d.Carrier)
-		if !d.Liveness.Connected && link != "" {
-			link = "(" + link + ")"
-		}
-		next := "-"
-		if !d.Liveness.NextContact.IsZero() {
-			next = ago(d.Liveness.NextContact)
-		}
-		t.add(d.Name, string(d.ID), d.Liveness.State, ago(d.Liveness.LastContact), next, dash(d.Group), d.Mode.String(), dash(link), stackCounts(d.Stacks), containers, dash(d.Version))
+		t.add(liveness(d.Liveness), d.Name, dash(d.Group), d.Mode.String(), dash(string(d.Carrier)), stackCounts(d.Stacks), containers,
+			ago(d.Liveness.LastContact), dash(d.Version))
 	}
 	return t
+}
+
+// liveness says how a device is heard of, and when the hub expects it.
+func liveness(l resource.Liveness) string {
+	state := strings.ReplaceAll(l.State, "-", " ")
+	switch {
+	case l.NextContact.IsZero():
+		return state
+	case l.NextContact.Before(time.Now()):
+		return state + ", due " + ago(l.NextContact)
+	}
+	return state + ", next " + ago(l.NextContact)
 }
 
 func stackCounts(s resource.StackCounts) string {
 	out := fmt.Sprintf("%d/%d", s.OK, s.All)
 	if s.Failed > 0 {
-		out += fmt.Sprintf(" %d failed", s.Failed)
+		out += fmt.Sprintf(", %d failed", s.Failed)
 	}
 	return out
 }
@@ -147,6 +138,9 @@ func detailTable(d resource.DeviceDetail) *table {
 	t.add("group", dash(d.Group))
 	t.add("mode", d.Mode.String())
 	t.add("agent", dash(d.Version))
+	if d.ClockOffsetMS != 0 {
+		t.add("clock", (time.Duration(d.ClockOffsetMS)*time.Millisecond).String()+" ahead of the hub's at its last hello")
+	}
 	t.add("identity", map[bool]string{true: "confirmed", false: "not confirmed"}[d.Confirmed])
 	if d.Containers != nil {
 		t.add("containers", fmt.Sprintf("%d running of %d", d.Containers.Running, d.Containers.All))

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -8,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"gopkg.in/yaml.v3"
 
 	"github.com/farshore/farshore/hub/api/resource"
 	"github.com/farshore/farshore/internal/apiclient"
@@ -19,7 +19,7 @@ func (a *app) eventsCommand() *cobra.Command {
 	var since, device, stack string
 	cmd := &cobra.Command{
 		Use: "events", Short: "show what happened; with --follow also what happens", Args: cobra.NoArgs,
-		Long:    "Shows what happened, the oldest first, one event a line; in JSON one object a line, in YAML one document each.",
+		Long:    "Shows what happened, the oldest first, one event a line; with --follow in JSON one object a line, in YAML one document each.",
 		Example: "  farshore events --since 2h\n  farshore events --follow --since 1m -o json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			h, err := a.hub()
@@ -32,12 +32,22 @@ func (a *app) eventsCommand() *cobra.Command {
 					q.Set(name, value)
 				}
 			}
-			ends := apiclient.AtItsEnd
-			if follow {
-				ends = apiclient.UntilDone
-			}
 			r := apiclient.Request{Method: http.MethodGet, Path: "/events", Query: q}
-			return h.Stream(cmd.Context(), r, ends, func(e apiclient.Event) error { return a.showEvent(e.Data) })
+			if follow {
+				return h.Stream(cmd.Context(), r, apiclient.UntilDone, func(e apiclient.Event) error { return a.showEvent(e.Data) })
+			}
+			if a.format == formatTable {
+				return h.Stream(cmd.Context(), r, apiclient.AtItsEnd, func(e apiclient.Event) error { return a.showEvent(e.Data) })
+			}
+			all := []json.RawMessage{}
+			err = h.Stream(cmd.Context(), r, apiclient.AtItsEnd, func(e apiclient.Event) error {
+				all = append(all, bytes.Clone(e.Data))
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+			return a.print(all, nil)
 		},
 	}
 	f := cmd.Flags()
@@ -63,16 +73,11 @@ func (a *app) showEvent(data []byte) error {
 	}
 	switch a.format {
 	case formatJSON:
-		say(a.out, "%s\n", data)
+		say(a.out, "%s\n", plainJSON(string(data)))
 		return nil
 	case formatYAML:
-		var node yaml.Node
-		if err := yaml.Unmarshal(data, &node); err != nil {
-			return err
-		}
-		block(&node)
-		out, err := yaml.Marshal(&node)
-		say(a.out, "---\n%s", out)
+		text, err := toYAML(data)
+		say(a.out, "---\n%s", text)
 		return err
 	}
 	about := strings.TrimSpace(string(e.Device) + " " + e.Stack)

@@ -28,6 +28,7 @@ type desk struct {
 	t      *testing.T
 	server *httptest.Server
 	down   atomic.Bool
+	before func(*http.Request) // nil: nothing is done before a request
 	env    map[string]string
 	dir    string
 }
@@ -53,6 +54,9 @@ func newDesk(t *testing.T) *desk {
 		t.Fatal(err)
 	}
 	d.server = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if d.before != nil {
+			d.before(r)
+		}
 		if d.down.Load() {
 			panic(http.ErrAbortHandler)
 		}
@@ -258,11 +262,18 @@ func (d *desk) stackAndCommands() {
 		t.Errorf("commands %+v", commands)
 	}
 	d.ok("command", "show", commands[0].ID.String())
-	out := d.ok("events", "--stack", "web", "-o", "json")
-	first, _, _ := strings.Cut(out, "\n")
-	var e resource.Event
-	if err := json.Unmarshal([]byte(first), &e); err != nil || e.Kind != "stack.applied" {
-		t.Errorf("events, %v:\n%s", err, out)
+	d.read(&commands, "command", "ls", "--device", "crane-1", "--state", "failed")
+	if len(commands) != 1 {
+		t.Errorf("commands that failed: %+v", commands)
+	}
+	var events []resource.Event
+	d.read(&events, "events", "--stack", "web")
+	if len(events) == 0 || events[0].Kind != "stack.applied" {
+		t.Errorf("events %+v", events)
+	}
+	d.fails(exitOutcome, "stacks status web", "stacks", "apply", "--name", "web", "-f", d.write("gone.yml", "services: {web: {image: \"acme/web:2\", labels: {farshore.test/fail: pull}}}"), "--wait", "--wait-timeout", "20s")
+	if out := d.ok("stacks", "apply", "--name", "idle", "-f", file, "--select", "site=nowhere", "--wait"); !strings.Contains(out, "no device fits") {
+		t.Errorf("a stack for nobody:\n%s", out)
 	}
 	d.fails(exitUsage, "--yes", "stacks", "rm", "web")
 	d.ok("stacks", "rm", "web", "--yes", "--wait")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -20,7 +21,8 @@ func (a *app) loginCommand() *cobra.Command {
 		Use: "login URL", Short: "sign in to a hub", Args: cobra.ExactArgs(1),
 		Long: `Signs in to a hub and keeps the session, which lasts 8 hours, in a file that only you can read.
 
-The hub's certificate is trusted by its fingerprint, which the hub prints when it starts, or by a file of authorities.
+The hub's certificate is trusted by its fingerprint, which the hub prints when it starts, or by a file of authorities. Without
+either it must be right for its address; when it is not, its fingerprint is shown, and on a terminal you are asked.
 For programs, make an API token with ` + "`farshore tokens create`" + ` and give it in FARSHORE_TOKEN, or here with --token.`,
 		Example: "  farshore login https://hub.example:9443 --username admin --fingerprint SHA256:…",
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -29,6 +31,9 @@ For programs, make an API token with ` + "`farshore tokens create`" + ` and give
 				return usage(cmd, err)
 			}
 			c.URL = u.String()
+			if c.Fingerprint == "" && c.CAFile == "" {
+				c.Fingerprint, c.CAFile = a.getenv("FARSHORE_FINGERPRINT"), a.getenv("FARSHORE_CA_FILE")
+			}
 			if c.CAFile != "" {
 				if c.CAFile, err = filepath.Abs(c.CAFile); err != nil {
 					return fmt.Errorf("file of authorities: %w", err)
@@ -52,6 +57,10 @@ For programs, make an API token with ` + "`farshore tokens create`" + ` and give
 }
 
 func (a *app) login(cmd *cobra.Command, c config, who resource.Login, passwordFile string) error {
+	c, err := a.trust(cmd.Context(), c)
+	if err != nil {
+		return err
+	}
 	client, err := newClient(c)
 	if err != nil {
 		return err
@@ -83,11 +92,37 @@ func (a *app) login(cmd *cobra.Command, c config, who resource.Login, passwordFi
 	})
 }
 
+// trust makes sure, before anything secret is sent, that the hub is the one that is meant. Where nothing was given to
+// tell it by, and the system's authorities do not know it, somebody is asked.
+func (a *app) trust(ctx context.Context, c config) (config, error) {
+	if c.Fingerprint != "" || c.CAFile != "" {
+		return c, nil
+	}
+	nobody, err := newClient(config{URL: c.URL})
+	if err != nil {
+		return c, err
+	}
+	err = nobody.Do(ctx, apiclient.Request{Method: http.MethodGet, Path: "/session"}, nil)
+	if _, answered := errors.AsType[*apiclient.Problem](err); answered {
+		return c, nil // it may be asked; that nobody is signed in is so
+	}
+	u, ok := errors.AsType[*apiclient.UntrustedError](err)
+	if _, asks := a.terminal(); !ok || !asks {
+		return c, err
+	}
+	say(a.errOut, "%s shows a certificate that is not known here. Its fingerprint is\n\n  %s\n\n", plain(c.URL), u.Got)
+	if err := a.sure("Is that what the hub printed at its start?"); err != nil {
+		return c, err
+	}
+	c.Fingerprint = u.Got
+	return c, nil
+}
+
 func (a *app) logoutCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "logout", Short: "end the session", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := a.loadConfig()
+			c, err := a.savedConfig() // not what the environment says: that is not ended by this
 			if err != nil {
 				return err
 			}
@@ -95,8 +130,12 @@ func (a *app) logoutCommand() *cobra.Command {
 				a.done("You were not signed in.")
 				return nil
 			}
+			client, err := newClient(c)
+			if err != nil {
+				return err
+			}
 			// The session is forgotten here also when the hub does not know it any more.
-			err = a.call(cmd.Context(), http.MethodDelete, "/session", nil, nil)
+			err = client.Do(cmd.Context(), apiclient.Request{Method: http.MethodDelete, Path: "/session"}, nil)
 			if exitCode(cmd.Context(), err) == exitNotAllowed {
 				err = nil
 			}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 
 	"github.com/farshore/farshore/internal/apiclient"
@@ -54,11 +55,14 @@ func run(ctx context.Context, a *app, args []string) int {
 	if code == exitUsage {
 		var u *usageError
 		if errors.As(err, &u) {
-			say(a.errOut, "farshore: %v\nSee `%s --help`.\n", u.err, u.command)
+			say(a.errOut, "farshore: %s\nSee `%s --help`.\n", plainLines(u.err.Error()), u.command)
 			return code
 		}
 	}
-	say(a.errOut, "farshore: %v\n", err)
+	if ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
+		err = errors.New("interrupted")
+	}
+	say(a.errOut, "farshore: %s\n", plainLines(err.Error()))
 	return code
 }
 
@@ -77,9 +81,11 @@ func exitCode(ctx context.Context, err error) int {
 		return exitNotFound
 	case errors.Is(err, apiclient.ErrUnreachable), errors.Is(err, apiclient.ErrUntrusted):
 		return exitUnreachable
-	case errors.As(err, &p) && p.Status == 404:
+	case errors.As(err, &p) && p.Status == http.StatusServiceUnavailable: // it is stopping, or too busy
+		return exitUnreachable
+	case errors.As(err, &p) && p.Status == http.StatusNotFound:
 		return exitNotFound
-	case errors.As(err, &p) && (p.Status == 401 || p.Status == 403):
+	case errors.As(err, &p) && (p.Status == http.StatusUnauthorized || p.Status == http.StatusForbidden):
 		return exitNotAllowed
 	}
 	return exitFailed

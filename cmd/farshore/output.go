@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -9,7 +10,6 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
-	"unicode"
 
 	"gopkg.in/yaml.v3"
 )
@@ -45,63 +45,61 @@ func (t *table) write(w io.Writer) error {
 	return tw.Flush()
 }
 
-// plain takes out what could change a terminal or a table.
-func plain(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r == '\n' || r == '\t' {
-			return ' '
-		}
-		if !unicode.IsPrint(r) {
-			return -1
-		}
-		return r
-	}, s)
-}
-
-// plainLines is plain for text of several lines.
-func plainLines(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r != '\n' && r != '\t' && !unicode.IsPrint(r) {
-			return -1
-		}
-		return r
-	}, s)
-}
-
 // print writes v in the form that was asked for; as a table, what human gives.
 func (a *app) print(v any, human func() *table) error {
 	switch a.format {
 	case formatJSON:
-		enc := json.NewEncoder(a.out)
+		var text strings.Builder
+		enc := json.NewEncoder(&text)
 		enc.SetEscapeHTML(false)
 		enc.SetIndent("", "  ")
-		return enc.Encode(v)
+		if err := enc.Encode(v); err != nil {
+			return err
+		}
+		_, err := io.WriteString(a.out, plainJSON(text.String()))
+		return err
 	case formatYAML:
 		raw, err := json.Marshal(v)
 		if err != nil {
 			return err
 		}
-		var node yaml.Node // JSON is YAML; so names and order stay
-		if err := yaml.Unmarshal(raw, &node); err != nil {
-			return err
+		text, err := toYAML(raw)
+		if err == nil {
+			_, err = io.WriteString(a.out, text)
 		}
-		block(&node)
-		enc := yaml.NewEncoder(a.out)
-		enc.SetIndent(2)
-		if err := enc.Encode(&node); err != nil {
-			return err
-		}
-		return enc.Close()
+		return err
 	}
 	return human().write(a.out)
 }
 
+// toYAML writes JSON as YAML. JSON is YAML, so names and their order stay.
+func toYAML(raw []byte) (string, error) {
+	var node yaml.Node
+	if err := yaml.Unmarshal([]byte(replace(string(raw), hiddenFrom(""), yamlEscape)), &node); err != nil {
+		return "", err
+	}
+	block(&node)
+	var out strings.Builder
+	enc := yaml.NewEncoder(&out)
+	enc.SetIndent(2)
+	if err := errors.Join(enc.Encode(&node), enc.Close()); err != nil {
+		return "", err
+	}
+	return replace(out.String(), hiddenFrom("\n"), yamlEscape), nil
+}
+
+// block takes the form of JSON away, but from texts with characters that must be escaped.
 func block(n *yaml.Node) {
 	n.Style = 0
+	if strings.ContainsFunc(n.Value, hiddenFrom("\n")) {
+		n.Style = yaml.DoubleQuotedStyle
+	}
 	for _, c := range n.Content {
 		block(c)
 	}
 }
+
+func yamlEscape(r rune) string { return fmt.Sprintf(`\U%08x`, r) }
 
 // done says what was done, where somebody looks; programs get the exit code.
 func (a *app) done(format string, args ...any) {

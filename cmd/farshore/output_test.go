@@ -2,12 +2,15 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"encoding/pem"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"gopkg.in/yaml.v3"
 
 	"github.com/farshore/farshore/protocol"
 )
@@ -16,18 +19,30 @@ func pemOf(der []byte) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
 }
 
-// What a device says of itself must not reach the terminal as it is.
+// What a device says of itself must not reach the terminal as it is, in any form of output.
 func TestDevicesCannotMoveTheCursor(t *testing.T) {
-	var out bytes.Buffer
-	tab := &table{head: []string{"NAME", "STATE"}}
-	tab.add("evil\x1b[2J\nroot\u202e", "ok")
-	if err := tab.write(&out); err != nil {
-		t.Fatal(err)
+	const evil = "evil\x1b[2J\nroot\u202e\u009b1m\x7f\U000e0001"
+	for _, format := range []string{formatTable, formatJSON, formatYAML} {
+		var out bytes.Buffer
+		a := &app{out: &out, format: format}
+		if err := a.print(map[string]string{"name": evil}, func() *table { return &table{rows: [][]string{{evil, "ok"}}} }); err != nil {
+			t.Fatal(err)
+		}
+		if s := out.String(); strings.ContainsAny(s, "\x1b\u202e\u009b\x7f\U000e0001") || !strings.Contains(s, "evil") {
+			t.Errorf("%s: %q", format, s)
+		}
+		var back map[string]string
+		if format == formatJSON && (json.Unmarshal(out.Bytes(), &back) != nil || back["name"] != evil) {
+			t.Errorf("JSON gives back %q", back["name"])
+		}
+		if format == formatYAML && (yaml.Unmarshal(out.Bytes(), &back) != nil || back["name"] != evil) {
+			t.Errorf("YAML gives back %q", back["name"])
+		}
+		if format == formatTable && out.String() != `evil\x1b[2J\nroot\u202e\u009b1m\x7f\U000e0001  ok`+"\n" {
+			t.Errorf("table %q", out.String())
+		}
 	}
-	if s := out.String(); strings.ContainsAny(s, "\x1b\u202e") || strings.Count(s, "\n") != 2 {
-		t.Errorf("table %q", s)
-	}
-	if s := plainLines("a\x1b[31m\nb\r\n"); s != "a[31m\nb\n" {
+	if s := plainLines("a\x1b[1;31mred\x1b[0m\nb\r\nc\rd\x1b]0;title\a\te"); s != "ared\nb\nc\\rd\\x1b]0;title\\a\te" {
 		t.Errorf("log %q", s)
 	}
 }

@@ -33,7 +33,7 @@ Exit codes:
 Environment:
   FARSHORE_URL, FARSHORE_TOKEN              the hub and an API token, in place of ` + "`farshore login`" + `
   FARSHORE_FINGERPRINT, FARSHORE_CA_FILE    how the hub is trusted
-  FARSHORE_CONFIG                           the file of ` + "`farshore login`" + `; else ~/.config/farshore/config`
+  FARSHORE_CONFIG                           the file of ` + "`farshore login`" + `; else ~/.config/farshore/config.json`
 
 func newRoot(a *app) *cobra.Command {
 	root := &cobra.Command{

@@ -15,7 +15,7 @@ import (
 func (a *app) snapshotCommand() *cobra.Command {
 	var asOf string
 	show := &cobra.Command{
-		Use: "show DEVICE", Short: "show a device as it was last observed, or as of a time", Args: cobra.ExactArgs(1), ValidArgsFunction: a.completeDevices,
+		Use: "show DEVICE", Short: "show a device as it was last observed, or as of a time", Args: cobra.ExactArgs(1), ValidArgsFunction: atFirst(a.completeDevices),
 		Example: "  farshore snapshot show crane-1 --as-of 2h\n  farshore snapshot show crane-1 --as-of 2026-05-01T12:00:00Z -o json",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			q := url.Values{}
@@ -37,7 +37,7 @@ func (a *app) snapshotCommand() *cobra.Command {
 	}
 	show.Flags().StringVar(&asOf, "as-of", "", "a time in RFC 3339 or Unix seconds, or how long ago, such as 2h or 3d")
 	ls := &cobra.Command{
-		Use: "ls DEVICE", Short: "list the times of which a device's state is known", Args: cobra.ExactArgs(1), ValidArgsFunction: a.completeDevices,
+		Use: "ls DEVICE", Short: "list the times of which a device's state is known", Args: cobra.ExactArgs(1), ValidArgsFunction: atFirst(a.completeDevices),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var s resource.SnapshotTimes
 			if err := a.get(cmd.Context(), "/devices/"+seg(args[0])+"/snapshots", nil, &s); err != nil {
@@ -59,7 +59,10 @@ func (a *app) showSnapshot(s resource.Snapshot) error {
 	h, e := s.Snapshot.Host, s.Snapshot.Engine
 	top := &table{}
 	top.add("device", string(s.Device))
-	top.add("as of", exact(s.At)+" ("+ago(s.At)+")")
+	top.add("as of", exact(s.AsOf)+" ("+ago(s.AsOf)+")")
+	if !s.AsOf.Equal(s.At) {
+		top.add("unchanged", "since "+exact(s.At))
+	}
 	if !s.OverdueSince.IsZero() {
 		top.add("overdue", "since "+exact(s.OverdueSince)+": "+s.OverdueReason)
 	}
@@ -80,7 +83,7 @@ func (a *app) showSnapshot(s resource.Snapshot) error {
 	}
 	images := &table{head: []string{"IMAGE", "TAGS", "SIZE", "CREATED"}}
 	for _, i := range s.Snapshot.Images {
-		images.add(i.ID.String()[:12], dash(strings.Join(i.Tags, ", ")), size(i.Size), exact(unix(i.Created)))
+		images.add(i.ID.String()[:12], dash(strings.Join(i.Tags, ", ")), size(i.Size), exact(secondsAt(i.Created)))
 	}
 	volumes := &table{head: []string{"VOLUME", "DRIVER", "PROJECT"}}
 	for _, v := range s.Snapshot.Volumes {
@@ -149,7 +152,7 @@ func or(a, b string) string {
 	return b
 }
 
-func unix(seconds int64) time.Time {
+func secondsAt(seconds int64) time.Time {
 	if seconds == 0 {
 		return time.Time{}
 	}

@@ -35,11 +35,11 @@ func (a *app) stacksCommand() *cobra.Command {
 		},
 	}
 	show := &cobra.Command{
-		Use: "show NAME", Short: "show a stack with its versions", Args: cobra.ExactArgs(1),
+		Use: "show NAME", Short: "show a stack with its versions", Args: cobra.ExactArgs(1), ValidArgsFunction: atFirst(a.completeStacks),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.showStack(cmd.Context(), args[0]) },
 	}
 	redeploy := &cobra.Command{
-		Use: "redeploy NAME", Short: "make all its devices apply the latest version again", Args: cobra.ExactArgs(1),
+		Use: "redeploy NAME", Short: "make all its devices apply the latest version again", Args: cobra.ExactArgs(1), ValidArgsFunction: atFirst(a.completeStacks),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var s resource.Stack
 			if err := a.call(cmd.Context(), http.MethodPost, "/stacks/"+seg(args[0])+"/redeploy", nil, &s); err != nil {
@@ -62,10 +62,15 @@ func removing(s resource.Stack) string {
 func (a *app) printStack(s resource.Stack) error {
 	return a.print(s, func() *table {
 		t := &table{}
+		t.add("id", fmt.Sprint(s.ID))
 		t.add("stack", s.Name+removing(s))
 		t.add("version", fmt.Sprint(s.Version))
 		t.add("selector", or(s.Selector, "all devices"))
-		t.add("devices", fmt.Sprintf("%d (%s)", s.Devices, counts(s.States)))
+		if s.Devices == 0 {
+			t.add("devices", "0: no device fits now; those that come to fit get it")
+		} else {
+			t.add("devices", fmt.Sprintf("%d (%s)", s.Devices, counts(s.States)))
+		}
 		return t
 	})
 }
@@ -104,12 +109,12 @@ type wait struct {
 
 func (w *wait) flags(cmd *cobra.Command, what string) {
 	cmd.Flags().BoolVar(&w.on, "wait", false, "wait until "+what)
-	cmd.Flags().DurationVar(&w.timeout, "timeout", 10*time.Minute, "how long to wait")
+	cmd.Flags().DurationVar(&w.timeout, "wait-timeout", 10*time.Minute, "how long to wait; the work goes on all the same")
 }
 
 // until asks until done says so. Errors of done end it; a hub that is away for a while does not.
 func (w *wait) until(ctx context.Context, what string, done func(context.Context) (bool, error)) error {
-	late := fmt.Errorf("%w: %s: not within %s", errOutcome, what, w.timeout)
+	late := fmt.Errorf("%w: %s has not come to its end within %s", errOutcome, what, w.timeout)
 	ctx, cancel := context.WithTimeoutCause(ctx, w.timeout, late)
 	defer cancel()
 	tick := time.NewTicker(time.Second)
@@ -182,21 +187,42 @@ new version. Facts can be selected: farshore.io/id, name, group, arch, os, engin
 	return cmd
 }
 
-// waitForStack waits until no device is at work on the stack any more, and fails when one of them could not.
+// waitForStack waits until the version that was applied runs, or cannot, on each device that shall have it, and fails
+// when one of them could not. Devices that only have to give the stack up are not waited for.
 func (a *app) waitForStack(ctx context.Context, w wait, s *resource.Stack) error {
+	applied, shall, bad := s.Version, 0, 0
 	err := w.until(ctx, "stack "+s.Name, func(ctx context.Context) (bool, error) {
-		var now resource.Stack
-		if err := a.get(ctx, "/stacks/"+seg(s.Name), nil, &now); err != nil {
+		var all resource.List[resource.DeviceStack]
+		if err := a.get(ctx, "/stacks/"+seg(s.Name)+"/devices", nil, &all); err != nil {
 			return false, err
 		}
-		*s = now
-		return now.States["running"]+now.States["failed"]+now.States["degraded"] == now.Devices, nil
+		working := 0
+		shall, bad = 0, 0
+		for _, d := range all.Items {
+			switch {
+			case d.Version == 0:
+				continue
+			case d.Version != applied:
+				return false, fmt.Errorf("%w: version %d of stack %s was replaced by version %d meanwhile", errOutcome, applied, s.Name, d.Version)
+			case d.State == "failed", d.State == "degraded":
+				bad++
+			case d.State != "running":
+				working++
+			}
+			shall++
+		}
+		return working == 0, nil
 	})
-	if err != nil {
-		return err
+	// What is printed is how it stands at the end; that it cannot be asked for changes nothing about that.
+	var now resource.Stack
+	if a.get(ctx, "/stacks/"+seg(s.Name), nil, &now) == nil {
+		*s = now
 	}
-	if bad := s.States["failed"] + s.States["degraded"]; bad > 0 {
-		return fmt.Errorf("%w: stack %s does not run on %d of %d devices: `farshore stacks status %s` says why", errOutcome, s.Name, bad, s.Devices, s.Name)
+	if err != nil {
+		return fmt.Errorf("%w: `farshore stacks status %s` says where it stands", err, s.Name)
+	}
+	if bad > 0 {
+		return fmt.Errorf("%w: stack %s does not run on %d of %d devices: `farshore stacks status %s` says why", errOutcome, s.Name, bad, shall, s.Name)
 	}
 	return nil
 }
@@ -234,7 +260,7 @@ func readEnv(cmd *cobra.Command, file string, list []string) (map[string]string,
 func (a *app) statusCommand() *cobra.Command {
 	var states []string
 	cmd := &cobra.Command{
-		Use: "status NAME", Short: "show where a stack stands on each of its devices, and why", Args: cobra.ExactArgs(1),
+		Use: "status NAME", Short: "show where a stack stands on each of its devices, and why", Args: cobra.ExactArgs(1), ValidArgsFunction: atFirst(a.completeStacks),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			q := map[string][]string{}
 			if len(states) > 0 {
@@ -261,7 +287,7 @@ func (a *app) removeStackCommand() *cobra.Command {
 	var yes bool
 	var w wait
 	cmd := &cobra.Command{
-		Use: "rm NAME --yes", Short: "remove a stack from all devices, also those that are away now", Args: cobra.ExactArgs(1),
+		Use: "rm NAME --yes", Short: "remove a stack from all devices, also those that are away now", Args: cobra.ExactArgs(1), ValidArgsFunction: atFirst(a.completeStacks),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name := args[0]
 			if !yes {
