@@ -125,16 +125,17 @@ func (l *Link) Cut() { l.cut(func(*conn) bool { return true }) }
 
 func (l *Link) cut(which func(own *conn) bool) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
+	var ends []*conn
 	for own, other := range l.conns {
-		if !which(own) {
-			continue
+		if which(own) {
+			ends = append(ends, own, other)
+			delete(l.conns, own)
 		}
-		for _, c := range []*conn{own, other} {
-			c.in.close(ErrCut)
-			c.out.close(ErrCut)
-		}
-		delete(l.conns, own)
+	}
+	l.mu.Unlock()
+	for _, c := range ends {
+		c.in.close(ErrCut)
+		c.out.close(ErrCut)
 	}
 }
 

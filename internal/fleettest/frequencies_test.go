@@ -62,7 +62,9 @@ func TestFrequenciesOfCommands(t *testing.T) {
 // A device is never called late or overdue while it keeps its rhythm, however that is set.
 func TestOnTimeWithinItsOwnInterval(t *testing.T) {
 	for _, s := range []protocol.Settings{
-		{}, {Ping: 30, Snapshot: protocol.FrequencyPush, Command: protocol.FrequencyPush}, {Ping: 3600, Snapshot: 3600, Command: 3600},
+		{},
+		{Ping: 30, Snapshot: protocol.FrequencyPush, Command: protocol.FrequencyPush},
+		{Ping: 3600, Snapshot: 3600, Command: 3600},
 		{Ping: 1200, Snapshot: protocol.FrequencyOff, Command: 7200},
 	} {
 		sea(t, func(t *testing.T, f *Fleet, carrier protocol.Carrier) {

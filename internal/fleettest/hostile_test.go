@@ -39,11 +39,10 @@ func zeros(t *testing.T, n int, opts ...zstd.EOption) []byte {
 // harbour is a hub with an honest device, which nothing that the rogue does may affect, and with things of its own.
 type harbour struct {
 	*Fleet
-	honest  *Device
-	rogue   *rogue
-	command protocol.CommandID // of the honest device, which is out of reach
-	blob    protocol.Hash
-	stack   uint64
+	honest *Device
+	rogue  *rogue
+	blob   protocol.Hash
+	stack  uint64
 }
 
 func newHarbour(t *testing.T, carrier protocol.Carrier) *harbour {
