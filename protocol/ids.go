@@ -138,7 +138,18 @@ func unhex(dst, text []byte) error {
 	return nil
 }
 
+// fixedBytes reads a byte string of exactly as many bytes as dst has. Snapshots have hundreds of them, so the one
+// encoding that peers send is read at a glance; whatever else there may be is judged by the decoder.
 func fixedBytes(dst, encoded []byte) error {
+	n := len(dst)
+	switch {
+	case n < 24 && len(encoded) == 1+n && encoded[0] == 0x40|byte(n):
+		copy(dst, encoded[1:])
+		return nil
+	case n >= 24 && n < 256 && len(encoded) == 2+n && encoded[0] == 0x58 && encoded[1] == byte(n):
+		copy(dst, encoded[2:])
+		return nil
+	}
 	var b []byte
 	if err := Unmarshal(encoded, &b); err != nil {
 		return err
@@ -148,4 +159,13 @@ func fixedBytes(dst, encoded []byte) error {
 	}
 	copy(dst, b)
 	return nil
+}
+
+// smallNumber reads an unsigned number of 8 bits, at a glance where it takes one byte.
+func smallNumber(dst *uint8, encoded []byte) error {
+	if len(encoded) == 1 && encoded[0] < 24 {
+		*dst = encoded[0]
+		return nil
+	}
+	return Unmarshal(encoded, dst)
 }

@@ -64,7 +64,7 @@ func (s *EngineState) UnmarshalText(b []byte) error {
 func (s EngineState) MarshalCBOR() ([]byte, error) { return Marshal(uint8(s)) }
 
 // UnmarshalCBOR reads what MarshalCBOR writes.
-func (s *EngineState) UnmarshalCBOR(b []byte) error { return Unmarshal(b, (*uint8)(s)) }
+func (s *EngineState) UnmarshalCBOR(b []byte) error { return smallNumber((*uint8)(s), b) }
 
 // Engine is the container engine. When it is not running, the lists of the snapshot are those of the last complete
 // capture, and Reason says what is wrong.
@@ -137,7 +137,7 @@ func (s *ContainerState) UnmarshalText(b []byte) error {
 func (s ContainerState) MarshalCBOR() ([]byte, error) { return Marshal(uint8(s)) }
 
 // UnmarshalCBOR reads what MarshalCBOR writes.
-func (s *ContainerState) UnmarshalCBOR(b []byte) error { return Unmarshal(b, (*uint8)(s)) }
+func (s *ContainerState) UnmarshalCBOR(b []byte) error { return smallNumber((*uint8)(s), b) }
 
 // Health is the result of a container's health check.
 type Health uint8
@@ -175,7 +175,7 @@ func (h *Health) UnmarshalText(b []byte) error { *h = ParseHealth(string(b)); re
 func (h Health) MarshalCBOR() ([]byte, error) { return Marshal(uint8(h)) }
 
 // UnmarshalCBOR reads what MarshalCBOR writes.
-func (h *Health) UnmarshalCBOR(b []byte) error { return Unmarshal(b, (*uint8)(h)) }
+func (h *Health) UnmarshalCBOR(b []byte) error { return smallNumber((*uint8)(h), b) }
 
 // ContainerID is the first 8 bytes of an engine's container id.
 type ContainerID = ShortHash
