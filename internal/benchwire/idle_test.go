@@ -13,9 +13,9 @@ import (
 
 // Cycles that the idle rows measure.
 const (
-	idlePings      = 75 // with a snapshot tick for every fifth, as 60 s and 5 min
-	satellitePings = 72 // a day of the profile: 72 pings, 24 snapshot ticks
-	realPings      = 2  // at the real interval of 60 s
+	idlePings      = 120 // with a snapshot tick for every fifth, as 60 s and 5 min
+	satellitePings = 72  // a day of the profile: 72 pings, 24 snapshot ticks
+	realPings      = 2   // at the real interval of 60 s
 )
 
 // idleRows measures devices that have nothing to say.
