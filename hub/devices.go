@@ -53,6 +53,9 @@ func (s sessionDevices) Hello(id protocol.DeviceID, h *protocol.Hello) error {
 		d.Boot.Counter = h.BootCounter
 		d.Mark = protocol.OrderMark{Epoch: h.OrderEpoch, Seq: h.OrderSeq}
 		d.Version, d.Capability, d.Mode = said.version, h.Capability, said.mode
+		if h.Clock != 0 {
+			d.ClockOffset = h.Clock - time.Now().UnixMilli()
+		}
 		if said.wishes != nil {
 			d.Wishes = said.wishes
 		}

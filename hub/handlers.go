@@ -67,7 +67,7 @@ func (h *Hub) onSnapshot(p *session.Peer, u protocol.SnapshotUpdate) ([]protocol
 		h.told.clear(p.ID)
 	}
 	h.noteFacts(p.ID)
-	h.publishSaid(events.Event{Kind: "device.snapshot", Device: p.ID})
+	h.events.Publish(events.Event{Kind: "device.snapshot", Device: p.ID, Passing: true})
 	return nil, nil
 }
 

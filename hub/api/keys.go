@@ -80,7 +80,7 @@ func (s *server) createKey(_ context.Context, c *call, in *newKeyInput) (*reply[
 	c.detail = fmt.Sprintf("enrolment key %q", made.Name)
 	out := key(made)
 	out.EdgeKey = edgeKey
-	out.RunCommand = "farshore-agent run --data /var/lib/farshore-agent --edge-key " + edgeKey
+	out.RunCommand = "FARSHORE_EDGE_KEY=" + edgeKey + " farshore-agent run --data /var/lib/farshore-agent"
 	return replyWith(out), nil
 }
 

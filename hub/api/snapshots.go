@@ -62,11 +62,32 @@ func (s *server) snapshot(_ context.Context, c *call, in *snapshotInput) (*reply
 	if err != nil {
 		return nil, err
 	}
-	out := resource.Snapshot{Device: id, At: state.At.UTC(), Hash: state.Hash, Snapshot: snap}
-	if o, ok := s.Overdue(id); ok && in.AsOf == "" {
-		out.OverdueSince, out.OverdueReason = at(o.Since), o.Reason
+	out := resource.Snapshot{Device: id, At: state.At.UTC(), AsOf: state.At.UTC(), Hash: state.Hash, Snapshot: snap}
+	if in.AsOf == "" {
+		o, late := s.Overdue(id)
+		if late {
+			out.OverdueSince, out.OverdueReason = at(o.Since), o.Reason
+		}
+		if until := s.vouched(id, out.OverdueSince); until.After(out.AsOf) {
+			out.AsOf = until
+		}
 	}
 	return replyWith(out), nil
+}
+
+// vouched is until when the last known state of a device is known to hold: an unchanged device sends nothing, so its last
+// contact vouches for the capture tick before it, unless it said that its captures are late since then.
+func (s *server) vouched(id protocol.DeviceID, late time.Time) time.Time {
+	if !late.IsZero() {
+		return late
+	}
+	until := s.Devices.Liveness(id, time.Now()).LastContact
+	if effective, ok := s.Devices.Effective(id); ok {
+		if tick, ticking := effective.Settings.Snapshot.Duration(); ticking {
+			until = until.Add(-tick)
+		}
+	}
+	return until.UTC()
 }
 
 // parseTime reads RFC 3339 or Unix seconds.

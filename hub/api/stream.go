@@ -173,7 +173,9 @@ func (f *follower) send(batch []events.Event) error {
 		if !gap && (f.in.Device != "" && string(e.Device) != f.on.ID || f.in.Stack != "" && e.Stack != f.in.Stack) {
 			continue
 		}
-		data, err := json.Marshal(resource.Event(e))
+		data, err := json.Marshal(resource.Event{
+			ID: e.ID, At: e.At, Kind: e.Kind, Device: e.Device, Group: e.Group, Stack: e.Stack, Text: e.Text, Data: e.Data,
+		})
 		if err != nil {
 			return fmt.Errorf("encode event %d: %w", e.ID, err)
 		}

@@ -41,6 +41,9 @@ const (
 	FromNow    uint64 = math.MaxUint64 // only what comes
 )
 
+// keepPassing is about how many passing events are kept for readers who are a little behind.
+const keepPassing = 1000
+
 // KindGap is the kind of the event that tells a reader that earlier ones are not kept any more.
 const KindGap = "gap"
 
@@ -58,6 +61,8 @@ type Event struct {
 	Stack  string            `cbor:"5,keyasint,omitempty" json:"stack,omitempty"`
 	// Text is a sentence for people, at most protocol.MaxText bytes.
 	Text string `cbor:"6,keyasint,omitempty" json:"text,omitempty"`
+	// Passing events are for those who listen now: they are not stored, and do not push others out of the ring.
+	Passing bool `cbor:"-" json:"-"`
 	// Data is more for programs: anything that encodes to JSON. Readers get it as json.RawMessage. No secrets.
 	Data any `cbor:"-" json:"data,omitempty"`
 }
@@ -105,7 +110,9 @@ type Bus struct {
 	flushing sync.Mutex // held while events are written; taken before mu
 
 	mu      sync.Mutex
-	ring    []Stored      // guarded by mu: oldest first; at most 2·keep long, of which the last keep count
+	ring    []Stored      // guarded by mu: oldest first; what is before start does not count any more
+	start   int           // guarded by mu
+	durable int           // guarded by mu: how many from start on are not passing; at most keep
 	dropped uint64        // guarded by mu: the highest id that is not in the ring any more
 	last    uint64        // guarded by mu: the highest id given
 	saved   uint64        // guarded by mu: the highest id that is stored
@@ -125,7 +132,7 @@ func New(c Config) (*Bus, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load events: %w", err)
 	}
-	b.ring = ring
+	b.ring, b.durable = ring, len(ring)
 	if n := len(ring); n > 0 {
 		b.last, b.saved = ring[n-1].Event.ID, ring[n-1].Event.ID
 		b.dropped = ring[0].Event.ID - 1
@@ -148,11 +155,17 @@ func (b *Bus) Publish(e Event) uint64 {
 	b.last = max(b.last+1, uint64(max(now.UnixMicro(), 0)))
 	s.Event.ID = b.last
 	b.ring = append(b.ring, s)
-	if len(b.ring) >= 2*b.keep {
-		b.ring = append(make([]Stored, 0, 2*b.keep), b.kept()...)
+	if !e.Passing {
+		b.durable++
 	}
-	if n := len(b.ring); n > b.keep {
-		b.dropped = b.ring[n-b.keep-1].Event.ID
+	for ; b.durable > b.keep; b.start++ {
+		if old := &b.ring[b.start].Event; !old.Passing {
+			b.durable--
+			b.dropped = old.ID
+		}
+	}
+	if len(b.ring) >= 2*b.keep {
+		b.compact()
 	}
 	if b.news != nil {
 		close(b.news)
@@ -177,7 +190,23 @@ func encode(log *slog.Logger, e *Event) []byte {
 }
 
 // kept is the part of the ring that counts. Callers hold mu.
-func (b *Bus) kept() []Stored { return b.ring[max(len(b.ring)-b.keep, 0):] }
+func (b *Bus) kept() []Stored { return b.ring[b.start:] }
+
+// compact makes room in the ring: what does not count any more goes, and so do passing events but the newest. Callers
+// hold mu.
+func (b *Bus) compact() {
+	kept := b.kept()
+	surplus := len(kept) - b.durable - min(keepPassing, b.keep/2)
+	ring := make([]Stored, 0, 2*b.keep)
+	for _, s := range kept {
+		if s.Event.Passing && surplus > 0 {
+			surplus--
+			continue
+		}
+		ring = append(ring, s)
+	}
+	b.ring, b.start = ring, 0
+}
 
 // Next gives the events after the one with the given id, oldest first, and waits for one where there is none. Where
 // events in between are not kept any more, the first given is of KindGap and has the id of the last that is missing.
@@ -289,11 +318,13 @@ func (b *Bus) Flush() error {
 	b.mu.Lock()
 	kept := b.kept()
 	from := sort.Search(len(kept), func(i int) bool { return kept[i].Event.ID > b.saved })
-	fresh := append([]Stored(nil), kept[from:]...)
-	var oldest uint64
-	if len(kept) > 0 {
-		oldest = kept[0].Event.ID
+	var fresh []Stored
+	for _, s := range kept[from:] {
+		if !s.Event.Passing {
+			fresh = append(fresh, s)
+		}
 	}
+	oldest := b.dropped + 1
 	b.mu.Unlock()
 	if len(fresh) == 0 {
 		return nil

@@ -210,3 +210,27 @@ func TestEventsAreWrittenEverySecondAndAfterTheDiskWasFull(t *testing.T) {
 		}
 	})
 }
+
+func TestPassingEventsPushNothingOut(t *testing.T) {
+	dir := t.TempDir()
+	b, st := open(t, dir, 10)
+	approved := b.Publish(events.Event{Kind: "device.approved", Device: "a"})
+	for range 200 {
+		b.Publish(events.Event{Kind: "device.snapshot", Passing: true})
+	}
+	if err := b.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	got, err := b.Next(t.Context(), events.FromOldest)
+	if err != nil || got[0].ID != approved || len(got) < 2 || len(got) > 25 {
+		t.Errorf("%d events, the first %+v, %v: want the approval and some of what passed", len(got), got[0], err)
+	}
+	if err := st.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b, _ = open(t, dir, 10)
+	again, err := b.Next(t.Context(), events.FromOldest)
+	if err != nil || len(again) != 1 || again[0].Kind != "device.approved" {
+		t.Errorf("after a restart: %+v, %v", again, err)
+	}
+}

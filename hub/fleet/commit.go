@@ -244,6 +244,7 @@ func (e *entry) take(c presenceChange) (version bool) {
 	set(&e.seen.Boot, from.Boot, to.Boot)
 	set(&e.seen.Mark, from.Mark, to.Mark)
 	set(&e.seen.Capability, from.Capability, to.Capability)
+	set(&e.seen.ClockOffset, from.ClockOffset, to.ClockOffset)
 	return set(&e.seen.Version, from.Version, to.Version)
 }
 

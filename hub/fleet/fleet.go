@@ -81,6 +81,8 @@ type Device struct {
 	// Version and Capability of the agent as told in its last Hello.
 	Version    string `cbor:"-" json:"version,omitempty"`
 	Capability uint   `cbor:"-" json:"capability,omitempty"`
+	// ClockOffset is how far the device's wall clock was ahead of the hub's at its last Hello, milliseconds.
+	ClockOffset int64 `cbor:"-" json:"clock_offset_ms,omitempty"`
 }
 
 // SnapshotFacts are the parts of a device's last snapshot that become labels. Empty: not known.
@@ -127,6 +129,8 @@ type Presence struct {
 	Interval int64 `cbor:"9,keyasint,omitempty"`
 	// Excused is for how many seconds since the last contact the hub itself was not there to be contacted.
 	Excused int64 `cbor:"10,keyasint,omitempty"`
+	// ClockOffset as in Device.
+	ClockOffset int64 `cbor:"11,keyasint,omitempty"`
 }
 
 // Tombstone remembers a revoked device that was removed, so that it does not come back by rule.

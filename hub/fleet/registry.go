@@ -267,7 +267,7 @@ func (e *entry) view(d *Device) Device {
 
 func (p *Presence) into(d *Device) {
 	d.Boot, d.Mark, d.LastContact, d.Carrier = p.Boot, p.Mark, p.LastContact, p.Carrier
-	d.Version, d.Capability = p.Version, p.Capability
+	d.Version, d.Capability, d.ClockOffset = p.Version, p.Capability, p.ClockOffset
 }
 
 // Device gives a device by its id.

@@ -88,6 +88,7 @@ func TestStoredFleetIsReadForEver(t *testing.T) {
 		Device: "qz3x4y5w6v7u2t3s", LastContact: 1_760_000_003, Carrier: protocol.CarrierHTTPS,
 		Boot: protocol.Boot{ID: [8]byte{1, 2, 3, 4, 5, 6, 7, 8}, Counter: 9}, Mark: protocol.OrderMark{Epoch: 2, Seq: 1_760_000_000_000_000},
 		Version: "1.0", Capability: 1, OnTimeSince: 1_760_000_001, Interval: 60, Excused: 30,
+		ClockOffset: -1500,
 	})
 	golden(t, tombstoneAt("qz3x4y5w6v7u2t3s"), "fleet-revoked", fleet.Tombstone{
 		Device: "qz3x4y5w6v7u2t3s", Serial: "S-1", MachineID: "ab12", Revoked: 1_760_000_002,

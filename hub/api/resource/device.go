@@ -36,21 +36,22 @@ type Device struct {
 // DeviceDetail is all that is known of a device but its snapshot.
 type DeviceDetail struct {
 	Device
-	OwnLabels    map[string]string `json:"own_labels,omitempty" doc:"Given to this very device"`
-	Wishes       map[string]string `json:"wishes,omitempty" doc:"Labels the device asked for: claims"`
-	Facts        protocol.Facts    `json:"facts" doc:"What it said when it knocked: claims"`
-	OwnSettings  Settings          `json:"own_settings,omitzero"`
-	Effective    EffectiveSettings `json:"effective"`
-	StackStates  []DeviceStack     `json:"stack_states" nullable:"false"`
-	OpenCommands int               `json:"open_commands"`
-	Capability   uint              `json:"capability,omitempty"`
-	EnrolmentKey string            `json:"enrolment_key,omitempty"`
-	ApprovedBy   string            `json:"approved_by,omitempty"`
-	Approved     time.Time         `json:"approved,omitzero"`
-	Created      time.Time         `json:"created"`
-	Revoked      time.Time         `json:"revoked,omitzero"`
-	Replaces     protocol.DeviceID `json:"replaces,omitempty"`
-	ReplacedBy   protocol.DeviceID `json:"replaced_by,omitempty"`
+	OwnLabels     map[string]string `json:"own_labels,omitempty" doc:"Given to this very device"`
+	Wishes        map[string]string `json:"wishes,omitempty" doc:"Labels the device asked for: claims"`
+	Facts         protocol.Facts    `json:"facts" doc:"What it said when it knocked: claims"`
+	OwnSettings   Settings          `json:"own_settings,omitzero"`
+	Effective     EffectiveSettings `json:"effective"`
+	StackStates   []DeviceStack     `json:"stack_states" nullable:"false"`
+	OpenCommands  int               `json:"open_commands"`
+	Capability    uint              `json:"capability,omitempty"`
+	ClockOffsetMS int64             `json:"clock_offset_ms,omitempty" doc:"How far its wall clock was ahead of the hub's at its last hello; the device goes by the hub's time"`
+	EnrolmentKey  string            `json:"enrolment_key,omitempty"`
+	ApprovedBy    string            `json:"approved_by,omitempty"`
+	Approved      time.Time         `json:"approved,omitzero"`
+	Created       time.Time         `json:"created"`
+	Revoked       time.Time         `json:"revoked,omitzero"`
+	Replaces      protocol.DeviceID `json:"replaces,omitempty"`
+	ReplacedBy    protocol.DeviceID `json:"replaced_by,omitempty"`
 }
 
 // Liveness is how a device is heard of.
@@ -106,8 +107,9 @@ type Replace struct {
 // Snapshot is a device's observed state.
 type Snapshot struct {
 	Device protocol.DeviceID `json:"device"`
-	// At is when the device captured it.
-	At   time.Time          `json:"at"`
+	// At is when the device captured it, and AsOf until when it is known to hold.
+	At   time.Time          `json:"at" doc:"When the device was first seen in this state"`
+	AsOf time.Time          `json:"as_of" doc:"Until when it is known to have been in this state: a contact vouches for the capture before it"`
 	Hash protocol.ShortHash `json:"hash"`
 	// OverdueSince is set where the device says that it cannot capture a newer one.
 	OverdueSince  time.Time `json:"overdue_since,omitzero" doc:"The device has not been able to look at itself since then"`
