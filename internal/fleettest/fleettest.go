@@ -30,7 +30,7 @@ const (
 )
 
 // epoch is when tests take place at the earliest: ids of commands count from 2020, and bubbles begin in 2000.
-var epoch = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+var epoch = time.Date(2025, 1, 1, 12, 0, 0, 0, time.UTC)
 
 // Fleet is a hub and its devices.
 type Fleet struct {
