@@ -1,7 +1,6 @@
 package api
 
 import (
-	"cmp"
 	"context"
 	"net/http"
 	"strconv"
@@ -165,7 +164,7 @@ func (s *server) command(r commands.Record) resource.Command {
 		ID: r.ID, Device: r.Device, DeviceName: d.Name, Kind: r.Kind.String(), Target: r.Target, Tail: r.Tail, Signal: r.Signal,
 		TimeoutSeconds: r.Timeout, Force: r.Force, Urgent: r.Urgent, State: r.State.String(), Final: r.State.Final(), Text: r.Result.Text,
 		By: r.By, Given: at(r.Given), Expires: at(r.NotAfter), Sent: at(r.SentAt), Ended: at(r.Ended), HubsWord: r.HubsWord,
-		Withdrawing: r.Repealed && !r.State.Final(), OutputBytes: cmp.Or(r.OutputEnd, r.Result.OutputSize),
+		Withdrawing: r.Repealed && !r.State.Final(), OutputBytes: max(r.OutputEnd, r.Result.OutputSize),
 		OutputDropped: r.Result.OutputDropped, OutputLost: r.OutputLost,
 	}
 	if r.Result.Started != 0 {

@@ -111,6 +111,18 @@ func (a *agent) waits(state string) agentStatus {
 	return s
 }
 
+// inSession waits until the agent says that it is in session with its hub.
+func (a *agent) inSession() {
+	a.t.Helper()
+	until(a.t, "the agent is in session", func() error {
+		s, err := a.status()
+		if err == nil && !s.Session.Connected {
+			err = fmt.Errorf("it says %+v", s.Session)
+		}
+		return err
+	})
+}
+
 // admit waits for the device in the waiting room, compares the pairing code, and approves it by that.
 func (h *hub) admit(a *agent, name string) (id string) {
 	h.t.Helper()

@@ -51,7 +51,7 @@ func newHub(t *testing.T, c hubConfig) *hub {
 	h := prepareHub(t, c)
 	h.start()
 	h.login()
-	h.cli("groups", "set", "/", "--ping", "2s", "--snapshot", "push", "--command", "1s")
+	h.cli("groups", "set", "/", "--ping", "1s", "--snapshot", "push", "--command", "push")
 	return h
 }
 

@@ -58,7 +58,7 @@ func TestCarrierSwitchesInTheMiddle(t *testing.T) {
 		// 2 + 16 + 32 + 64 s, as the link has just failed.
 		public.cut()
 		public.mend(2)
-		h.connectedWithin(2*patience, j.device, "https")
+		h.connectedWithin(3*patience, j.device, "https")
 	})
 }
 
@@ -188,6 +188,10 @@ func (j *journey) commands() {
 	logs := j.command("done", "command", "container-logs", "box", till)
 	if strings.Count(logs.Output, "start") != starts+1 {
 		t.Errorf("the container's log, with %d starts, came as %+v", starts+1, logs)
+	}
+	logs = j.command("done", "command", "container-logs", "box", s.name+"-clock-1", "--tail", "5000")
+	if n := strings.Count(logs.Output, "tick"); n != ticks {
+		t.Errorf("of a log of %d lines %d came, %d bytes", ticks, n, len(logs.Output))
 	}
 	failed := j.command("failed", "command", "container-restart", "box", "nobody")
 	if !strings.Contains(failed.Text, "nobody") {

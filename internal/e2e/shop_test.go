@@ -13,7 +13,7 @@ import (
 )
 
 // shop is the stack of the scenarios: three services with health checks, a file that one of them mounts as a config, a
-// volume, and a port. The service "till" prints a line at each start, so that starts can be counted.
+// volume, and a port. The service "till" prints a line at each start, so that starts can be counted; "clock" prints a lot.
 type shop struct {
 	h      *hub
 	engine *engine
@@ -21,6 +21,9 @@ type shop struct {
 	dir    string // the bundle
 	port   int    // of "web" on the device
 }
+
+// ticks is how many lines the service "clock" prints, which do not compress: more than fits one message.
+const ticks = 800
 
 const shopCompose = `
 services:
@@ -42,6 +45,7 @@ services:
     healthcheck: {test: ["CMD-SHELL", "echo GET /index.html HTTP/1.0 | nc -w 2 127.0.0.1 8080 | grep -q 200"], interval: 1s, retries: 20}
   clock:
     image: IMAGE
+    command: ["/bin/sh", "-c", "trap 'exit 0' TERM; for i in $$(seq TICKS); do echo tick $$i $$(head -c 30 /dev/urandom | base64); done; while :; do sleep 3600 & wait $$!; done"]
     restart: unless-stopped
     labels: {site.example/role: clock}
     healthcheck: {test: ["CMD", "true"], interval: 1s, retries: 20}
@@ -54,7 +58,7 @@ volumes:
 func newShop(t *testing.T, h *hub, e *engine) *shop {
 	t.Helper()
 	s := &shop{h: h, engine: e, name: "shop", dir: filepath.Join(workDir(t), "shop"), port: freePort(t)}
-	text := strings.NewReplacer("IMAGE", testengine.BusyboxImage, "PORT", fmt.Sprint(s.port)).Replace(shopCompose)
+	text := strings.NewReplacer("IMAGE", testengine.BusyboxImage, "PORT", fmt.Sprint(s.port), "TICKS", fmt.Sprint(ticks)).Replace(shopCompose)
 	write(t, filepath.Join(s.dir, "compose.yml"), text)
 	return s
 }

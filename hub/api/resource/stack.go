@@ -101,8 +101,8 @@ type Command struct {
 	Ended       time.Time `json:"ended,omitzero" doc:"When the hub learned of the end"`
 	HubsWord    bool      `json:"hubs_word,omitempty" doc:"The hub ended it without word from the device"`
 	Withdrawing bool      `json:"withdrawing,omitempty" doc:"The device was asked not to start it"`
-	// OutputBytes is how much output is there; see the command's output.
-	OutputBytes   uint64 `json:"output_bytes,omitempty"`
+	// OutputBytes is how much output there is, what is still on its way included; see the command's output.
+	OutputBytes   uint64 `json:"output_bytes,omitempty" doc:"How much output there is, what is still on its way included"`
 	OutputDropped uint64 `json:"output_dropped_bytes,omitempty" doc:"Cut from the front on the device"`
 	OutputLost    bool   `json:"output_lost,omitempty" doc:"Pieces were lost on the way"`
 	// Output is given where one command is asked for.
