@@ -58,7 +58,8 @@ type acceptedSets struct {
 	planner *planner.Planner
 }
 
-const sealedSets = "accepted desired sets"
+// sealedSets begins the purpose of a sealed set; the device's id ends it, so that one cannot serve as another's.
+const sealedSets = "accepted desired set of "
 
 // AcceptedSet implements orders.Store.
 func (a acceptedSets) AcceptedSet(id protocol.DeviceID) ([]protocol.Entry, error) {
@@ -66,7 +67,7 @@ func (a acceptedSets) AcceptedSet(id protocol.DeviceID) ([]protocol.Entry, error
 	if err != nil || sealed == nil {
 		return nil, err
 	}
-	raw, err := a.vault.Open(sealedSets, sealed)
+	raw, err := a.vault.Open(sealedSets+string(id), sealed)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +83,7 @@ func (a acceptedSets) PutAcceptedSet(id protocol.DeviceID, set []protocol.Entry)
 		if err != nil {
 			return err
 		}
-		sealed = a.vault.Seal(sealedSets, raw)
+		sealed = a.vault.Seal(sealedSets+string(id), raw)
 	}
 	if err := a.store.PutAcceptedSet(id, sealed); err != nil {
 		return err
