@@ -129,6 +129,6 @@ type Keys interface {
 // Sessions knows who is connected; *session.Manager is one.
 type Sessions interface {
 	Connected() int
-	Spent(protocol.DeviceID) meter.Counts
+	SpentByAll() meter.Counts
 	Skipped() uint64
 }

@@ -16,7 +16,6 @@ import (
 	"github.com/farshore/farshore/hub/commands"
 	"github.com/farshore/farshore/hub/events"
 	"github.com/farshore/farshore/hub/fleet"
-	"github.com/farshore/farshore/internal/meter"
 	"github.com/farshore/farshore/protocol"
 	"github.com/farshore/farshore/waitingroom"
 )
@@ -74,7 +73,7 @@ var (
 	descStacks    = prometheus.NewDesc("farshore_stack_devices", "Devices by the state of a stack on them, over all stacks.", []string{"state"}, nil)
 	descOpen      = prometheus.NewDesc("farshore_commands_open", "Commands that have not ended.", nil, nil)
 	descEnded     = prometheus.NewDesc("farshore_commands_ended_total", "Commands that have ended, by how, since the oldest event that is kept.", []string{"state"}, nil)
-	descBytes     = prometheus.NewDesc("farshore_link_bytes_total", "Bytes on the wire of device connections that have ended, TCP/IP included, since the hub started.", []string{"class", "direction"}, nil)
+	descBytes     = prometheus.NewDesc("farshore_link_bytes_total", "Bytes on the wire of device connections, TCP/IP included, since the hub started.", []string{"class", "direction"}, nil)
 	descSkipped   = prometheus.NewDesc("farshore_messages_skipped_total", "Messages of a kind that this hub does not know.", nil, nil)
 	descInfo      = prometheus.NewDesc("farshore_hub_info", "Always 1; the label has the version.", []string{"version"}, nil)
 )
@@ -121,19 +120,18 @@ func (m *metrics) Collect(out chan<- prometheus.Metric) {
 
 // collectDevices gives what is counted device by device, and returns how many commands are open.
 func (m *metrics) collectDevices(out chan<- prometheus.Metric, gauge func(*prometheus.Desc, int, ...string)) (open int) {
-	now, spent := time.Now(), meter.Counts{}
+	now := time.Now()
 	states := map[fleet.LivenessState]int{
 		fleet.OnTime: 0, fleet.Late: 0, fleet.Overdue: 0, fleet.Quiet: 0, fleet.NeverSeen: 0, fleet.Revoked: 0,
 	}
 	for _, d := range m.s.Devices.Devices() {
 		states[m.s.Devices.Liveness(d.ID, now).State]++
-		spent.Add(m.s.Sessions.Spent(d.ID))
 		open += m.s.Commands.Open(d.ID)
 	}
 	for state, n := range states {
 		gauge(descDevices, n, string(state))
 	}
-	for class, b := range spent {
+	for class, b := range m.s.Sessions.SpentByAll() {
 		name := protocol.Class(class).String()
 		out <- prometheus.MustNewConstMetric(descBytes, prometheus.CounterValue, float64(b.Up), name, "up")
 		out <- prometheus.MustNewConstMetric(descBytes, prometheus.CounterValue, float64(b.Down), name, "down")

@@ -43,8 +43,8 @@ type Sessions interface {
 	Authenticate(purpose string, proof session.Proof) error
 	// Attach takes over a connection, or refuses it with a *protocol.Error.
 	Attach(protocol.DeviceID, protocol.Boot, session.Conn) (*session.Link, error)
-	// Spend adds what a connection has cost, at its end.
-	Spend(protocol.DeviceID, meter.Counts)
+	// Meter counts what a connection of the device costs until ended is called.
+	Meter(protocol.DeviceID, *meter.Tally) (ended func())
 }
 
 // Config of a Broker.
@@ -160,6 +160,6 @@ func (b *Broker) ServeStream(ctx context.Context, s Stream) {
 	}
 	c.link.Close()
 	_ = s.Raw.Close()
-	b.c.Sessions.Spend(c.id, s.Tally.Counts())
+	c.ended()
 	b.c.Log.Debug("device disconnected", "device", c.id, "carrier", protocol.CarrierMQTT, "remote", s.Conn.RemoteAddr(), "error", err)
 }

@@ -17,7 +17,7 @@ import (
 
 // conn is what mochi is given: the CONNECT that was read already, then the stream; deadlines of our own.
 //
-// id, boot, link, keepAlive and listening belong to the goroutine that serves the connection.
+// id, boot, link, ended, keepAlive and listening belong to the goroutine that serves the connection.
 type conn struct {
 	net.Conn
 	stream  Stream
@@ -27,6 +27,7 @@ type conn struct {
 	id        protocol.DeviceID
 	boot      protocol.Boot
 	link      *session.Link // nil: not authenticated
+	ended     func()        // says that the connection costs nothing any more; nil: not authenticated
 	keepAlive time.Duration
 	listening bool // subscribed to the down topic
 }

@@ -50,10 +50,15 @@ func TestDeviceIsServed(t *testing.T) {
 	if c, ok := h.Online(d.id); !ok || c != protocol.CarrierMQTT {
 		t.Errorf("online %v by %q", ok, c)
 	}
+	waitFor(t, "its bytes are counted while it is connected", func() bool { return h.Spent(d.id)[protocol.ClassResults].Up > 0 })
+	results := h.Spent(d.id)[protocol.ClassResults].Up
 	cl.Disconnect(100)
 	waitFor(t, "the device is gone", func() bool { return h.Connected() == 0 })
-	waitFor(t, "its bytes are counted", func() bool { return h.Spent(d.id)[protocol.ClassResults].Up > 0 })
+	waitFor(t, "the closing is counted", func() bool { return h.Spent(d.id)[protocol.ClassSession].Up > 0 })
 	spent := h.Spent(d.id)
+	if spent[protocol.ClassResults].Up != results {
+		t.Errorf("the event cost %d bytes, and %d after the end", results, spent[protocol.ClassResults].Up)
+	}
 	if total := spent.Total(); total.Up < 800 || total.Up > 5000 || total.Down < 800 || total.Down > 5000 {
 		t.Errorf("a short connection was counted as %+v", total)
 	}

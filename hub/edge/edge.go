@@ -55,7 +55,7 @@ type Sessions interface {
 	Authenticate(purpose string, proof session.Proof) error
 	Exchange(context.Context, session.Request) ([]byte, error)
 	ErrorFrame(error) []byte
-	Spend(protocol.DeviceID, meter.Counts)
+	Meter(protocol.DeviceID, *meter.Tally) (ended func())
 }
 
 // KnockRequest is a knock as it arrived.

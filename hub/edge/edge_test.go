@@ -47,6 +47,10 @@ func TestFramesOverHTTPS(t *testing.T) {
 		t.Errorf("online %v by %q", ok, c)
 	}
 	d.post(t, protocol.PathFrames, "", frame(t, 2, protocol.KindEvent, strings.Repeat("x", 2000)))
+	if up := h.Spent(d.id)[protocol.ClassResults].Up; up < 100 {
+		t.Errorf("on a connection that lives the event was counted as %d bytes", up)
+	}
+	before := h.Spent(d.id)
 	h.mu.Lock()
 	h.revoked[d.id] = true
 	h.mu.Unlock()
@@ -55,9 +59,9 @@ func TestFramesOverHTTPS(t *testing.T) {
 		t.Errorf("after revoking: %s %v", resp.Status, refusal(t, b))
 	}
 	// The connection is over; its bytes are counted for what they were spent on.
-	for end := time.Now().Add(10 * time.Second); h.Spent(d.id)[protocol.ClassResults].Up == 0; time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(10 * time.Second); h.Spent(d.id) == before; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatal("nothing was counted")
+			t.Fatal("the end was not counted")
 		}
 	}
 	c := h.Spent(d.id)

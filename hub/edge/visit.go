@@ -23,6 +23,7 @@ type visit struct {
 	device protocol.DeviceID
 	boot   protocol.Boot
 	answer protocol.Class // of the last answer, which is written when its handler has ended
+	settle func()         // says that the connection costs nothing any more
 }
 
 // spent accounts for a request that was read, and for the answer to the one before it.
@@ -75,6 +76,7 @@ func withVisit(ctx context.Context, c net.Conn) context.Context {
 
 // began lists an authenticated visit. A device that keeps too many loses the oldest.
 func (s *Server) began(v *visit) {
+	v.settle = s.c.Sessions.Meter(v.device, v.tally)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	list := append(s.visits[v.device], v)
@@ -102,7 +104,7 @@ func (s *Server) ended(v *visit) {
 	}
 	s.mu.Unlock()
 	v.tally.Down(uint8(v.answer))
-	s.c.Sessions.Spend(v.device, v.tally.Counts())
+	v.settle()
 }
 
 // branch is a listener that is handed its connections.

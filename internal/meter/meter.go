@@ -74,6 +74,13 @@ func (t *Tally) Down(class uint8) {
 	t.loose.Down = 0
 }
 
+// Claimed returns what was given to a class up to now. Each of its counts only grows.
+func (t *Tally) Claimed() Counts {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.counts
+}
+
 // Counts returns what was counted up to now; what nobody claimed is in class 0.
 func (t *Tally) Counts() Counts {
 	t.mu.Lock()
