@@ -118,6 +118,9 @@ func New(cfg Config) (*Agent, error) {
 			return nil, err
 		}
 		a.state, a.ownState = s, true
+		if lost := s.Lost(); lost != "" {
+			a.log.Error(lost, "device", s.Identity().ID)
+		}
 	}
 	if err := errors.Join(a.join(), a.assemble()); err != nil {
 		return nil, errors.Join(err, a.Close())

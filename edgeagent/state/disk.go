@@ -14,6 +14,7 @@ import (
 	"go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
 
+	"github.com/farshore/farshore/internal/boltfile"
 	"github.com/farshore/farshore/protocol"
 )
 
@@ -34,71 +35,111 @@ var schemaKey = []byte("schema")
 
 // disk is the data folder's side of a Store.
 type disk struct {
-	dir string
-	db  *bbolt.DB
+	dir   string
+	db    *bbolt.DB
+	kept  standing // as in its file
+	aside string   // the name of the damaged database that was set aside by this process, or ""
 }
 
 // OpenDisk opens or creates the data folder dir. It waits up to 1 s for another agent to let go of it and then fails
 // with ErrLocked; a newer folder fails with ErrNewer and stays as it is. Opening counts one boot, and gives the result
 // "interrupted" to commands that were running when the agent ended. A full disk does not keep a folder that exists
-// from being opened.
+// from being opened, nor does a damaged database: it is set aside, and the device goes on as itself with empty
+// journals, says so in an event, and runs no command again that it may have run.
 func OpenDisk(dir string) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make data folder %q: %w", dir, diskError(err))
 	}
-	path := filepath.Join(dir, FileName)
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{
+	d := &disk{dir: dir}
+	s := &Store{disk: d, data: &data{}, clock: time.Now}
+	device, err := d.open(s.data)
+	cause := err
+	if d.aside != "" {
+		s.data = &data{}
+		device, err = d.open(s.data)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := s.begin(device, cause); err != nil {
+		return nil, errors.Join(fmt.Errorf("open data folder %q: %w", dir, err), d.db.Close())
+	}
+	return s, nil
+}
+
+// open opens the database and fills the mirror from it. It returns the device id that the folder belongs to, "" for a
+// fresh one. A damaged database is set aside.
+func (d *disk) open(into *data) (device string, err error) {
+	path := filepath.Join(d.dir, FileName)
+	d.db, err = bbolt.Open(path, 0o600, &bbolt.Options{
 		Timeout:        time.Second,
 		FreelistType:   bbolt.FreelistMapType,
 		NoFreelistSync: true,
+		OpenFile:       d.openFile,
 	})
 	switch {
-	case errors.Is(err, berrors.ErrTimeout):
-		return nil, fmt.Errorf("%w: %q: stop the other farshore-agent, or give this one another --data", ErrLocked, dir)
+	case errors.Is(err, boltfile.ErrLocked), errors.Is(err, berrors.ErrTimeout):
+		return "", fmt.Errorf("%w: %q: stop the other farshore-agent, or give this one another --data", ErrLocked, d.dir)
 	case errors.Is(err, fs.ErrPermission):
-		return nil, fmt.Errorf("open %q: no permission: run as the folder's owner, or give another --data: %w", path, err)
-	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrChecksum), errors.Is(err, berrors.ErrVersionMismatch):
-		return nil, fmt.Errorf("open %q: %w: restore it, or move it away to let the device fetch its orders again: %w", path, ErrDamaged, err)
+		return "", fmt.Errorf("open %q: no permission: run as the folder's owner, or give another --data: %w", path, err)
+	case errors.Is(err, ErrDamaged):
+		return "", err
+	case errors.Is(err, berrors.ErrVersionMismatch):
+		return "", fmt.Errorf("open %q: %w: start the newer farshore-agent again, or give this one another --data: %w", path, ErrNewer, err)
 	case err != nil:
-		return nil, fmt.Errorf("open %q: %w", path, diskError(err))
+		return "", fmt.Errorf("open %q: %w", path, diskError(err))
 	}
-	s, err := openDisk(&disk{dir: dir, db: db})
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open data folder %q: %w", dir, err), db.Close())
+	device, err = d.read(into)
+	switch {
+	case errors.Is(err, ErrDamaged):
+		return "", errors.Join(err, d.setAside(), d.db.Close())
+	case err != nil:
+		return "", errors.Join(fmt.Errorf("open data folder %q: %w", d.dir, err), d.db.Close())
 	}
-	return s, nil
+	return device, nil
 }
 
-func openDisk(d *disk) (*Store, error) {
-	if err := d.checkSchema(); err != nil {
-		return nil, err
-	}
-	s := &Store{disk: d, data: &data{}, clock: time.Now}
-	device, err := d.load(s.data)
+// begin makes the store of an open database ready for use. device is as in the database; lost is why there was none
+// that could be read, or nil.
+func (s *Store) begin(device string, lost error) error {
+	d := s.disk
+	copied, ok, err := readStanding(d.dir)
 	if err != nil {
-		return nil, err
+		return err
+	}
+	first := device == ""
+	if ok && !first {
+		d.kept, s.data.taken = copied, max(s.data.taken, copied.Taken)
+	}
+	if first && (ok || lost != nil) {
+		s.lost = d.lost(lost)
+	}
+	if first && ok {
+		device, d.kept = copied.Device, copied
+		s.data.takeOver(copied)
 	}
 	if s.id.Key, err = loadKey(d.dir, device); err != nil {
-		return nil, err
+		return err
 	}
 	s.id.ID = protocol.DeviceIDFor(s.id.Key.Public().(ed25519.PublicKey))
 	if s.blobs, err = openBlobs(filepath.Join(d.dir, blobsName)); err != nil {
-		return nil, err
+		return err
 	}
-	if err := s.boot(device == ""); err != nil {
-		return nil, err
+	if err := s.boot(first); err != nil {
+		return err
 	}
 	d.makeReserve()
-	return s, nil
+	return nil
 }
 
 // boot runs the transaction of opening. With a full disk it stands in the mirror until it can be written: a device
-// that nobody can reach is worse than a boot that is counted late.
+// that nobody can reach is worse than a boot that is counted late. first is whether the database is empty.
 func (s *Store) boot(first bool) error {
 	t := &txn{s: s, d: s.data}
 	if first {
 		t.put(keyDevice, string(s.id.ID))
 		t.ops = append(t.ops, op{bucketMeta, string(schemaKey), binary.BigEndian.AppendUint64(nil, SchemaVersion)})
+		t.putStanding()
 	}
 	t.put(keyBoot, s.data.boot+1)
 	s.data.boot++
@@ -107,11 +148,14 @@ func (s *Store) boot(first bool) error {
 		return fmt.Errorf("draw boot id: %w", err)
 	}
 	t.interruptStarted()
+	if s.lost != "" {
+		t.putEvent("state-damaged", s.lost)
+	}
 	if t.err != nil {
 		return t.err
 	}
 	err := s.commit(t)
-	if isDiskFull(err) && !first {
+	if isDiskFull(err) && (!first || s.lost != "") {
 		s.unsaved = t.ops
 		s.noteDiskFull(err)
 		return nil
@@ -183,9 +227,13 @@ func (d *disk) load(into *data) (device string, err error) {
 			}
 		}
 		into.approval = Approval(approval)
+		into.taken = into.floor
 		return errors.Join(
 			loadAll(tx, desiredKey(protocol.EntryKey{}), func(_ []byte, e protocol.Entry) { into.desired = append(into.desired, e) }),
-			loadAll(tx, commandKey(0), func(_ []byte, c command) { putIn(&into.commands, c.Command.ID, c) }),
+			loadAll(tx, commandKey(0), func(_ []byte, c command) {
+				putIn(&into.commands, c.Command.ID, c)
+				into.taken = max(into.taken, c.Command.ID)
+			}),
 			loadAll(tx, outboxKey(0), func(k []byte, it item) { putIn(&into.outbox, binary.BigEndian.Uint64(k), it) }),
 			loadAll(tx, statusKey(0), func(_ []byte, st protocol.StackStatus) { putIn(&into.statuses, st.Stack, st) }),
 			loadAll(tx, appliedKey(protocol.EntryKey{}), func(_ []byte, a Applied) { putIn(&into.applied, a.Entry.EntryKey, a) }),

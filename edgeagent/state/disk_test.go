@@ -67,9 +67,6 @@ func TestFoldersThatCannotBeOpened(t *testing.T) {
 			must(t, err)
 			must(t, os.WriteFile(filepath.Join(dir, KeyName), other, 0o600))
 		}, nil, "put the right key back"},
-		{"with a damaged database", func(t *testing.T, dir string) {
-			must(t, os.WriteFile(filepath.Join(dir, FileName), make([]byte, 32<<10), 0o600))
-		}, ErrDamaged, "restore it, or move it away"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

@@ -192,6 +192,9 @@ func (t *txn) forget(id protocol.CommandID) {
 }
 
 func (t *txn) setCommand(c command) {
+	if c.Command.ID > t.d.taken {
+		set(t, &t.d.taken, c.Command.ID)
+	}
 	setIn(t, &t.d.commands, c.Command.ID, c)
 	t.put(commandKey(c.Command.ID), c)
 }

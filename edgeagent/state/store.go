@@ -52,7 +52,8 @@ type Applied = reconciler.Applied
 type Store struct {
 	id    Identity
 	blobs blobs
-	disk  *disk // nil: this is a memory store
+	disk  *disk  // nil: this is a memory store
+	lost  string // see Lost
 
 	mu       sync.Mutex // guards everything below, and is held while a transaction is written
 	data     *data
@@ -73,6 +74,7 @@ type data struct {
 	desired  []protocol.Entry // sorted by key
 	commands map[protocol.CommandID]command
 	floor    protocol.CommandID // commands up to this id may have been in the journal and forgotten
+	taken    protocol.CommandID // no command with a higher id was ever in the journal
 	counters counters
 	outbox   map[uint64]item
 	statuses map[uint64]protocol.StackStatus
@@ -95,6 +97,10 @@ type snapshot struct {
 
 // Identity returns the device key and this run's boot.
 func (s *Store) Identity() Identity { return s.id }
+
+// Lost tells people, in sentences, that the database was lost when the store was opened, and what that means; "" when
+// all was well. The hub is told by an event of kind "state-damaged".
+func (s *Store) Lost() string { return s.lost }
 
 // SetClock makes the store date events and statuses by clock, the device's best time. Until it is called the
 // machine's clock is used.

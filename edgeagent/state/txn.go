@@ -76,15 +76,24 @@ func (s *Store) commit(t *txn) error {
 		return nil
 	}
 	ops := append(slices.Clip(s.unsaved), t.ops...)
-	err := s.disk.write(ops)
+	err := s.write(ops)
 	if isDiskFull(err) && s.disk.releaseReserve() {
-		err = s.disk.write(ops) // the reserve was kept for this
+		err = s.write(ops) // the reserve was kept for this
 	}
 	if err != nil {
 		return diskError(err)
 	}
 	s.unsaved, s.full = nil, false
 	return nil
+}
+
+// write makes the copy of the device's standing durable, where it changes, and then the transaction: when the database
+// is lost, the copy must know of every order that was accepted.
+func (s *Store) write(ops []op) error {
+	if err := s.disk.keepStanding(s.standing()); err != nil {
+		return err
+	}
+	return s.disk.write(ops)
 }
 
 // noteDiskFull tells the hub once that the disk is full. What cannot be written is still sent: the event lives in the
