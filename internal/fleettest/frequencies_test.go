@@ -70,7 +70,7 @@ func TestOnTimeWithinItsOwnInterval(t *testing.T) {
 		sea(t, func(t *testing.T, f *Fleet, carrier protocol.Carrier) {
 			d := f.Device(DeviceSpec{Seed: uint64(s.Ping) + 3, Carrier: carrier, Containers: 2, Settings: s})
 			f.Until("the device has its settings", 3*time.Hour, func() bool { return f.Hub().Fleet.Liveness(d.ID, time.Now()).State == "on-time" })
-			for range 200 {
+			for range watchSteps {
 				time.Sleep(5 * time.Minute)
 				if l := f.Hub().Fleet.Liveness(d.ID, time.Now()); l.State != "on-time" {
 					t.Fatalf("the device is %s since %s, last contact %s", l.State, l.Since, l.LastContact)

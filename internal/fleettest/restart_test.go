@@ -12,7 +12,7 @@ import (
 // Hub and devices are stopped, and lose their power, at random moments in the middle of everything. Everything
 // converges, no command has its effect twice, and no result is missing.
 func TestRestarts(t *testing.T) {
-	for seed := range uint64(3) {
+	for seed := range uint64(seeds) {
 		sea(t, func(t *testing.T, f *Fleet, carrier protocol.Carrier) {
 			mode := []protocol.Mode{protocol.ModeStandard, protocol.ModeAsync}[seed%2]
 			for n := range uint64(3) {

@@ -118,7 +118,7 @@ func storm(rng *rand.Rand, l *faultnet.Link) {
 // Links break in every way at random moments, while there is always something to say. Everything converges, and
 // nothing is done twice.
 func TestStorms(t *testing.T) {
-	for seed := range uint64(3) {
+	for seed := range uint64(seeds) {
 		sea(t, func(t *testing.T, f *Fleet, carrier protocol.Carrier) {
 			mode := []protocol.Mode{protocol.ModeAsync, protocol.ModeStandard}[seed%2]
 			for n := range uint64(3) {
