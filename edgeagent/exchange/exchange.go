@@ -118,6 +118,8 @@ type Status struct {
 	LastContact time.Time        `json:"last_contact,omitzero"`
 	LastError   string           `json:"last_error,omitempty"`
 	NextTry     time.Time        `json:"next_try,omitzero"`
+	// Capability is what both hub and agent understand of the protocol, by the last session. 0: there was none yet.
+	Capability uint `json:"capability,omitempty"`
 }
 
 // New returns an Exchange that does nothing before Run.

@@ -164,7 +164,7 @@ func (c *connection) processOne(m protocol.Message) error {
 		if err := m.Decode(&w); err != nil {
 			return err
 		}
-		c.welcome(w)
+		return c.welcome(w)
 	case protocol.KindOrders:
 		var o protocol.Orders
 		if err := m.Decode(&o); err != nil {
@@ -191,7 +191,13 @@ func (c *connection) processOne(m protocol.Message) error {
 	return nil
 }
 
-func (c *connection) welcome(w protocol.Welcome) {
+// welcome takes over what the hub says of itself and the session. From a hub that is too old nothing is taken over: a
+// new session finds out, after a pause, whether it is newer by then.
+func (c *connection) welcome(w protocol.Welcome) error {
+	if w.Capability < protocol.OldestCapability {
+		c.win = nil
+		return fmt.Errorf("the hub speaks version %d of the protocol, this agent needs %d or newer: update farshore-hub", w.Capability, protocol.OldestCapability)
+	}
 	c.clock.set(time.UnixMilli(w.Time))
 	c.spread = time.Duration(w.Spread) * time.Millisecond
 	c.slot = time.Duration(w.Slot) * time.Millisecond
@@ -200,7 +206,11 @@ func (c *connection) welcome(w protocol.Welcome) {
 	if c.cfg.OnCommands != nil {
 		c.cfg.OnCommands() // the hub's time is known now: what waited for it can be decided
 	}
-	c.log.Info("session opened", "carrier", c.tr.Name(), "hub_version", w.Version, "clock_offset", c.clock.Offset().Round(time.Millisecond))
+	agreed := min(w.Capability, protocol.Capability)
+	c.setStatus(func(s *Status) { s.Capability = agreed })
+	c.log.Info("session opened", "carrier", c.tr.Name(), "hub_version", w.Version, "capability", agreed,
+		"clock_offset", c.clock.Offset().Round(time.Millisecond))
+	return nil
 }
 
 // orders verifies and takes over orders. Orders that do not verify are dropped and reported; orders for a desired set
