@@ -372,3 +372,11 @@ func (a *app) endDevices(cmd *cobra.Command, refs []string, e ending) error {
 	}
 	return errors.Join(errs...)
 }
+
+// clockOffset says how far a device's clock was from the hub's.
+func clockOffset(d time.Duration) string {
+	if d < 0 {
+		return (-d).String() + " behind the hub's at its last hello"
+	}
+	return d.String() + " ahead of the hub's at its last hello"
+}
