@@ -93,10 +93,20 @@ func SignConnection(key ed25519.PrivateKey, purpose, detail string, exporter []b
 	return ed25519.Sign(key, connectionSigned(purpose, id, detail, exporter))
 }
 
-// VerifyConnection checks what SignConnection made. Its error wraps ErrBadSignature.
-func VerifyConnection(pub ed25519.PublicKey, purpose, detail string, exporter, sig []byte) error {
-	if len(pub) != ed25519.PublicKeySize || len(sig) != ed25519.SignatureSize ||
-		!ed25519.Verify(pub, connectionSigned(purpose, DeviceIDFor(pub), detail, exporter), sig) {
+// ConnectionSignature is what SignConnection made, with what it was made of.
+type ConnectionSignature struct {
+	// Purpose and Detail are as SignConnection takes them; Detail as it arrived.
+	Purpose, Detail string
+	// Exporter of the connection on which the signature arrived, from this side of it.
+	Exporter []byte
+	// Sig is the signature: 64 bytes.
+	Sig []byte
+}
+
+// VerifyConnection checks that the holder of pub signed s. Its error wraps ErrBadSignature.
+func VerifyConnection(pub ed25519.PublicKey, s ConnectionSignature) error {
+	if len(pub) != ed25519.PublicKeySize || len(s.Sig) != ed25519.SignatureSize ||
+		!ed25519.Verify(pub, connectionSigned(s.Purpose, DeviceIDFor(pub), s.Detail, s.Exporter), s.Sig) {
 		return ErrBadSignature
 	}
 	return nil

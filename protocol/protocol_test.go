@@ -166,13 +166,24 @@ func TestConnectionSignature(t *testing.T) {
 	if err != nil || id != DeviceIDFor(pub) || gotBoot != boot {
 		t.Fatalf("got %v %v %v", id, gotBoot, err)
 	}
-	if err := VerifyConnection(pub, PurposeHTTPS, gotBoot.String(), exporter, gotSig); err != nil {
+	good := ConnectionSignature{Purpose: PurposeHTTPS, Detail: gotBoot.String(), Exporter: exporter, Sig: gotSig}
+	if err := VerifyConnection(pub, good); err != nil {
 		t.Fatal(err)
 	}
-	if VerifyConnection(pub, PurposeMQTT, boot.String(), exporter, sig) == nil {
-		t.Error("a signature for HTTPS was accepted for MQTT")
+	other, _, _ := ed25519.GenerateKey(nil)
+	if VerifyConnection(other, good) == nil {
+		t.Error("a signature of another device was accepted")
 	}
-	if VerifyConnection(pub, PurposeHTTPS, boot.String(), bytes.Repeat([]byte{8}, 32), sig) == nil {
-		t.Error("a signature of another connection was accepted")
+	for what, spoil := range map[string]func(*ConnectionSignature){
+		"for another carrier":   func(s *ConnectionSignature) { s.Purpose = PurposeMQTT },
+		"of another run":        func(s *ConnectionSignature) { s.Detail = Boot{ID: boot.ID, Counter: 78}.String() },
+		"of another connection": func(s *ConnectionSignature) { s.Exporter = bytes.Repeat([]byte{8}, 32) },
+		"that is too short":     func(s *ConnectionSignature) { s.Sig = s.Sig[:63] },
+	} {
+		bad := good
+		spoil(&bad)
+		if VerifyConnection(pub, bad) == nil {
+			t.Errorf("a signature %s was accepted", what)
+		}
 	}
 }

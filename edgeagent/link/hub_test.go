@@ -222,7 +222,9 @@ func (h *testHub) admit(p *packets.ConnectPacket, s stream) byte {
 		return h.code
 	case h.revoked, bootErr != nil, p.Keepalive == 0, p.WillFlag, !p.CleanSession,
 		p.ClientIdentifier != string(protocol.DeviceIDFor(h.device)),
-		protocol.VerifyConnection(h.device, protocol.PurposeMQTT, p.Username, exporter, p.Password) != nil:
+		protocol.VerifyConnection(h.device, protocol.ConnectionSignature{
+			Purpose: protocol.PurposeMQTT, Detail: p.Username, Exporter: exporter, Sig: p.Password,
+		}) != nil:
 		return packets.ErrRefusedNotAuthorised
 	}
 	return packets.Accepted
@@ -288,7 +290,9 @@ func (h *testHub) frame(w http.ResponseWriter, r *http.Request, exporter []byte)
 	if header := r.Header.Get("Authorization"); header != "" {
 		id, boot, sig, err := protocol.ParseAuthorization(header)
 		if err == nil && id == protocol.DeviceIDFor(device) {
-			err = protocol.VerifyConnection(device, protocol.PurposeHTTPS, boot.String(), exporter, sig)
+			err = protocol.VerifyConnection(device, protocol.ConnectionSignature{
+				Purpose: protocol.PurposeHTTPS, Detail: boot.String(), Exporter: exporter, Sig: sig,
+			})
 		}
 		v.known = err == nil
 		h.mu.Lock()

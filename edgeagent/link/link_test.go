@@ -274,7 +274,9 @@ func TestKnockIsBoundToItsConnection(t *testing.T) {
 	var exporters [][]byte
 	h.knock = func(exporter []byte, s protocol.SignedKnock) protocol.KnockAnswer {
 		exporters = append(exporters, exporter)
-		if err := protocol.VerifyConnection(h.device, protocol.PurposeKnock, string(s.Knock), exporter, s.Sig); err != nil {
+		if err := protocol.VerifyConnection(h.device, protocol.ConnectionSignature{
+			Purpose: protocol.PurposeKnock, Detail: string(s.Knock), Exporter: exporter, Sig: s.Sig,
+		}); err != nil {
 			t.Error(err)
 		}
 		return protocol.KnockAnswer{State: protocol.KnockWaiting, RetryAfter: uint32(len(exporters))}

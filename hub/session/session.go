@@ -251,7 +251,9 @@ func (m *Manager) Authenticate(purpose string, proof Proof) error {
 	if err != nil {
 		return err
 	}
-	if err := protocol.VerifyConnection(key, purpose, proof.Boot.String(), proof.Exporter, proof.Signature); err != nil {
+	if err := protocol.VerifyConnection(key, protocol.ConnectionSignature{
+		Purpose: purpose, Detail: proof.Boot.String(), Exporter: proof.Exporter, Sig: proof.Signature,
+	}); err != nil {
 		return &protocol.Error{
 			Code: protocol.CodeBadSignature,
 			Text: "the signature does not fit this device and this connection: check that nothing between agent and hub ends TLS",

@@ -67,7 +67,9 @@ func verify(req KnockRequest) (*knocker, error) {
 		return nil, fmt.Errorf("knock: %w: a device key of %d bytes", protocol.ErrMalformed, len(k.Key))
 	}
 	k.pub = k.Key
-	if err := protocol.VerifyConnection(k.pub, protocol.PurposeKnock, string(req.Signed.Knock), req.Exporter, req.Signed.Sig); err != nil {
+	if err := protocol.VerifyConnection(k.pub, protocol.ConnectionSignature{
+		Purpose: protocol.PurposeKnock, Detail: string(req.Signed.Knock), Exporter: req.Exporter, Sig: req.Signed.Sig,
+	}); err != nil {
 		return nil, fmt.Errorf("knock: %w", err)
 	}
 	k.id = protocol.DeviceIDFor(k.pub)

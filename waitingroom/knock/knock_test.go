@@ -41,7 +41,9 @@ func (d *door) Knock(ctx context.Context, build func([]byte) ([]byte, error)) (p
 	if err := errors.Join(protocol.Unmarshal(raw, &signed), protocol.Unmarshal(signed.Knock, &k)); err != nil {
 		d.t.Error(err)
 	}
-	if err := protocol.VerifyConnection(k.Key, protocol.PurposeKnock, string(signed.Knock), exporter, signed.Sig); err != nil {
+	if err := protocol.VerifyConnection(k.Key, protocol.ConnectionSignature{
+		Purpose: protocol.PurposeKnock, Detail: string(signed.Knock), Exporter: exporter, Sig: signed.Sig,
+	}); err != nil {
 		d.t.Error(err)
 	}
 	if !waitingroom.VerifyProof(k.Proof, edgeKey.Secret, exporter, k.Key) || k.EnrolmentKey != edgeKey.KeyID {
