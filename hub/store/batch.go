@@ -25,9 +25,12 @@ type write struct {
 	done chan error    // buffered
 }
 
+// transaction runs a function in a transaction and makes durable what it did.
+type transaction func(func(*bbolt.Tx) error) error
+
 // do runs fn in a transaction, alone or with others, and returns when it is durable. When another's part fails, fn is
 // run again in a further transaction.
-func (b *batcher) do(db *bbolt.DB, fn func(*bbolt.Tx) error) error {
+func (b *batcher) do(update transaction, fn func(*bbolt.Tx) error) error {
 	w := &write{fn: fn, lead: make(chan struct{}), done: make(chan error, 1)}
 	b.mu.Lock()
 	b.queue = append(b.queue, w)
@@ -42,7 +45,7 @@ func (b *batcher) do(db *bbolt.DB, fn func(*bbolt.Tx) error) error {
 	case <-w.lead:
 	}
 	defer b.handOver()
-	commit(db, b.take())
+	commit(update, b.take())
 	return <-w.done // it was the first of the queue
 }
 
@@ -68,10 +71,10 @@ func (b *batcher) handOver() {
 }
 
 // commit makes writes durable. One that fails is taken out and tells its caller; the others are tried without it.
-func commit(db *bbolt.DB, writes []*write) {
+func commit(update transaction, writes []*write) {
 	for len(writes) > 0 {
 		failed := -1
-		err := db.Update(func(tx *bbolt.Tx) error {
+		err := update(func(tx *bbolt.Tx) error {
 			for i, w := range writes {
 				if err := w.fn(tx); err != nil {
 					failed = i

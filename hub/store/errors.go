@@ -13,10 +13,36 @@ import (
 var ErrDiskFull = errors.New("the disk is full")
 
 // update runs an operator's change: one transaction of its own. A full disk is said in a sentence.
-func (s *Store) update(fn func(*bbolt.Tx) error) error { return s.explain(s.db.Update(fn)) }
+func (s *Store) update(fn func(*bbolt.Tx) error) error { return s.explain(s.write(fn)) }
 
 // batch runs one of many concurrent writes; those that come while the disk works share a transaction. fn may be run twice.
-func (s *Store) batch(fn func(*bbolt.Tx) error) error { return s.explain(s.batches.do(s.db, fn)) }
+func (s *Store) batch(fn func(*bbolt.Tx) error) error { return s.explain(s.batches.do(s.write, fn)) }
+
+// write runs one transaction and remembers whether it could be made durable. Of one that fn refused nothing is learnt.
+func (s *Store) write(fn func(*bbolt.Tx) error) error {
+	refused := false
+	err := s.db.Update(func(tx *bbolt.Tx) error {
+		err := fn(tx)
+		refused = err != nil
+		return err
+	})
+	switch {
+	case refused:
+	case err != nil:
+		s.broken.Store(&err)
+	default:
+		s.broken.Store(nil)
+	}
+	return err
+}
+
+// Broken says why the last write could not be made durable, such as a full disk; nil: it could.
+func (s *Store) Broken() error {
+	if err := s.broken.Load(); err != nil {
+		return s.explain(*err)
+	}
+	return nil
+}
 
 // explain adds the remedy where the cause is not in the data.
 func (s *Store) explain(err error) error {

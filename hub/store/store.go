@@ -17,6 +17,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -47,6 +48,7 @@ var (
 type Store struct {
 	db      *bbolt.DB
 	batches batcher
+	broken  atomic.Pointer[error] // why the last write could not be made durable; nil: it could
 }
 
 // Open opens or creates the database in the data folder dir. It waits up to 1 s for another process to let go and

@@ -222,9 +222,16 @@ func fillSmallDisk(dir string) error {
 	for i := range 2000 {
 		many.Devices = append(many.Devices, testDevice(i+1))
 	}
+	if err := s.Broken(); err != nil {
+		return fmt.Errorf("before a write has failed: %w", err)
+	}
 	err = s.SaveFleet(many)
 	if !errors.Is(err, ErrDiskFull) || !strings.Contains(err.Error(), "free some space") || !strings.Contains(err.Error(), dir) {
 		return fmt.Errorf("on a full disk: %w", err)
+	}
+	refused := s.batch(func(*bbolt.Tx) error { return ErrConflict }) // which is no news of the disk
+	if err := s.Broken(); !errors.Is(err, ErrDiskFull) || !errors.Is(refused, ErrConflict) {
+		return fmt.Errorf("on a full disk the store is broken because of: %w", err)
 	}
 	saved, err := s.LoadFleet()
 	if err != nil || len(saved.Devices) != 1 {
@@ -235,6 +242,9 @@ func fillSmallDisk(dir string) error {
 	}
 	if err := s.SaveFleet(fleet.Delta{Devices: many.Devices[:100]}); err != nil {
 		return fmt.Errorf("after room was made: %w", err)
+	}
+	if err := s.Broken(); err != nil {
+		return fmt.Errorf("after a write has succeeded: %w", err)
 	}
 	if saved, err = s.LoadFleet(); err != nil || len(saved.Devices) != 101 {
 		return fmt.Errorf("after room was made %d devices are stored: %w", len(saved.Devices), err)
