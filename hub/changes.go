@@ -69,7 +69,7 @@ func (h *Hub) deviceChanged(c fleet.Change) {
 		h.report(id, "end its commands", h.book.DeviceGone(id))
 		if c.Kind == fleet.ChangeRemoved {
 			h.told.forget(id)
-			h.report(id, "forget its snapshots", h.fold.Forget(id))
+			h.forget(id)
 		}
 	}
 	if c.Labels || c.Kind != fleet.ChangeLiveness {
@@ -88,6 +88,28 @@ func (h *Hub) deviceChanged(c fleet.Change) {
 		return
 	}
 	h.events.Publish(e)
+}
+
+// forget drops what is stored of a device that was removed.
+func (h *Hub) forget(id protocol.DeviceID) {
+	h.report(id, "forget its snapshots", h.fold.Forget(id))
+	h.report(id, "forget what it holds", h.store.PutAcceptedSet(id, nil))
+}
+
+// catchUp does what follows the end of a device, for those of which the hub died before it was done.
+func (h *Hub) catchUp() {
+	for _, id := range h.book.Devices() {
+		if h.acceptsCommands(id) != nil {
+			h.report(id, "end its commands", h.book.DeviceGone(id))
+		}
+	}
+	strays, err := h.store.Strays(func(id protocol.DeviceID) bool { _, ok := h.fleet.Device(id); return ok })
+	if err != nil {
+		h.log.Error("look for what is left of removed devices", "error", err)
+	}
+	for _, id := range strays {
+		h.forget(id)
+	}
 }
 
 func (h *Hub) report(id protocol.DeviceID, doing string, err error) {

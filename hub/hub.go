@@ -2,7 +2,7 @@
 // two ports until it is stopped. What a part does is in its own package; no rule is here.
 //
 // The table of message handlers is in handlers.go, the adapters by which parts see each other in devices.go and
-// fleetview.go, what follows a change of a device in changes.go.
+// fleetview.go, what follows a change of a device in changes.go, and how the parts run and stop in run.go.
 package hub
 
 import (
@@ -14,16 +14,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/farshore/farshore/hub/access"
 	"github.com/farshore/farshore/hub/audit"
 	"github.com/farshore/farshore/hub/blobs"
 	"github.com/farshore/farshore/hub/broker"
 	"github.com/farshore/farshore/hub/commands"
-	"github.com/farshore/farshore/hub/edge"
 	"github.com/farshore/farshore/hub/events"
 	"github.com/farshore/farshore/hub/fleet"
 	"github.com/farshore/farshore/hub/identity"
@@ -65,6 +61,7 @@ type Hub struct {
 
 	public, mqtt net.Listener
 	addresses    Addresses
+	limits       limits
 }
 
 // New opens the data folder and both ports, so that what is in the way is said at once. It serves nobody before Run;
@@ -73,7 +70,7 @@ func New(cfg Config) (*Hub, error) {
 	if err := cfg.setDefaults(); err != nil {
 		return nil, err
 	}
-	h := &Hub{cfg: cfg, log: cfg.Log}
+	h := &Hub{cfg: cfg, log: cfg.Log, limits: limits{serving: StopTimeout - keepTime, all: StopTimeout}}
 	if err := h.open(); err != nil {
 		return nil, errors.Join(err, h.Close())
 	}
@@ -102,7 +99,11 @@ func (h *Hub) open() (err error) {
 	if err := h.listen(); err != nil {
 		return err
 	}
-	return h.assemble()
+	if err := h.assemble(); err != nil {
+		return err
+	}
+	h.catchUp()
+	return nil
 }
 
 // firstAdmin sets the administrator's password from the file, where one is given.
@@ -256,78 +257,6 @@ func (h *Hub) Services() Services {
 	return Services{
 		Access: h.access, Audit: h.audit, Events: h.events, Fleet: h.fleet, Planner: h.planner, Commands: h.book,
 		Snapshots: h.fold, Waiting: h.desk, Sessions: h.sessions, Addresses: h.addresses,
-	}
-}
-
-// Run serves until ctx ends, and then stops within StopTimeout: what was begun is finished, what is known is stored.
-func (h *Hub) Run(ctx context.Context) error {
-	web, err := h.web()
-	if err != nil {
-		return errors.Join(err, h.Close())
-	}
-	public := edge.New(edge.Config{
-		Sessions: h.sessions, Knocker: knocker{h.desk}, Streams: h.broker, Web: web, TLS: h.identity.TLSConfig(),
-		Door: h.door, Log: h.log,
-	})
-	// Two groups, so that what serves devices ends before what keeps their state.
-	keepCtx, stopKeeping := context.WithCancel(context.WithoutCancel(ctx))
-	defer stopKeeping()
-	var keep errgroup.Group
-	for name, run := range map[string]func(context.Context) error{
-		"fleet": h.fleet.Run, "events": h.events.Run, "audit": h.audit.Run, "changes": h.runChanges, "commands": h.sweep,
-		"local socket": h.serveLocal,
-	} {
-		keep.Go(func() error { return h.part(keepCtx, name, run) })
-	}
-	serve, serveCtx := errgroup.WithContext(ctx)
-	serve.Go(func() error { return h.part(serveCtx, "waiting room", h.desk.Run) })
-	serve.Go(func() error { return h.part(serveCtx, "sessions", h.sessions.Run) })
-	serve.Go(func() error {
-		return h.part(serveCtx, "public port", func(ctx context.Context) error { return public.Serve(ctx, h.public) })
-	})
-	if h.mqtt != nil {
-		serve.Go(func() error {
-			return h.part(serveCtx, "MQTT port", func(ctx context.Context) error { return h.broker.Serve(ctx, h.mqtt) })
-		})
-	}
-	if h.cfg.Listening != nil {
-		at := h.addresses
-		if !h.access.HasAdmin() {
-			at.AdminLink = h.adminLink()
-		}
-		h.cfg.Listening(at)
-	}
-	err = within(StopTimeout, ctx, serve.Wait)
-	stopKeeping()
-	err = errors.Join(err, keep.Wait(), h.fleet.Close(), h.desk.Close())
-	return errors.Join(err, h.Close())
-}
-
-// part runs one part; its end without an error, when ctx has ended, is not one.
-func (h *Hub) part(ctx context.Context, name string, run func(context.Context) error) error {
-	err := run(ctx)
-	if err == nil || ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
-		return nil
-	}
-	return fmt.Errorf("%s: %w", name, err)
-}
-
-// within waits for wait, but not longer than limit after ctx has ended.
-func within(limit time.Duration, ctx context.Context, wait func() error) error {
-	done := make(chan error, 1)
-	go func() { done <- wait() }()
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-	}
-	timer := time.NewTimer(limit)
-	defer timer.Stop()
-	select {
-	case err := <-done:
-		return err
-	case <-timer.C:
-		return fmt.Errorf("not everything had stopped after %s", limit)
 	}
 }
 

@@ -1,7 +1,9 @@
 package hub
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"path/filepath"
 
@@ -10,8 +12,8 @@ import (
 	"github.com/farshore/farshore/hub/audit"
 )
 
-// web makes the API, with the console behind it.
-func (h *Hub) web() (http.Handler, error) {
+// web makes the API, with the console behind it, of a hub that serves until ctx ends.
+func (h *Hub) web(ctx context.Context) (http.Handler, error) {
 	return api.New(api.Config{
 		Accounts:  h.access,
 		Tokens:    h.access,
@@ -33,16 +35,22 @@ func (h *Hub) web() (http.Handler, error) {
 		},
 		AuditFile: filepath.Join(h.cfg.Data, audit.FileName),
 		Overdue:   h.told.overdue,
-		Ready:     h.ready,
+		Ready:     func() error { return h.ready(ctx) },
 		Console:   h.cfg.Console,
 		Log:       h.log,
 	})
 }
 
-// ready says why the hub cannot do its work now.
-func (h *Hub) ready() error {
+// ready says why the hub, which serves until ctx ends, cannot do its work now.
+func (h *Hub) ready(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return errors.New("the hub is stopping")
+	}
 	if h.store.Size() == 0 {
 		return errors.New("the store is closed")
+	}
+	if err := h.store.Broken(); err != nil {
+		return fmt.Errorf("the last change could not be stored: %w", err)
 	}
 	return nil
 }

@@ -3,6 +3,8 @@ package commands
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/farshore/farshore/protocol"
@@ -62,6 +64,13 @@ func (b *Book) Open(dev protocol.DeviceID) int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return len(b.open[dev])
+}
+
+// Devices returns those with commands that have not ended.
+func (b *Book) Devices() []protocol.DeviceID {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Sorted(maps.Keys(b.open))
 }
 
 // ReadOutput returns the output of a command as far as it has come. Missing pieces are left out; see

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -135,5 +136,43 @@ func TestSnapshotGolden(t *testing.T) {
 	whole, err = p.Apply(whole, got.States[1].Data)
 	if err != nil || string(whole) != string(second) || got.States[1].Hash != secondHash {
 		t.Fatalf("second state: %x, %v", whole, err)
+	}
+}
+
+func TestStrays(t *testing.T) {
+	s, err := Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	const deviceC protocol.DeviceID = "cccccccccccccccc"
+	strays := func(known ...protocol.DeviceID) []protocol.DeviceID {
+		t.Helper()
+		got, err := s.Strays(func(id protocol.DeviceID) bool { return slices.Contains(known, id) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	if got := strays(); len(got) != 0 {
+		t.Errorf("an empty store has strays: %v", got)
+	}
+	for _, dev := range []protocol.DeviceID{deviceA, deviceB} {
+		for _, n := range []uint64{1, 2, 300, 1<<64 - 1} {
+			if err := s.PutSnapshotSegment(dev, fold.Segment{Number: n}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, dev := range []protocol.DeviceID{deviceB, deviceC} {
+		if err := s.PutAcceptedSet(dev, []byte("sealed")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := strays(); !slices.Equal(got, []protocol.DeviceID{deviceA, deviceB, deviceC}) {
+		t.Errorf("strays %v; want each once", got)
+	}
+	if got := strays(deviceB); !slices.Equal(got, []protocol.DeviceID{deviceA, deviceC}) {
+		t.Errorf("strays beside a known device: %v", got)
 	}
 }
