@@ -118,28 +118,18 @@ func (a admissionDevices) Standing(id protocol.DeviceID) admission.Standing {
 // Alike implements admission.Devices.
 func (a admissionDevices) Alike(serial, machineID string) []admission.Alike {
 	var out []admission.Alike
-	for _, d := range a.fleet.Devices() {
-		like := admission.Alike{
-			ID: d.ID, Name: d.Name, Revoked: d.Revoked != 0,
-			Serial:  serial != "" && strings.EqualFold(d.Facts.Serial, serial),
-			Machine: machineID != "" && strings.EqualFold(d.Facts.MachineID, machineID),
-		}
+	compare := func(like admission.Alike, itsSerial, itsMachineID string) {
+		like.Serial = serial != "" && strings.EqualFold(itsSerial, serial)
+		like.Machine = machineID != "" && strings.EqualFold(itsMachineID, machineID)
 		if like.Serial || like.Machine {
 			out = append(out, like)
 		}
 	}
-	// Of a device that was revoked and then removed, only this is left.
-	revoked := func(f protocol.Facts) bool { return len(a.fleet.RevokedBefore("", f)) > 0 }
-	known := func(same func(admission.Alike) bool) bool {
-		return slices.ContainsFunc(out, func(l admission.Alike) bool { return l.Revoked && same(l) })
+	for _, d := range a.fleet.Devices() {
+		compare(admission.Alike{ID: d.ID, Name: d.Name, Revoked: d.Revoked != 0}, d.Facts.Serial, d.Facts.MachineID)
 	}
-	gone := admission.Alike{
-		Name: "a device that was removed since", Revoked: true,
-		Serial:  revoked(protocol.Facts{Serial: serial}) && !known(func(l admission.Alike) bool { return l.Serial }),
-		Machine: revoked(protocol.Facts{MachineID: machineID}) && !known(func(l admission.Alike) bool { return l.Machine }),
-	}
-	if gone.Serial || gone.Machine {
-		out = append(out, gone)
+	for _, t := range a.fleet.Tombstones() {
+		compare(admission.Alike{ID: t.Device, Name: "a device that was removed since", Revoked: true}, t.Serial, t.MachineID)
 	}
 	return out
 }

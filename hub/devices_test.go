@@ -50,7 +50,7 @@ func TestRevokedHardwareIsRecognised(t *testing.T) {
 		t.Helper()
 		for _, f := range []protocol.Facts{{Serial: "sn-1"}, {MachineID: "AB12"}} {
 			alike := admissionDevices{r}.Alike(f.Serial, f.MachineID)
-			if len(alike) != 1 || !alike[0].Revoked || alike[0].Serial != (f.Serial != "") || alike[0].Machine != (f.MachineID != "") {
+			if len(alike) != 1 || alike[0].ID != id || !alike[0].Revoked || alike[0].Serial != (f.Serial != "") || alike[0].Machine != (f.MachineID != "") {
 				t.Errorf("%s, %+v is like %+v; want one revoked device", when, f, alike)
 			}
 		}

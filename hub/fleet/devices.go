@@ -2,6 +2,8 @@ package fleet
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -236,6 +238,13 @@ func (r *Registry) ban() {
 		add(t.Device, t.Serial, t.MachineID)
 	}
 	r.banned = b
+}
+
+// Tombstones returns what is remembered of revoked devices that were removed, in no order.
+func (r *Registry) Tombstones() []Tombstone {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return slices.Collect(maps.Values(r.now.tombstones))
 }
 
 // RevokedBefore says for people what about a knocking device was revoked: its key, its serial number, its machine id,

@@ -68,7 +68,6 @@ const (
 
 // Alike is a device that claims, or claimed, the same serial number or machine id as one that knocks.
 type Alike struct {
-	// ID of the device. Empty: it was removed.
 	ID      protocol.DeviceID
 	Name    string
 	Revoked bool

@@ -28,10 +28,7 @@ func (d *Desk) look(k *knocker, standing Standing) finding {
 		if a.ID == k.id {
 			continue
 		}
-		of := a.Name
-		if a.ID != "" {
-			of += fmt.Sprintf(" (%s)", a.ID)
-		}
+		of := fmt.Sprintf("%s (%s)", a.Name, a.ID)
 		for what, same := range map[string]bool{"serial number": a.Serial, "machine id": a.Machine} {
 			switch {
 			case same && a.Revoked:
