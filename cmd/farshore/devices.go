@@ -139,7 +139,7 @@ func detailTable(d resource.DeviceDetail) *table {
 	t.add("mode", d.Mode.String())
 	t.add("agent", dash(d.Version))
 	if d.ClockOffsetMS != 0 {
-		t.add("clock", (time.Duration(d.ClockOffsetMS)*time.Millisecond).String()+" ahead of the hub's at its last hello")
+		t.add("clock", clockOffset(time.Duration(d.ClockOffsetMS)*time.Millisecond))
 	}
 	t.add("identity", map[bool]string{true: "confirmed", false: "not confirmed"}[d.Confirmed])
 	if d.Containers != nil {
