@@ -64,6 +64,6 @@ func (d *disk) lost(cause error) string {
 	if d.aside == "" {
 		return "The agent's database was missing. The device goes on as itself; it does not know any more which commands ran."
 	}
-	return fmt.Sprintf("The agent's database was damaged and was set aside as %s. The device goes on as itself; it does not know any more which commands ran, and results that had not been reported are lost: %v",
+	return fmt.Sprintf("The agent's database was damaged and was set aside as %s. The device goes on as itself; it does not know any more which commands ran, and what had not been reported is lost: %v",
 		d.aside, cause)
 }

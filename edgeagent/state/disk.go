@@ -103,20 +103,22 @@ func (d *disk) open(into *data) (device string, err error) {
 // that could be read, or nil.
 func (s *Store) begin(device string, lost error) error {
 	d := s.disk
-	copied, ok, err := readStanding(d.dir)
+	last, ok, err := readStanding(d.dir)
 	if err != nil {
 		return err
 	}
 	first := device == ""
 	if ok && !first {
-		d.kept, s.data.taken = copied, max(s.data.taken, copied.Taken)
+		d.kept, s.data.taken = last.Standing, max(s.data.taken, last.Standing.Taken)
 	}
 	if first && (ok || lost != nil) {
 		s.lost = d.lost(lost)
 	}
+	var lostCommands []protocol.CommandID
 	if first && ok {
-		device, d.kept = copied.Device, copied
-		s.data.takeOver(copied)
+		device, d.kept = last.Standing.Device, last.Standing
+		s.data.takeOver(last.Standing)
+		lostCommands = last.Open
 	}
 	if s.id.Key, err = loadKey(d.dir, device); err != nil {
 		return err
@@ -125,7 +127,7 @@ func (s *Store) begin(device string, lost error) error {
 	if s.blobs, err = openBlobs(filepath.Join(d.dir, blobsName)); err != nil {
 		return err
 	}
-	if err := s.boot(first); err != nil {
+	if err := s.boot(first, lostCommands); err != nil {
 		return err
 	}
 	d.makeReserve()
@@ -133,8 +135,9 @@ func (s *Store) begin(device string, lost error) error {
 }
 
 // boot runs the transaction of opening. With a full disk it stands in the mirror until it can be written: a device
-// that nobody can reach is worse than a boot that is counted late. first is whether the database is empty.
-func (s *Store) boot(first bool) error {
+// that nobody can reach is worse than a boot that is counted late. first is whether the database is empty, open what was
+// open in the one that was lost.
+func (s *Store) boot(first bool, open []protocol.CommandID) error {
 	t := &txn{s: s, d: s.data}
 	if first {
 		t.put(keyDevice, string(s.id.ID))
@@ -147,6 +150,7 @@ func (s *Store) boot(first bool) error {
 	if _, err := rand.Read(s.id.Boot.ID[:]); err != nil {
 		return fmt.Errorf("draw boot id: %w", err)
 	}
+	t.interruptLost(open)
 	t.interruptStarted()
 	if s.lost != "" {
 		t.putEvent("state-damaged", s.lost)

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/farshore/farshore/protocol"
 )
@@ -33,6 +34,14 @@ type standing struct {
 	Counters counters `cbor:"7,keyasint"`
 }
 
+// copied is the content of the file.
+type copied struct {
+	Standing standing `cbor:"1,keyasint"`
+	// Open are the commands whose results the hub had not acknowledged when the standing changed last; it may have some
+	// of them by now.
+	Open []protocol.CommandID `cbor:"2,keyasint,omitempty"`
+}
+
 // sealed is the file: the content with its hash, which tells a file that was spoilt.
 type sealed struct {
 	_       struct{} `cbor:",toarray"`
@@ -42,32 +51,40 @@ type sealed struct {
 }
 
 // readStanding reads the file; false when there is none or it was spoilt.
-func readStanding(dir string) (st standing, ok bool, err error) {
+func readStanding(dir string) (c copied, ok bool, err error) {
 	raw, err := os.ReadFile(filepath.Join(dir, standingName))
 	var s sealed
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return st, false, nil
+		return c, false, nil
 	case errors.Is(err, fs.ErrPermission):
-		return st, false, fmt.Errorf("read %q: no permission: run as the folder's owner: %w", filepath.Join(dir, standingName), err)
+		return c, false, fmt.Errorf("read %q: no permission: run as the folder's owner: %w", filepath.Join(dir, standingName), err)
 	case err != nil, protocol.Unmarshal(raw, &s) != nil, protocol.HashOf(s.Body) != s.Sum:
-		return st, false, nil // the database has all of it; it is written anew
+		return c, false, nil // the database has all of it; it is written anew
 	case s.Version > standingVersion:
-		return st, false, fmt.Errorf("%w: %s of version %d, this build knows %d: start the newer farshore-agent again", ErrNewer, standingName, s.Version, standingVersion)
+		return c, false, fmt.Errorf("%w: %s of version %d, this build knows %d: start the newer farshore-agent again", ErrNewer, standingName, s.Version, standingVersion)
 	}
-	if err := protocol.Unmarshal(s.Body, &st); err != nil {
-		return standing{}, false, nil
+	if err := protocol.Unmarshal(s.Body, &c); err != nil {
+		return copied{}, false, nil
 	}
-	return st, true, nil
+	return c, true, nil
 }
 
-// keepStanding writes the file when what it has to say has changed.
-func (d *disk) keepStanding(next standing) error {
+// keepStanding writes the file when the device's standing has changed. A command that is open is so by an order, which
+// changes it.
+func (d *disk) keepStanding(next standing, commands map[protocol.CommandID]command) error {
 	next.Counters = ahead(d.kept.Counters, next.Counters)
 	if next == d.kept {
 		return nil
 	}
-	body, err := protocol.Marshal(next)
+	c := copied{Standing: next}
+	for id, known := range commands {
+		if known.Stage != stageAcked {
+			c.Open = append(c.Open, id)
+		}
+	}
+	slices.Sort(c.Open)
+	body, err := protocol.Marshal(c)
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", standingName, err)
 	}
@@ -118,4 +135,15 @@ func (t *txn) putStanding() {
 	t.put(keyMark, t.d.mark)
 	t.put(keyFloor, t.d.floor)
 	t.put(keyCounters, t.d.counters)
+}
+
+// interruptLost gives a result to the commands that were open when the database was lost.
+func (t *txn) interruptLost(open []protocol.CommandID) {
+	for _, id := range open {
+		t.setCommand(command{Command: protocol.Command{ID: id}, Stage: stageAccepted})
+		t.finish(id, protocol.CommandResult{
+			ID: id, State: protocol.CommandInterrupted,
+			Text: "the device lost its journal: the command may or may not have had its effect",
+		})
+	}
 }
