@@ -129,7 +129,7 @@ simulate wells 3 --group wells # these wait to be approved
 if engine_reachable; then
 	start agent bin/farshore-agent run --data "$data/agent" --edge-key-file "$data/keys/field" --mode standard
 	others+=("$started")
-	agent_line="$engine; waits in the waiting room to be approved"
+	agent_line="$engine; waits in the waiting room until you approve it, once"
 else
 	agent_line="none, $engine (set DOCKER_HOST to use another engine)"
 fi
@@ -143,7 +143,7 @@ cat <<TEXT
   fingerprint   $fingerprint
   edge key      $key
   this machine  $agent_line
-  simulated     20 devices: 17 approved at bremen, gdansk and aurora, 3 from wells in the waiting room
+  simulated     20 devices: 17 at bremen, gdansk and aurora come in by rule, 3 at wells when you approve them
 
   The CLI is signed in:
     export XDG_CONFIG_HOME=$XDG_CONFIG_HOME
@@ -162,7 +162,7 @@ while kill -0 "$hub" 2>/dev/null; do
 		if kill -0 "$pid" 2>/dev/null; then
 			alive+=("$pid")
 		else
-			echo "A simulated site or the agent has ended; its log in $data/logs says why." >&2
+			echo "A simulated site or the agent has ended; see its log in $data/logs. The rest runs on." >&2
 		fi
 	done
 	others=(${alive[@]+"${alive[@]}"})
