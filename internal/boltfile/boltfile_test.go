@@ -132,7 +132,7 @@ func TestDamageNeverEndsTheProcess(t *testing.T) {
 		wantRefused[put("zeros", make([]byte, len(whole)))] = true
 		wantRefused[put("rubbish", bytes.Repeat([]byte("rubbish "), len(whole)/8))] = true
 		r := rand.New(rand.NewPCG(3, 4))
-		for i := range 150 { // any of it may be in a page nobody uses, or in a value
+		for i := range 60 { // any of it may be in a page nobody uses, or in a value
 			spoilt := bytes.Clone(whole)
 			page := spoilt[4096*r.IntN(used/4096):][:4096]
 			switch i % 3 {
