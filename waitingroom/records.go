@@ -10,7 +10,7 @@ import (
 // DefaultMaxWaiting is how many devices may wait for one enrolment key.
 const DefaultMaxWaiting = 100
 
-// EnrolmentKey is the hub-side record behind edge keys. It is stored as it is.
+// EnrolmentKey is the hub-side record behind edge keys. It is stored as it is, but for Unusable.
 type EnrolmentKey struct {
 	ID string `cbor:"1,keyasint" json:"id"`
 	// Name for people.
@@ -35,6 +35,9 @@ type EnrolmentKey struct {
 	// Created in Unix seconds, by whom.
 	Created   int64  `cbor:"13,keyasint,omitempty" json:"created"`
 	CreatedBy string `cbor:"14,keyasint,omitempty" json:"created_by,omitempty"`
+	// Unusable says why no device can join by it any more since the hub cannot read its secret, and what to do. Empty:
+	// it can be read.
+	Unusable string `cbor:"-" json:"unusable,omitempty"`
 }
 
 // Refusal says why no new device can join by the key at the time now, nil when one can. The error is a *protocol.Error

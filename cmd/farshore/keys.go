@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,13 +22,7 @@ func (a *app) keysCommand() *cobra.Command {
 			if err := a.get(cmd.Context(), "/keys", nil, &all); err != nil {
 				return err
 			}
-			return a.print(all.Items, func() *table {
-				t := &table{head: []string{"ID", "NAME", "USED", "EXPIRES", "APPROVAL", "GROUP", "LABELS"}}
-				for _, k := range all.Items {
-					t.add(k.ID, k.Name, used(k), expiry(k.Expires), approval(k), dash(k.Group), pairs(k.Labels))
-				}
-				return t
-			})
+			return a.print(all.Items, func() *table { return keyTable(all.Items) })
 		},
 	}
 	rm := &cobra.Command{
@@ -36,6 +31,23 @@ func (a *app) keysCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error { return a.eachDelete(cmd, "/keys/", args) },
 	}
 	return parent("keys", "enrolment keys, by which devices join", a.createKeyCommand(), ls, a.inspectKeyCommand(), rm)
+}
+
+// keyTable has a last column only where a key cannot be used.
+func keyTable(all []resource.Key) *table {
+	t := &table{head: []string{"ID", "NAME", "USED", "EXPIRES", "APPROVAL", "GROUP", "LABELS"}}
+	broken := slices.ContainsFunc(all, func(k resource.Key) bool { return k.Unusable != "" })
+	if broken {
+		t.head = append(t.head, "UNUSABLE")
+	}
+	for _, k := range all {
+		row := []string{k.ID, k.Name, used(k), expiry(k.Expires), approval(k), dash(k.Group), pairs(k.Labels)}
+		if broken {
+			row = append(row, dash(k.Unusable))
+		}
+		t.add(row...)
+	}
+	return t
 }
 
 func used(k resource.Key) string {
@@ -188,6 +200,9 @@ knows of an enrolment key, given by id or name.`,
 				t.add("labels", pairs(k.Labels))
 				t.add("for the device", dash(k.DeviceName))
 				t.add("made", ago(k.Created)+" by "+dash(k.CreatedBy))
+				if k.Unusable != "" {
+					t.add("unusable", k.Unusable)
+				}
 				return t
 			})
 		},

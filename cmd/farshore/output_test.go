@@ -12,6 +12,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"github.com/farshore/farshore/hub/api/resource"
 	"github.com/farshore/farshore/protocol"
 )
 
@@ -105,5 +106,23 @@ func TestDurations(t *testing.T) {
 		if got, err := duration(text); err == nil {
 			t.Errorf("%q is taken for %s", text, got)
 		}
+	}
+}
+
+func TestUnusableKeysStandOut(t *testing.T) {
+	show := func(keys ...resource.Key) string {
+		t.Helper()
+		var out bytes.Buffer
+		if err := keyTable(keys).write(&out); err != nil {
+			t.Fatal(err)
+		}
+		return out.String()
+	}
+	good, bad := resource.Key{Name: "good"}, resource.Key{Name: "bad", Unusable: "secrets.key was lost"}
+	if s := show(good); strings.Contains(s, "UNUSABLE") {
+		t.Errorf("all can be used:\n%s", s)
+	}
+	if s := show(good, bad); !strings.Contains(s, "UNUSABLE") || strings.Count(s, bad.Unusable) != 1 {
+		t.Errorf("one cannot be used:\n%s", s)
 	}
 }

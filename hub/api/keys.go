@@ -108,6 +108,7 @@ func key(k waitingroom.EnrolmentKey) resource.Key {
 	out := resource.Key{
 		ID: k.ID, Name: k.Name, Uses: k.Uses, Used: k.Used, Expires: at(k.Expires), Group: k.Group, Labels: k.Labels,
 		MaxWaiting: k.MaxWaiting, SingleDevice: k.SingleDevice, DeviceName: k.DeviceName, Created: at(k.Created), CreatedBy: k.CreatedBy,
+		Unusable: k.Unusable,
 	}
 	if k.AutoApprove != nil {
 		rule := resource.Rule(*k.AutoApprove)

@@ -206,6 +206,7 @@ func New(cfg Config) (*Desk, error) {
 		waiting: make(map[string]int),
 	}
 	for i := range keys {
+		d.probe(&keys[i])
 		d.keys[keys[i].ID] = &keys[i]
 	}
 	for _, w := range waiting {

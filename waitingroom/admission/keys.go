@@ -93,6 +93,14 @@ func (d *Desk) CreateKey(spec KeySpec) (waitingroom.EnrolmentKey, string, error)
 	return key, text, nil
 }
 
+// probe notes of a key that was stored whether its secret can be read.
+func (d *Desk) probe(key *waitingroom.EnrolmentKey) {
+	if _, err := d.cfg.Vault.Open(sealPurpose(key.ID), key.SecretSealed); err != nil {
+		key.Unusable = "its secret cannot be read, since the hub's secrets.key was lost or replaced: put that file back from a backup and start the hub again, or make a new key and remove this one"
+		d.cfg.Log.Error("enrolment key cannot be used", "key", key.ID, "name", key.Name, "error", err)
+	}
+}
+
 func sealPurpose(id string) string { return "enrolment key " + id }
 
 // Keys returns all enrolment keys by name.

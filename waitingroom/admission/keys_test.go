@@ -2,9 +2,11 @@ package admission_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/farshore/farshore/hub/vault"
 	"github.com/farshore/farshore/protocol"
 	"github.com/farshore/farshore/waitingroom"
 	"github.com/farshore/farshore/waitingroom/admission"
@@ -105,4 +107,42 @@ func TestBadKeySpecs(t *testing.T) {
 			t.Errorf("%+v: %v", s, err)
 		}
 	}
+}
+
+// Without the key of its secrets a hub cannot check an edge key. Whoever runs it sees which, and a device hears that it
+// needs another one, not that the hub has a fault.
+func TestKeysOfALostSecretsKeyAreSaidToBeUnusable(t *testing.T) {
+	f := newFixture(t)
+	k := f.key(admission.KeySpec{Name: "before"})
+	waiting := newDevice(t)
+	f.want(f.knock(waiting, k), protocol.KnockWaiting, 0)
+
+	was := f.cfg.Vault
+	other, err := vault.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.cfg.Vault = other
+	f.restart()
+	fresh := f.key(admission.KeySpec{Name: "since", AutoApprove: &waitingroom.Rule{}})
+	if keys := f.Keys(); !strings.Contains(keys[0].Unusable, "secrets.key") || !strings.Contains(keys[0].Unusable, "make a new key") || keys[1].Unusable != "" {
+		t.Errorf("the keys are said to be unusable for %q and %q; want the first, with the remedy", keys[0].Unusable, keys[1].Unusable)
+	}
+	a := f.knock(newDevice(t), k)
+	f.want(a, protocol.KnockRefused, protocol.CodeKeyUnknown)
+	if !strings.Contains(a.Text, "secrets.key") || !strings.Contains(a.Text, "new edge key") {
+		t.Errorf("the device is told %q", a.Text)
+	}
+	f.want(f.knock(newDevice(t), fresh), protocol.KnockApproved, 0)
+	if _, err := f.Approve(t.Context(), admission.Approval{ID: waiting.id(), By: "ola"}); err != nil {
+		t.Fatal(err)
+	}
+	f.want(f.knock(waiting, k), protocol.KnockApproved, 0) // it is in, by whatever key
+
+	f.cfg.Vault = was
+	f.restart()
+	if keys := f.Keys(); keys[0].Unusable != "" || keys[1].Unusable == "" {
+		t.Errorf("with the file back the keys are said to be unusable for %q and %q", keys[0].Unusable, keys[1].Unusable)
+	}
+	f.want(f.knock(newDevice(t), k), protocol.KnockWaiting, 0)
 }

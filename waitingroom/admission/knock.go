@@ -178,7 +178,10 @@ func (d *Desk) proven(k *knocker) (*waitingroom.EnrolmentKey, error) {
 	if key != nil {
 		secret, err := d.cfg.Vault.Open(sealPurpose(key.ID), key.SecretSealed)
 		if err != nil {
-			return nil, fmt.Errorf("open enrolment key %s: %w", key.ID, err)
+			return nil, &protocol.Error{
+				Code: protocol.CodeKeyUnknown,
+				Text: "the hub cannot check this edge key any more, because its own secrets.key was lost or replaced: ask for a new edge key",
+			}
 		}
 		if waitingroom.VerifyProof(k.Proof, secret, k.req.Exporter, k.pub) {
 			return key, nil

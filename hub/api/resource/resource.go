@@ -104,6 +104,7 @@ type Key struct {
 	DeviceName   string            `json:"device_name,omitempty"`
 	Created      time.Time         `json:"created"`
 	CreatedBy    string            `json:"created_by,omitempty"`
+	Unusable     string            `json:"unusable,omitempty" doc:"Why no device can join by it although it has uses left and has not expired; absent: it can be used"`
 	// EdgeKey and RunCommand are given once, when the key is made.
 	EdgeKey    string `json:"edge_key,omitempty" doc:"What the device is given; shown once, when the key is made"`
 	RunCommand string `json:"run_command,omitempty" doc:"Starts the agent on a device; with the edge key"`
