@@ -55,47 +55,52 @@ func invalid(field, format string, args ...any) error {
 	return &fieldError{field, fmt.Errorf("%w: %s", errInvalid, fmt.Sprintf(format, args...))}
 }
 
-// table maps errors to answers; the first that fits counts. Code is a stable word.
-var table = [...]struct {
+// row of the table is what is answered to an error. Code is a stable word.
+type row struct {
 	is     error
 	status int
 	code   string
-}{
-	{access.ErrUnauthenticated, http.StatusUnauthorized, "not-signed-in"},
-	{access.ErrForbidden, http.StatusForbidden, "not-allowed"},
-	{errForeign, http.StatusForbidden, "foreign-request"},
-	{access.ErrNotFound, http.StatusNotFound, "not-found"},
-	{fleet.ErrNotFound, http.StatusNotFound, "not-found"},
-	{stacks.ErrNotFound, http.StatusNotFound, "not-found"},
-	{commands.ErrNotFound, http.StatusNotFound, "not-found"},
-	{admission.ErrNotWaiting, http.StatusNotFound, "not-found"},
-	{admission.ErrKeyUnknown, http.StatusNotFound, "not-found"},
-	{fold.ErrNone, http.StatusNotFound, "not-found"},
-	{errNotFound, http.StatusNotFound, "not-found"},
-	{fleet.ErrAmbiguous, http.StatusConflict, "ambiguous"},
-	{access.ErrExists, http.StatusConflict, "exists"},
-	{fleet.ErrExists, http.StatusConflict, "exists"},
-	{fleet.ErrInUse, http.StatusConflict, "in-use"},
-	{fleet.ErrRevoked, http.StatusConflict, "revoked"},
-	{planner.ErrRemoving, http.StatusConflict, "removing"},
-	{commands.ErrEnded, http.StatusConflict, "ended"},
-	{commands.ErrTooMany, http.StatusConflict, "too-many"},
-	{admission.ErrNoUses, http.StatusConflict, "key-used-up"},
-	{admission.ErrWrongCode, http.StatusConflict, "wrong-code"},
-	{protocol.ErrTooLarge, http.StatusRequestEntityTooLarge, "too-large"},
-	{access.ErrInvalid, http.StatusUnprocessableEntity, "invalid"},
-	{fleet.ErrInvalid, http.StatusUnprocessableEntity, "invalid"},
-	{stacks.ErrInvalid, http.StatusUnprocessableEntity, "invalid"},
-	{commands.ErrInvalid, http.StatusUnprocessableEntity, "invalid"},
-	{admission.ErrBadSpec, http.StatusUnprocessableEntity, "invalid"},
-	{waitingroom.ErrRule, http.StatusUnprocessableEntity, "invalid"},
-	{waitingroom.ErrPairingCode, http.StatusUnprocessableEntity, "invalid"},
-	{waitingroom.ErrInvalidEdgeKey, http.StatusConflict, "hub-address"},
-	{errInvalid, http.StatusUnprocessableEntity, "invalid"},
-	{syscall.ENOSPC, http.StatusInsufficientStorage, "disk-full"},
-	{syscall.EDQUOT, http.StatusInsufficientStorage, "disk-full"},
-	{errBusy, http.StatusServiceUnavailable, "busy"},
-	{context.Canceled, http.StatusServiceUnavailable, "stopping"},
+}
+
+// table maps errors to answers; the first that fits counts.
+func table() []row {
+	return []row{
+		{access.ErrUnauthenticated, http.StatusUnauthorized, "not-signed-in"},
+		{access.ErrForbidden, http.StatusForbidden, "not-allowed"},
+		{errForeign, http.StatusForbidden, "foreign-request"},
+		{access.ErrNotFound, http.StatusNotFound, "not-found"},
+		{fleet.ErrNotFound, http.StatusNotFound, "not-found"},
+		{stacks.ErrNotFound, http.StatusNotFound, "not-found"},
+		{commands.ErrNotFound, http.StatusNotFound, "not-found"},
+		{admission.ErrNotWaiting, http.StatusNotFound, "not-found"},
+		{admission.ErrKeyUnknown, http.StatusNotFound, "not-found"},
+		{fold.ErrNone, http.StatusNotFound, "not-found"},
+		{errNotFound, http.StatusNotFound, "not-found"},
+		{fleet.ErrAmbiguous, http.StatusConflict, "ambiguous"},
+		{access.ErrExists, http.StatusConflict, "exists"},
+		{fleet.ErrExists, http.StatusConflict, "exists"},
+		{fleet.ErrInUse, http.StatusConflict, "in-use"},
+		{fleet.ErrRevoked, http.StatusConflict, "revoked"},
+		{planner.ErrRemoving, http.StatusConflict, "removing"},
+		{commands.ErrEnded, http.StatusConflict, "ended"},
+		{commands.ErrTooMany, http.StatusConflict, "too-many"},
+		{admission.ErrNoUses, http.StatusConflict, "key-used-up"},
+		{admission.ErrWrongCode, http.StatusConflict, "wrong-code"},
+		{protocol.ErrTooLarge, http.StatusRequestEntityTooLarge, "too-large"},
+		{access.ErrInvalid, http.StatusUnprocessableEntity, "invalid"},
+		{fleet.ErrInvalid, http.StatusUnprocessableEntity, "invalid"},
+		{stacks.ErrInvalid, http.StatusUnprocessableEntity, "invalid"},
+		{commands.ErrInvalid, http.StatusUnprocessableEntity, "invalid"},
+		{admission.ErrBadSpec, http.StatusUnprocessableEntity, "invalid"},
+		{waitingroom.ErrRule, http.StatusUnprocessableEntity, "invalid"},
+		{waitingroom.ErrPairingCode, http.StatusUnprocessableEntity, "invalid"},
+		{waitingroom.ErrInvalidEdgeKey, http.StatusConflict, "hub-address"},
+		{errInvalid, http.StatusUnprocessableEntity, "invalid"},
+		{syscall.ENOSPC, http.StatusInsufficientStorage, "disk-full"},
+		{syscall.EDQUOT, http.StatusInsufficientStorage, "disk-full"},
+		{errBusy, http.StatusServiceUnavailable, "busy"},
+		{context.Canceled, http.StatusServiceUnavailable, "stopping"},
+	}
 }
 
 // look finds the answer to an error; ok is false for one that is the hub's own fault.
@@ -109,9 +114,9 @@ func look(err error) (status int, code string, ok bool) {
 	if errors.As(err, &refused) {
 		return http.StatusConflict, "revoked", true
 	}
-	for _, row := range table {
-		if errors.Is(err, row.is) {
-			return row.status, row.code, true
+	for _, r := range table() {
+		if errors.Is(err, r.is) {
+			return r.status, r.code, true
 		}
 	}
 	return http.StatusInternalServerError, "fault", false
