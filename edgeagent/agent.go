@@ -217,6 +217,7 @@ func (a *Agent) assemble() error {
 		Log:        a.log,
 		OnCommands: func() { a.commands.Wake() },
 		OnDesired:  func() { a.reconciler.Wake() },
+		OnSettings: func(protocol.Settings) { a.capture.IntervalChanged() },
 		Rand:       cfg.Rand,
 	})
 	a.state.SetClock(func() time.Time {

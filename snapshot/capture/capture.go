@@ -93,6 +93,7 @@ type Capturer struct {
 	latest   Capture
 	complete snapshot.Observation // of the last complete capture
 	ended    time.Time            // when the last attempt ended that led to a snapshot
+	next     time.Duration        // after which time another one was to follow it
 	failures int                  // in a row
 	lastErr  string
 }
@@ -116,7 +117,7 @@ func (c *Capturer) Latest() Capture {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	out := c.latest
-	if out.OK && time.Since(c.ended) > c.interval()+attemptTimeout+overdueGrace {
+	if out.OK && time.Since(c.ended) > c.next+attemptTimeout+overdueGrace {
 		out.OverdueSince = out.At
 		out.Reason = "the engine and the host could not be read since: is the device suspended or its disk not answering?"
 		if c.lastErr != "" {
@@ -142,6 +143,10 @@ func (c *Capturer) Now(ctx context.Context) error {
 		return fmt.Errorf("capture a snapshot: %w", ctx.Err())
 	}
 }
+
+// IntervalChanged says that Config.Interval gives something else now. The next capture is made at once, and those after
+// it by the new interval. It never blocks.
+func (c *Capturer) IntervalChanged() { c.poke() }
 
 // poke asks for a capture soon. It never blocks.
 func (c *Capturer) poke() {
@@ -210,7 +215,7 @@ func (c *Capturer) fold(obs snapshot.Observation, err error, host protocol.Host)
 	canonical, hash := snapshot.Canonical(protocol.Snapshot{
 		Host: host, Engine: obs.Engine, Images: obs.Images, Containers: obs.Containers, Volumes: obs.Volumes, Networks: obs.Networks,
 	})
-	c.ended = now
+	c.ended, c.next = now, c.interval()
 	if c.latest.OK && c.latest.Hash == hash {
 		c.latest.At = now
 		return false

@@ -262,3 +262,33 @@ func TestHostFacts(t *testing.T) {
 		t.Error("the time of boot moved")
 	}
 }
+
+func TestIntervalThatGetsShorter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := fakeengine.New(fakeengine.Config{})
+		defer e.Close()
+		var interval atomic.Int64
+		interval.Store(int64(5 * time.Minute))
+		c := capture.New(capture.Config{
+			Engine: e, Interval: func() time.Duration { return time.Duration(interval.Load()) },
+			Host: func() protocol.Host { return protocol.Host{} },
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go func() { _ = c.Run(ctx) }()
+		time.Sleep(2 * time.Minute)
+		interval.Store(int64(10 * time.Second))
+		c.IntervalChanged()
+		for range 300 {
+			if l := c.Latest(); !l.OverdueSince.IsZero() {
+				t.Fatalf("overdue since %s, though nothing is amiss", l.OverdueSince)
+			}
+			time.Sleep(time.Second)
+			if l := c.Latest(); time.Since(l.At) > 12*time.Second {
+				t.Fatalf("last captured %s ago with an interval of 10 s", time.Since(l.At))
+			}
+		}
+		cancel()
+		synctest.Wait()
+	})
+}
