@@ -121,6 +121,11 @@ func (s *settings) key() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("read edge key: %w", err)
 	}
+	for field := range strings.FieldsSeq(string(raw)) {
+		if strings.HasPrefix(field, "fsk1_") { // the file may be all that `farshore keys create` printed
+			return field, nil
+		}
+	}
 	return strings.TrimSpace(string(raw)), nil
 }
 

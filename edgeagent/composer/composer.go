@@ -125,7 +125,7 @@ func (r *Runner) run(ctx context.Context, path string, p process) (ipc.Event, er
 	}
 	if err := cmd.Start(); err != nil {
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.ENOEXEC) {
-			return absent(err), nil
+			return absent(fmt.Errorf("the composer %q cannot be run: install it for this machine: %w", path, err)), nil
 		}
 		return ipc.Event{}, fmt.Errorf("run composer %q: %w", path, err)
 	}

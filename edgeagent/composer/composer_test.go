@@ -64,7 +64,11 @@ exit 1
 }
 
 func TestComposerThatIsNotThere(t *testing.T) {
-	for _, path := range []string{"", "/nowhere/farshore-composer", "/etc/hostname"} {
+	notAProgram := filepath.Join(t.TempDir(), "farshore-composer")
+	if err := os.WriteFile(notAProgram, []byte("text"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"", "/nowhere/farshore-composer", notAProgram} {
 		t.Setenv("PATH", t.TempDir())
 		final, err := runner(path).Run(t.Context(), ipc.Request{}, nil)
 		if err != nil || final.Kind != ipc.KindFailed || final.Code != stacks.CodeComposerAbsent || !strings.Contains(final.Detail, "install it") {
