@@ -271,7 +271,7 @@ func (a *app) statusCommand() *cobra.Command {
 				return err
 			}
 			return a.print(all.Items, func() *table {
-				t := &table{head: []string{"DEVICE", "ID", "STATE", "VERSION", "RUNNING", "SINCE", "REASON"}}
+				t := &table{head: []string{"DEVICE", "ID", "STATE", "VERSION", "RUNS VERSION", "SINCE", "REASON"}}
 				for _, s := range all.Items {
 					t.add(dash(s.DeviceName), string(s.Device), s.State, fmt.Sprint(s.Version), fmt.Sprint(s.Running), ago(s.At), dash(strings.TrimSpace(s.Code+" "+s.Detail)))
 				}
