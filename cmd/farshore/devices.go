@@ -172,9 +172,18 @@ func detailTable(d resource.DeviceDetail) *table {
 	}
 	t.add("open commands", strconv.Itoa(d.OpenCommands))
 	for _, s := range d.StackStates {
-		t.add("stack "+s.Stack, strings.TrimSpace(fmt.Sprintf("%s, version %d %s %s", s.State, s.Version, s.Code, s.Detail)))
+		t.add("stack "+s.Stack, stackOnDevice(s))
 	}
 	return t
+}
+
+// stackOnDevice says how a stack is on a device, which shall have no version of it any more while it is removed there.
+func stackOnDevice(s resource.DeviceStack) string {
+	text := s.State
+	if s.Version != 0 {
+		text += fmt.Sprintf(", version %d", s.Version)
+	}
+	return strings.TrimSpace(text + " " + s.Code + " " + s.Detail)
 }
 
 func (a *app) setDeviceCommand() *cobra.Command {
@@ -317,8 +326,8 @@ func (a *app) setDevices(cmd *cobra.Command, refs []string, selector string, p r
 func (a *app) removeDeviceCommand() *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{
-		Use: "rm DEVICE… --yes", Short: "shut devices out and forget them", Args: cobra.MinimumNArgs(1), ValidArgsFunction: a.completeDevices,
-		Long: `Shuts devices out and forgets them, with their snapshots and commands. What runs on them goes on running. A device that knocks
+		Use: "rm DEVICE… --yes", Short: "revoke devices and forget them", Args: cobra.MinimumNArgs(1), ValidArgsFunction: a.completeDevices,
+		Long: `Revokes devices and forgets them, with their snapshots and commands. What runs on them goes on running. A device that knocks
 again does not come in by rule: somebody has to approve it.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.endDevices(cmd, args, ending{yes: yes, question: "Forget " + strings.Join(args, ", ") + "?", verb: "removed", forget: true})

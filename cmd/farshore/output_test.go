@@ -126,3 +126,14 @@ func TestUnusableKeysStandOut(t *testing.T) {
 		t.Errorf("one cannot be used:\n%s", s)
 	}
 }
+
+func TestAStackThatIsRemovedHasNoVersion(t *testing.T) {
+	for want, s := range map[string]resource.DeviceStack{
+		"removing awaiting-contact the device has not said yet": {State: "removing", Code: "awaiting-contact", Detail: "the device has not said yet"},
+		"running, version 3": {State: "running", Version: 3},
+	} {
+		if got := stackOnDevice(s); got != want {
+			t.Errorf("devices show says %q, want %q", got, want)
+		}
+	}
+}
