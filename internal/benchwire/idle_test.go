@@ -24,7 +24,7 @@ func idleRows(t *testing.T, r *report) {
 	async := s.device(t, deviceSpec{seed: 1, carrier: protocol.CarrierMQTT, containers: 5, settings: protocol.Settings{Ping: 1, Snapshot: 5, Command: 1}})
 	satellite := s.device(t, deviceSpec{seed: 2, carrier: protocol.CarrierMQTT, containers: 5, profile: fleet.ProfileSatellite, settings: protocol.Settings{Ping: 1, Snapshot: 3}})
 	slow := s.device(t, deviceSpec{seed: 3, carrier: protocol.CarrierMQTT, containers: 5})
-	silent := s.device(t, deviceSpec{seed: 4, carrier: protocol.CarrierMQTT, containers: 5, settings: protocol.Settings{Ping: protocol.FrequencyOff, Snapshot: 1, Command: 1}})
+	silent := s.device(t, deviceSpec{seed: 4, carrier: protocol.CarrierMQTT, containers: 5, settings: protocol.Settings{Ping: protocol.FrequencyOff, Snapshot: 2, Command: 1}})
 	https := s.device(t, deviceSpec{seed: 5, carrier: protocol.CarrierHTTPS, containers: 5, settings: protocol.Settings{Ping: 1, Snapshot: 5, Command: 1}})
 	for _, d := range []*device{async, satellite, slow, silent, https} {
 		d.settled(t, 5)
@@ -75,9 +75,12 @@ func idleRows(t *testing.T, r *report) {
 		how: "first session of a new run of the agent, nothing to report",
 	})
 	quiet := all.on(flows[silent])
+	if len(quiet) > 0 {
+		t.Logf("what passed though nothing changed (a capture that is overdue on a busy machine is told of):\n%s", quiet)
+	}
 	r.add(t, row{
 		what: "nothing changed", where: "both", target: "0 B", got: fmt.Sprintf("%d B", quiet.bytes()), verdict: atMost(quiet.bytes(), 0),
-		how: fmt.Sprintf("%d snapshot ticks and as many command ticks of a device whose ping is off", idlePings),
+		how: fmt.Sprintf("%d snapshot ticks and twice as many command ticks of a device whose ping is off", idlePings/2),
 	})
 	posts := all.on(flows[https])
 	r.add(t, row{
