@@ -41,7 +41,7 @@ func commands() map[enginetest.Behaviour]string {
 		enginetest.Runs: run, enginetest.Healthy: run, enginetest.Unhealthy: run,
 		enginetest.Exits:    "exit 3",
 		enginetest.Crashes:  "sleep 0.1; exit 1",
-		enginetest.Chatters: "i=0; while [ $i -lt 100 ]; do i=$((i+1)); echo line $i; i=$((i+1)); sleep 0.01; echo line $i >&2; sleep 0.01; done; " + run,
+		enginetest.Chatters: "i=0; while [ $i -lt 10 ]; do i=$((i+1)); echo line $i >&2; done; sleep 1; while [ $i -lt 100 ]; do i=$((i+1)); echo line $i; done; " + run,
 	}
 }
 

@@ -40,7 +40,7 @@ const (
 	Crashes   Behaviour = "crashes"   // again and again, restarted by the engine
 	Healthy   Behaviour = "healthy"   // runs, with a health check that succeeds
 	Unhealthy Behaviour = "unhealthy" // runs, with a health check that fails
-	Chatters  Behaviour = "chatters"  // writes "line 1" to "line 100", in turn to both outputs, and runs on
+	Chatters  Behaviour = "chatters"  // writes "line 1" to "line 10" to stderr, a second later "line 11" to "line 100" to stdout (an engine reads the two by themselves), and runs on
 )
 
 // Spec is a container to be made for the suite. It is not started.
