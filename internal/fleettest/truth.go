@@ -98,6 +98,7 @@ func (f *Fleet) Settle(limit time.Duration) {
 	f.t.Helper()
 	var left string
 	deadline := time.Now().Add(limit)
+	time.Sleep(time.Millisecond) // in a bubble: until everybody has done what the last change made them do
 	for {
 		if left = f.Unsettled(); left == "" {
 			return
