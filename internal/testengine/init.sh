@@ -138,10 +138,15 @@ end() {
 	echo ok
 }
 
+# others tells whether another process lives. One that has ended and was not waited for holds nothing any more, and bash
+# does not always take notice of those that it did not start.
 others() {
-	local proc
+	local proc name state
 	for proc in /proc/[0-9]*; do
-		[ "$proc" = /proc/1 ] || return 0
+		[ "$proc" != /proc/1 ] || continue
+		state=Z # as good as one that is gone meanwhile
+		{ while read -r name state _ && [ "$name" != State: ]; do state=Z; done <"$proc/status"; } 2>/dev/null
+		[ "$state" = Z ] || return 0
 	done
 	return 1
 }
