@@ -27,11 +27,12 @@ type watch struct {
 	project  *project
 	settled  map[string]bool      // ids that ran before and were not touched
 	since    map[string]time.Time // when a container was first seen running, by id and start time
+	ended    map[string]string    // how a container was last seen to end, by id: the engine forgets it when it runs again
 	deadline time.Time            // zero until waiting starts
 }
 
 func newWatch(r *run, p *project, d *diff) *watch {
-	w := &watch{run: r, project: p, settled: map[string]bool{}, since: map[string]time.Time{}}
+	w := &watch{run: r, project: p, settled: map[string]bool{}, since: map[string]time.Time{}, ended: map[string]string{}}
 	for service, containers := range d.existing {
 		for _, c := range containers {
 			if d.done[service].action == ipc.ServiceUnchanged && c.State == container.StateRunning {
@@ -117,6 +118,7 @@ func (w *watch) judge(service, name string, info container.InspectResponse) verd
 	case container.StateRunning:
 		return w.judgeRunning(info, about)
 	case container.StateRestarting:
+		w.ended[info.ID] = fmt.Sprintf(", last exit code %d", s.ExitCode)
 		return verdict{cause: 2, late: about(ipc.CodeExited, "keeps ending with exit code %d%s (%d restarts); correct what its log complains about", s.ExitCode, memory(s), info.RestartCount)}
 	case container.StateExited:
 		f := about(ipc.CodeExited, "ended with exit code %d%s; correct what its log complains about", s.ExitCode, memory(s))
@@ -162,7 +164,7 @@ func (w *watch) judgeRunning(info container.InspectResponse, about func(code, fo
 	if info.RestartCount == 0 && time.Since(first) >= min(settle, time.Duration(w.run.req.WaitSeconds)*time.Second/2) || time.Since(first) >= settle {
 		return verdict{fine: true}
 	}
-	return verdict{cause: 2, late: about(ipc.CodeExited, "does not keep running (%d restarts, last exit code %d); correct what its log complains about", info.RestartCount, info.State.ExitCode)}
+	return verdict{cause: 2, late: about(ipc.CodeExited, "does not keep running (%d restarts%s); correct what its log complains about", info.RestartCount, w.ended[info.ID])}
 }
 
 // probe quotes the last run of a container's health check.
