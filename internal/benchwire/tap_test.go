@@ -223,18 +223,6 @@ func (tr traffic) on(flows ...flow) (out traffic) {
 	return out
 }
 
-// flows returns the connections in the order of their first packet.
-func (tr traffic) flows() (out []flow) {
-	seen := map[flow]bool{}
-	for _, p := range tr {
-		if !seen[p.flow] {
-			seen[p.flow] = true
-			out = append(out, p.flow)
-		}
-	}
-	return out
-}
-
 // bytes is the sum over the packets, IP headers included. What TCP has sent again counts too.
 func (tr traffic) bytes() (n int) {
 	for _, p := range tr {
