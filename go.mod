@@ -2,6 +2,9 @@ module github.com/farshore/farshore
 
 go 1.26.0
 
+// Packages for Node, some of which have Go files in them.
+ignore ./web/ui/node_modules
+
 require (
 	github.com/coder/websocket v1.8.15
 	github.com/compose-spec/compose-go/v2 v2.9.1

@@ -41,7 +41,7 @@ form.addEventListener("submit", async (event) => {
       form.hidden = true;
       say(`The administrator ${username} is made.`, false);
       field("who").textContent = username;
-      field("address").textContent = new URL(".", location.href).href.replace(/\/$/, "");
+      field("address").textContent = document.baseURI.replace(/\/$/, "");
       field("done").hidden = false;
       return;
     }

@@ -1,2 +1,2 @@
 // Shows the address by which this page was reached in the commands to copy.
-document.getElementById("address").textContent = new URL(".", location.href).href.replace(/\/$/, "");
+document.getElementById("address").textContent = document.baseURI.replace(/\/$/, "");
