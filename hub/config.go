@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"os"
 	"time"
+
+	"github.com/farshore/farshore/deploy"
 )
 
 // Defaults of Config.
@@ -32,6 +34,9 @@ type Config struct {
 	PublicURL, PublicMQTTURL string
 	// AdminName and AdminPasswordFile make the first administrator, or change its password. "": "admin", and nobody.
 	AdminName, AdminPasswordFile string
+	// AgentImage is the image that commands name which start an agent in a container. "": the one that `make images`
+	// makes of this version.
+	AgentImage string
 	// Console serves what is neither API nor for agents. Nil: nothing.
 	Console http.Handler
 	// Version of the build.
@@ -70,6 +75,12 @@ func (c *Config) setDefaults() error {
 	}
 	if c.Log == nil {
 		c.Log = slog.Default()
+	}
+	if c.AgentImage == "" {
+		c.AgentImage = deploy.Image(c.Version)
+	}
+	if err := deploy.CheckImage(c.AgentImage); err != nil {
+		return fmt.Errorf("image of the agent (--agent-image): %w", err)
 	}
 	if c.PublicURL != "" {
 		u, err := url.Parse(c.PublicURL)

@@ -33,11 +33,12 @@ func (h *Hub) web(ctx context.Context) (http.Handler, error) {
 		Hub: resource.Hub{
 			Version: h.cfg.Version, URL: h.addresses.URL, MQTTURL: h.addresses.MQTTURL, Fingerprint: h.addresses.Fingerprint,
 		},
-		AuditFile: filepath.Join(h.cfg.Data, audit.FileName),
-		Overdue:   h.told.overdue,
-		Ready:     func() error { return h.ready(ctx) },
-		Console:   h.cfg.Console,
-		Log:       h.log,
+		AgentImage: h.cfg.AgentImage,
+		AuditFile:  filepath.Join(h.cfg.Data, audit.FileName),
+		Overdue:    h.told.overdue,
+		Ready:      func() error { return h.ready(ctx) },
+		Console:    h.cfg.Console,
+		Log:        h.log,
 	})
 }
 

@@ -65,6 +65,7 @@ func serve(ctx context.Context, args []string) error {
 	fs.StringVar(&cfg.PublicMQTTURL, "public-mqtt-url", "", "how devices reach the MQTT port, mqtts://HOST:PORT (default: likewise)")
 	fs.StringVar(&cfg.AdminName, "admin-name", "admin", "name of the administrator that --admin-password-file is for")
 	fs.StringVar(&cfg.AdminPasswordFile, "admin-password-file", "", "file with the administrator's password, 12 characters or more")
+	fs.StringVar(&cfg.AgentImage, "agent-image", "", "image that commands name which start an agent in a container (default: farshore/agent:VERSION)")
 	fs.StringVar(&logLevel, "log-level", "info", "debug, info, warn or error")
 	fs.StringVar(&logFormat, "log-format", "text", "text or json")
 	fs.String("config", "", "YAML file with any of these settings")

@@ -23,6 +23,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/farshore/farshore/deploy"
 	"github.com/farshore/farshore/hub/api/resource"
 	"github.com/farshore/farshore/protocol"
 )
@@ -53,6 +54,8 @@ type Config struct {
 
 	// Hub is what clients are told of the hub.
 	Hub resource.Hub
+	// AgentImage is the image that commands name which start an agent in a container. "": that of the hub's version.
+	AgentImage string
 	// AuditFile is the path of the audit trail, to read its end. "": it cannot be read here.
 	AuditFile string
 	// Overdue tells what a device said of a capture that is late. Nil: no device says so.
@@ -107,8 +110,9 @@ func newServer(c Config) (*server, error) {
 		c.Ready = func() error { return nil }
 	}
 	c.Hub.Version = cmp.Or(c.Hub.Version, "dev")
+	c.AgentImage = cmp.Or(c.AgentImage, deploy.Image(c.Hub.Version))
 	return &server{
-		Config: c, tallies: newTallies(),
+		Config: c, tallies: newTallies(), edits: newEdits(),
 		streams: make(chan struct{}, maxStreams), uploads: make(chan struct{}, maxUploads),
 	}, nil
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/farshore/farshore/deploy"
 	"github.com/farshore/farshore/hub/access"
 	"github.com/farshore/farshore/hub/api/resource"
 	"github.com/farshore/farshore/hub/fleet"
@@ -80,7 +81,12 @@ func (s *server) createKey(_ context.Context, c *call, in *newKeyInput) (*reply[
 	c.detail = fmt.Sprintf("enrolment key %q", made.Name)
 	out := key(made)
 	out.EdgeKey = edgeKey
-	out.RunCommand = "FARSHORE_EDGE_KEY=" + edgeKey + " farshore-agent run --data /var/lib/farshore-agent"
+	out.RunCommand = "FARSHORE_EDGE_KEY=" + edgeKey + " farshore-agent run --data " + deploy.DataFolder
+	commands, err := deploy.For(edgeKey, s.AgentImage)
+	if err != nil {
+		return nil, fmt.Errorf("make the commands that start an agent: %w", err)
+	}
+	out.RunCommands = &resource.RunCommands{Container: commands.Container, Service: commands.Service}
 	return replyWith(out), nil
 }
 

@@ -26,9 +26,12 @@ func TestLifeOfADevice(t *testing.T) {
 	if !strings.HasPrefix(key.EdgeKey, "fsk1_") || !strings.Contains(key.RunCommand, key.EdgeKey) {
 		t.Fatalf("key %+v", key)
 	}
+	if c := key.RunCommands; c == nil || !strings.Contains(c.Container, key.EdgeKey) || !strings.Contains(c.Service, key.EdgeKey) {
+		t.Errorf("commands %+v", c)
+	}
 	var again resource.Key
 	w.ask(http.MethodGet, "/keys/plant", nil, &again)
-	if again.ID != key.ID || again.EdgeKey != "" || again.Group != "norway/oslo" {
+	if again.ID != key.ID || again.EdgeKey != "" || again.RunCommands != nil || again.Group != "norway/oslo" {
 		t.Errorf("looked at again: %+v", again)
 	}
 	// A link profile that pushes, so that the test need not wait for ticks.

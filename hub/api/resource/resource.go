@@ -105,9 +105,16 @@ type Key struct {
 	Created      time.Time         `json:"created"`
 	CreatedBy    string            `json:"created_by,omitempty"`
 	Unusable     string            `json:"unusable,omitempty" doc:"Why no device can join by it although it has uses left and has not expired; absent: it can be used"`
-	// EdgeKey and RunCommand are given once, when the key is made.
-	EdgeKey    string `json:"edge_key,omitempty" doc:"What the device is given; shown once, when the key is made"`
-	RunCommand string `json:"run_command,omitempty" doc:"Starts the agent on a device; with the edge key"`
+	// EdgeKey, RunCommand and RunCommands are given once, when the key is made.
+	EdgeKey     string       `json:"edge_key,omitempty" doc:"What the device is given; shown once, when the key is made"`
+	RunCommand  string       `json:"run_command,omitempty" doc:"Starts the agent on a device; with the edge key"`
+	RunCommands *RunCommands `json:"run_commands,omitempty" doc:"Shell commands, with the edge key, that install the agent on a device; given once, when the key is made"`
+}
+
+// RunCommands install and start an agent on a device. They are shell commands of several lines, for root.
+type RunCommands struct {
+	Container string `json:"container" doc:"In a container of the device's Docker Engine"`
+	Service   string `json:"service" doc:"As a systemd service; farshore-agent and farshore-composer have to be in /usr/local/bin"`
 }
 
 // Waiting is a device in the waiting room.

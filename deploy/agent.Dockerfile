@@ -1,0 +1,12 @@
+# The agent, with the composer beside it. `make images` gives the two programs as the context; nothing is downloaded.
+FROM scratch
+ARG VERSION=dev
+LABEL org.opencontainers.image.title="farshore-agent" \
+      org.opencontainers.image.description="Keeps one device as its Farshore hub desires" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}"
+COPY farshore-agent farshore-composer /usr/local/bin/
+# The device's own /etc, /usr/lib and /sys are looked for here, to say what machine it is.
+ENV FARSHORE_HOST_ROOT=/host
+ENTRYPOINT ["/usr/local/bin/farshore-agent"]
+CMD ["run"]
