@@ -74,6 +74,7 @@ type server struct {
 	Config
 	api     huma.API
 	tallies *tallies
+	edits   *edits
 	streams chan struct{} // a place for each stream of events
 	uploads chan struct{} // a place for each large body that is being taken in
 }
@@ -196,12 +197,16 @@ const about = "The API of a Farshore hub: a fleet of devices far away, their sna
 
 func (s *server) routes() {
 	s.sessionRoutes()
+	s.viewRoutes()
 	s.tokenRoutes()
 	s.keyRoutes()
 	s.waitingRoutes()
 	s.deviceRoutes()
 	s.snapshotRoutes()
+	s.timelineRoutes()
 	s.stackRoutes()
+	s.previewRoutes()
+	s.schemaRoutes()
 	s.commandRoutes()
 	s.groupRoutes()
 	s.profileRoutes()

@@ -19,6 +19,7 @@ type DeviceRef struct {
 
 type patchDeviceInput struct {
 	DeviceRef
+	IfMatch
 	Body resource.DevicePatch
 }
 
@@ -100,6 +101,7 @@ func (s *server) deviceDetail(c *call) (*reply[resource.DeviceDetail], error) {
 		Effective: effectiveSettings(effective), StackStates: make([]resource.DeviceStack, len(states)),
 		OpenCommands: s.Commands.Open(d.ID), Capability: d.Capability, ClockOffsetMS: d.ClockOffset, EnrolmentKey: d.EnrolmentKey, ApprovedBy: d.ApprovedBy,
 		Approved: at(d.Approved), Created: at(d.Created), Revoked: at(d.Revoked), Replaces: d.Replaces, ReplacedBy: d.ReplacedBy,
+		Etag: deviceEtag(&d),
 	}
 	for i, st := range states {
 		out.StackStates[i] = s.deviceStack(st)
@@ -115,7 +117,11 @@ func (s *server) patchDevice(_ context.Context, c *call, in *patchDeviceInput) (
 			return nil, err
 		}
 	}
+	want := s.expect(Expect{IfMatch: in.IfMatch}, c.on)
 	_, err := s.Changes.Update(protocol.DeviceID(c.on.ID), func(d *fleet.Device) error {
+		if err := want.meets(deviceEtag(d)); err != nil {
+			return err
+		}
 		patchDevice(d, &b)
 		return nil
 	})

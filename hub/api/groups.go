@@ -2,21 +2,27 @@ package api
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/farshore/farshore/hub/access"
 	"github.com/farshore/farshore/hub/api/resource"
 	"github.com/farshore/farshore/hub/fleet"
 )
 
-type putGroupInput struct{ Body resource.PutGroup }
+type putGroupInput struct {
+	Expect
+	Body resource.PutGroup
+}
 
 type groupInput struct {
 	Path string `query:"path" required:"true" doc:"Such as norway/oslo"`
 }
 
 type putProfileInput struct {
+	Expect
 	Profile string `path:"profile" doc:"Name"`
 	Body    resource.PutProfile
 }
@@ -31,7 +37,7 @@ func (s *server) groupRoutes() {
 		Method: http.MethodGet, Path: "/groups", ID: "list-groups", Tag: tag, Summary: "List groups by path, the root first",
 		Does: access.GroupsRead, On: onAll[struct{}]("group"),
 		Run: func(context.Context, *call, *struct{}) (*reply[resource.List[resource.Group]], error) {
-			within := s.groupSizes()
+			within := s.countGroups()
 			return list(s.Groups.Groups(), func(g fleet.Group) resource.Group { return group(g, within) }), nil
 		},
 	})
@@ -65,32 +71,67 @@ func (s *server) putGroup(_ context.Context, c *call, in *putGroupInput) (*reply
 	if err := fleet.CheckSettings(settingsFrom(b.Settings)); err != nil {
 		return nil, inField("body.settings", err)
 	}
-	if err := s.Groups.EnsureGroup(c.on.Group); err != nil {
+	want := s.expect(in.Expect, c.on)
+	g, err := s.Groups.PutGroup(fleet.Group{
+		Path: c.on.Group, Labels: b.Labels, Settings: settingsFrom(b.Settings), Profile: b.Profile,
+	}, func(now *fleet.Group) error { return want.meets(groupEtag(now)) })
+	if errors.Is(err, fleet.ErrInvalid) {
 		return nil, inField("body.path", err)
 	}
-	g, err := s.Groups.UpdateGroup(c.on.Group, func(g *fleet.Group) error {
-		g.Labels, g.Settings, g.Profile = b.Labels, settingsFrom(b.Settings), b.Profile
-		return nil
-	})
 	if err != nil {
 		return nil, err
 	}
-	return replyWith(group(g, s.groupSizes())), nil
+	return replyWith(group(g, s.countGroups())), nil
 }
 
-// groupSizes counts the devices in each group, without those below it.
-func (s *server) groupSizes() map[string]int {
-	sizes := map[string]int{}
+// groupCount counts the devices of a group that are not revoked.
+type groupCount struct {
+	within, below int
+	states        map[string]int // of those within and below
+}
+
+func (s *server) countGroups() map[string]*groupCount {
+	counts, now := map[string]*groupCount{}, time.Now()
+	of := func(path string) *groupCount {
+		n := counts[path]
+		if n == nil {
+			n = &groupCount{states: map[string]int{}}
+			counts[path] = n
+		}
+		return n
+	}
 	for _, d := range s.Devices.Devices() {
-		if d.Revoked == 0 {
-			sizes[d.Group]++
+		if d.Revoked != 0 {
+			continue
+		}
+		state := string(s.Devices.Liveness(d.ID, now).State)
+		of(d.Group).within++
+		for path, more := d.Group, true; more; path, more = above(path) {
+			n := of(path)
+			n.below++
+			n.states[state]++
 		}
 	}
-	return sizes
+	return counts
 }
 
-func group(g fleet.Group, sizes map[string]int) resource.Group {
-	return resource.Group{Path: g.Path, Labels: g.Labels, Settings: settings(g.Settings), Profile: g.Profile, Devices: sizes[g.Path]}
+// above gives the group above one, and false for the root.
+func above(path string) (string, bool) {
+	if path == "" {
+		return "", false
+	}
+	return path[:max(strings.LastIndexByte(path, '/'), 0)], true
+}
+
+func group(g fleet.Group, counts map[string]*groupCount) resource.Group {
+	out := resource.Group{
+		Path: g.Path, Labels: g.Labels, Settings: settings(g.Settings), Profile: g.Profile, States: map[string]int{},
+		Etag: groupEtag(&g),
+	}
+	if n := counts[g.Path]; n != nil {
+		out.Devices, out.DevicesBelow, out.States = n.within, n.below, n.states
+	}
+	return out
 }
 
 func (s *server) profileRoutes() {
@@ -106,9 +147,9 @@ func (s *server) profileRoutes() {
 		Method: http.MethodPut, Path: "/profiles/{profile}", ID: "put-profile", Tag: tag,
 		Summary: "Make a link profile, or replace it for all that go by it",
 		Does:    access.ProfilesChange, On: func(in *putProfileInput) (access.Resource, error) { return onProfile(in.Profile) },
-		Run: func(_ context.Context, _ *call, in *putProfileInput) (*reply[resource.Profile], error) {
-			p := fleet.Profile{Name: in.Profile, Settings: settingsFrom(in.Body.Settings)}
-			return replyWith(profile(p)), s.Profiles.PutProfile(p)
+		Run: func(_ context.Context, c *call, in *putProfileInput) (*reply[resource.Profile], error) {
+			p, want := fleet.Profile{Name: in.Profile, Settings: settingsFrom(in.Body.Settings)}, s.expect(in.Expect, c.on)
+			return replyWith(profile(p)), s.Profiles.PutProfile(p, func(now *fleet.Profile) error { return want.meets(profileEtag(now)) })
 		},
 	})
 	add(s, route[profileInput, none]{
@@ -126,5 +167,5 @@ func onProfile(name string) (access.Resource, error) {
 }
 
 func profile(p fleet.Profile) resource.Profile {
-	return resource.Profile{Name: p.Name, Settings: settings(p.Settings), BuiltIn: p.BuiltIn}
+	return resource.Profile{Name: p.Name, Settings: settings(p.Settings), BuiltIn: p.BuiltIn, Etag: profileEtag(&p)}
 }

@@ -67,14 +67,14 @@ type DeviceChanges interface {
 type Groups interface {
 	Groups() []fleet.Group
 	EnsureGroup(path string) error
-	UpdateGroup(path string, fn func(*fleet.Group) error) (fleet.Group, error)
+	PutGroup(g fleet.Group, expect func(*fleet.Group) error) (fleet.Group, error)
 	RemoveGroup(path string) error
 }
 
 // Profiles are link profiles; *fleet.Registry is one.
 type Profiles interface {
 	Profiles() []fleet.Profile
-	PutProfile(fleet.Profile) error
+	PutProfile(p fleet.Profile, expect func(*fleet.Profile) error) error
 	RemoveProfile(name string) error
 }
 

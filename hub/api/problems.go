@@ -77,6 +77,8 @@ func table() []row {
 		{fold.ErrNone, http.StatusNotFound, "not-found"},
 		{errNotFound, http.StatusNotFound, "not-found"},
 		{fleet.ErrAmbiguous, http.StatusConflict, "ambiguous"},
+		{errChanged, http.StatusPreconditionFailed, "changed"},
+		{errThere, http.StatusPreconditionFailed, "exists"},
 		{access.ErrExists, http.StatusConflict, "exists"},
 		{fleet.ErrExists, http.StatusConflict, "exists"},
 		{fleet.ErrInUse, http.StatusConflict, "in-use"},

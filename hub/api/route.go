@@ -32,6 +32,8 @@ type route[I, O any] struct {
 	// Records names the operation in the audit trail where Does does not. Routes that do not only look are recorded
 	// in any case.
 	Records string
+	// Looks: it only looks, although its method says otherwise.
+	Looks bool
 	// MaxBytes and BodyTimeout bound the body. 0: 1 MiB, and 5 s.
 	MaxBytes    int64
 	BodyTimeout time.Duration
@@ -121,7 +123,11 @@ func add[I, O any](s *server, r route[I, O]) {
 	huma.Register(s.api, op, func(ctx context.Context, in *I) (*O, error) {
 		c := &call{caller: callerOf(ctx), s: s, op: r.Does}
 		out, err := run(ctx, c, r, in)
-		if recordErr := s.record(c, r.Method, r.Records, err); recordErr != nil {
+		var recordErr error
+		if changes(r.Method) && !r.Looks {
+			recordErr = s.record(c, r.Records, err)
+		}
+		if recordErr != nil {
 			s.Log.Error("the audit trail lacks an entry", "operation", r.ID, "error", recordErr)
 			if err == nil {
 				err = fmt.Errorf("it was done, but the audit trail could not be written: %w", recordErr)
@@ -151,8 +157,8 @@ func run[I, O any](ctx context.Context, c *call, r route[I, O], in *I) (*O, erro
 
 // record writes what was done into the audit trail, one entry for each thing. What a nobody was refused is not
 // written, because it would let strangers fill the disk, but for passwords that were checked: that is slow.
-func (s *server) record(c *call, method, name string, err error) error {
-	if !changes(method) || c.who.Kind == "" && !c.tried {
+func (s *server) record(c *call, name string, err error) error {
+	if c.who.Kind == "" && !c.tried {
 		return nil
 	}
 	if name == "" {

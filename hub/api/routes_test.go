@@ -15,6 +15,7 @@ import (
 // open are the operations that need no right, and why.
 var open = map[string]string{
 	"login": "signing in", "first-admin": "signing in", "logout": "own session", "who-am-i": "own session",
+	"list-views": "own session", "put-views": "own session",
 }
 
 type documented struct {
@@ -117,6 +118,6 @@ func TestEveryOperationAsksForItsRight(t *testing.T) {
 // bodies are valid, so that what refuses is the right.
 var bodies = map[string]string{
 	"create-token": `{"name":"x"}`, "create-key": `{"name":"x"}`, "approve": `{"approvals":[{"id":"x"}]}`, "reject": `{"ids":["x"]}`,
-	"change-device": `{"name":"x"}`, "replace-device": `{"by":"y"}`, "apply-stack": `{"files":{}}`, "give-command": `{"kind":"snapshot"}`,
+	"change-device": `{"name":"x"}`, "replace-device": `{"by":"y"}`, "apply-stack": `{"files":{}}`, "preview-stack": `{"files":{}}`, "give-command": `{"kind":"snapshot"}`,
 	"put-group": `{"path":"x"}`, "put-profile": `{"settings":{}}`,
 }

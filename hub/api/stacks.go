@@ -20,6 +20,7 @@ type StackRef struct {
 
 type applyInput struct {
 	StackRef
+	Expect
 	Body resource.Apply
 }
 
@@ -124,23 +125,32 @@ func (s *server) getStack(name string) (*reply[resource.Stack], error) {
 }
 
 func (s *server) applyStack(_ context.Context, c *call, in *applyInput) (*reply[resource.Stack], error) {
-	b := in.Body
-	pull := protocol.PullMissing
-	if b.Pull != "" {
-		var err error
-		if pull, err = parsePull(b.Pull); err != nil {
-			return nil, err
-		}
+	spec, err := applySpec(c, in.Stack, &in.Body)
+	if err != nil {
+		return nil, err
 	}
-	_, v, err := s.StackDesk.Apply(planner.ApplySpec{
-		Name: in.Stack, Selector: b.Selector, Files: b.Files, Env: b.Env, Pull: pull, RemoveVolumes: b.RemoveVolumes,
-		Author: c.by(), Message: b.Message,
-	})
+	want := s.expect(in.Expect, c.on)
+	spec.Expect = func(now *stacks.Stack) error { return want.meets(stackEtag(now)) }
+	_, v, err := s.StackDesk.Apply(spec)
 	if err != nil {
 		return nil, err
 	}
 	c.detail = fmt.Sprintf("version %d", v.Number)
 	return s.getStack(in.Stack)
+}
+
+func applySpec(c *call, name string, b *resource.Apply) (planner.ApplySpec, error) {
+	pull := protocol.PullMissing
+	if b.Pull != "" {
+		var err error
+		if pull, err = parsePull(b.Pull); err != nil {
+			return planner.ApplySpec{}, err
+		}
+	}
+	return planner.ApplySpec{
+		Name: name, Selector: b.Selector, Files: b.Files, Env: b.Env, Pull: pull, RemoveVolumes: b.RemoveVolumes,
+		Author: c.by(), Message: b.Message,
+	}, nil
 }
 
 func parsePull(word string) (protocol.PullPolicy, error) {
@@ -186,7 +196,7 @@ func stack(o planner.Overview) resource.Stack {
 	out := resource.Stack{
 		ID: o.ID, Name: o.Name, Selector: o.Selector, Version: o.Latest, Current: version(o.Current), RemoveVolumes: o.RemoveVolumes,
 		Devices: o.Devices, States: make(map[string]int, len(o.States)), Created: at(o.Created), Updated: at(o.Updated),
-		Removed: at(o.Removed), RemovedBy: o.RemovedBy,
+		Removed: at(o.Removed), RemovedBy: o.RemovedBy, Etag: stackEtag(&o.Stack),
 	}
 	for state, n := range o.States {
 		out.States[state.String()] = n

@@ -55,20 +55,45 @@ func (r *Registry) UpdateGroup(path string, fn func(*Group) error) (Group, error
 			return err
 		}
 		g.Path = path
-		name := first(path, "/")
-		if err := CheckLabels(g.Labels); err != nil {
-			return fmt.Errorf("group %s: %w", name, err)
-		}
-		if err := CheckSettings(g.Settings); err != nil {
-			return fmt.Errorf("group %s: %w", name, err)
-		}
-		if err := t.hasProfile(g.Profile); err != nil {
-			return fmt.Errorf("group %s: %w", name, err)
-		}
-		t.mine.groups[path], out = &g, g
-		return nil
+		out = g
+		return t.writeGroup(&g)
 	})
 	return out, err
+}
+
+// PutGroup makes a group what g says, and makes those above it where they do not exist. expect looks at the group as it
+// is, nil where there is none, on any goroutine; what it returns ends PutGroup before anything is changed. It may be nil.
+// Other errors wrap ErrInvalid, or ErrNotFound for its profile.
+func (r *Registry) PutGroup(g Group, expect func(*Group) error) (Group, error) {
+	if err := checkPath(g.Path); err != nil {
+		return Group{}, err
+	}
+	g.Labels = maps.Clone(g.Labels)
+	return g, r.commit(func(t *tx) error {
+		if expect != nil {
+			if err := expect(t.groupAt(g.Path)); err != nil {
+				return err
+			}
+		}
+		t.ensureGroup(g.Path)
+		return t.writeGroup(&g)
+	})
+}
+
+// writeGroup checks and puts a group.
+func (t *tx) writeGroup(g *Group) error {
+	name := first(g.Path, "/")
+	if err := CheckLabels(g.Labels); err != nil {
+		return fmt.Errorf("group %s: %w", name, err)
+	}
+	if err := CheckSettings(g.Settings); err != nil {
+		return fmt.Errorf("group %s: %w", name, err)
+	}
+	if err := t.hasProfile(g.Profile); err != nil {
+		return fmt.Errorf("group %s: %w", name, err)
+	}
+	t.mine.groups[g.Path] = g
+	return nil
 }
 
 // RemoveGroup removes a group that holds no other group and no device but revoked ones. Errors wrap ErrNotFound,
@@ -120,8 +145,9 @@ func (r *Registry) Profiles() []Profile {
 	return out
 }
 
-// PutProfile makes a link profile, or changes it for all that go by it. Errors wrap ErrInvalid.
-func (r *Registry) PutProfile(p Profile) error {
+// PutProfile makes a link profile, or changes it for all that go by it. expect is as in PutGroup. Other errors wrap
+// ErrInvalid.
+func (r *Registry) PutProfile(p Profile, expect func(*Profile) error) error {
 	bad := p.Name == "" || len(p.Name) > 63 || strings.Trim(p.Name, "abcdefghijklmnopqrstuvwxyz0123456789._-") != ""
 	if bad {
 		return fmt.Errorf("profile %.160q: %w: want a name of 1 to 63 characters a-z 0-9 . _ -", p.Name, ErrInvalid)
@@ -131,8 +157,14 @@ func (r *Registry) PutProfile(p Profile) error {
 	}
 	p.BuiltIn = false
 	return r.commit(func(t *tx) error {
-		if old := t.profileNamed(p.Name); old != nil && old.BuiltIn {
+		old := t.profileNamed(p.Name)
+		if old != nil && old.BuiltIn {
 			return fmt.Errorf("profile %s: %w: it is built in: give yours another name", p.Name, ErrInvalid)
+		}
+		if expect != nil {
+			if err := expect(old); err != nil {
+				return err
+			}
 		}
 		t.mine.profiles[p.Name] = &p
 		return nil

@@ -190,7 +190,7 @@ func (m *model) step(t *testing.T, r *fleet.Registry) string {
 			if ok {
 				m.profiles[name] = n.settings
 			}
-			return verdict("put profile "+name, r.PutProfile(fleet.Profile{Name: name, Settings: n.settings}), ok)
+			return verdict("put profile "+name, r.PutProfile(fleet.Profile{Name: name, Settings: n.settings}, nil), ok)
 		}
 		free := name != fleet.ProfileLAN && m.known(name)
 		for _, x := range append(slices.Collect(maps.Values(m.groups)), m.devices...) {

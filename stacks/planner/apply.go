@@ -26,6 +26,9 @@ type ApplySpec struct {
 	RemoveVolumes *bool
 	// Author and Message are who makes the version, and why.
 	Author, Message string
+	// Expect looks at the stack as it is, nil where there is none; what it returns ends Apply before anything is changed.
+	// Nil: anything will do.
+	Expect func(*stacks.Stack) error
 }
 
 // MaxMessage is the most bytes of ApplySpec.Message.
@@ -122,6 +125,15 @@ func (p *Planner) apply(spec ApplySpec, v *stacks.Version) (stacks.Stack, stacks
 	p.change.Lock()
 	defer p.change.Unlock()
 	s, c := p.plan(spec, v)
+	if spec.Expect != nil {
+		var now *stacks.Stack
+		if s != nil {
+			now = new(s.rec)
+		}
+		if err := spec.Expect(now); err != nil {
+			return stacks.Stack{}, stacks.Version{}, nil, err
+		}
+	}
 	if s != nil && c.Version == nil && c.Stack == s.rec {
 		return s.rec, *s.latest(), nil, nil
 	}

@@ -52,6 +52,7 @@ type DeviceDetail struct {
 	Revoked       time.Time         `json:"revoked,omitzero"`
 	Replaces      protocol.DeviceID `json:"replaces,omitempty"`
 	ReplacedBy    protocol.DeviceID `json:"replaced_by,omitempty"`
+	Etag          string            `json:"etag" doc:"Changes with what can be edited: give it as If-Match"`
 }
 
 // Liveness is how a device is heard of.

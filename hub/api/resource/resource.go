@@ -172,7 +172,10 @@ type Group struct {
 	Settings Settings          `json:"settings,omitzero"`
 	Profile  string            `json:"profile,omitempty"`
 	// Devices is how many are in the group itself, not below it.
-	Devices int `json:"devices" readOnly:"true"`
+	Devices      int            `json:"devices" readOnly:"true"`
+	DevicesBelow int            `json:"devices_below" readOnly:"true" doc:"Devices in the group and below it"`
+	States       map[string]int `json:"states" readOnly:"true" doc:"Devices in the group and below it by liveness"`
+	Etag         string         `json:"etag" readOnly:"true" doc:"Changes with what can be edited: give it as If-Match"`
 }
 
 // PutGroup makes a group or replaces what it says.
@@ -188,6 +191,7 @@ type Profile struct {
 	Name     string   `json:"name"`
 	Settings Settings `json:"settings"`
 	BuiltIn  bool     `json:"built_in" readOnly:"true"`
+	Etag     string   `json:"etag" readOnly:"true" doc:"Changes with what can be edited: give it as If-Match"`
 }
 
 // PutProfile makes a link profile or replaces it.

@@ -33,6 +33,7 @@ type Stack struct {
 	// Removed is set while devices still have to give it up.
 	Removed   time.Time `json:"removed,omitzero" doc:"It is being removed: devices that are away still have to give it up"`
 	RemovedBy string    `json:"removed_by,omitempty"`
+	Etag      string    `json:"etag" doc:"Changes with what can be edited: give it as If-Match"`
 }
 
 // Version is one version of a stack.
