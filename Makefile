@@ -10,7 +10,7 @@ ARGS ?=
 PKG ?= ./...
 export GO ARGS PKG
 
-.PHONY: help run dev build build-all test soak bench check fmt deps clean
+.PHONY: help run dev build build-all images test soak bench check fmt deps clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ build: ## static, stripped binaries in bin/
 
 build-all: ## the agent and the composer for every kind of device, in bin/OS-ARCH/
 	@scripts/build.sh all
+
+images: build ## container images of the agent and the hub, by deploy/*.Dockerfile
+	@scripts/images.sh
 
 test: ## set up what tests need (private Docker Engine), run all tests; SKIP_ENGINE=1 does without an engine
 	@scripts/test.sh

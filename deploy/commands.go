@@ -93,6 +93,7 @@ mkdir -p /etc/farshore
 cat >/etc/farshore/edge.key <<'KEY'
 ` + edgeKey + `
 KEY
+chmod 600 /etc/farshore/edge.key
 umask 022
 cat >/etc/systemd/system/farshore-agent.service <<'UNIT'
 ` + strings.TrimSuffix(service, "\n") + `
