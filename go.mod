@@ -26,6 +26,7 @@ require (
 	golang.org/x/term v0.46.0
 	gopkg.in/yaml.v3 v3.0.1
 	k8s.io/apimachinery v0.32.3
+	rsc.io/qr v0.2.0
 )
 
 require (
