@@ -73,7 +73,7 @@ type Config struct {
 type server struct {
 	Config
 	api     huma.API
-	tallies *tallies
+	lore    *lore
 	edits   *edits
 	streams chan struct{} // a place for each stream of events
 	uploads chan struct{} // a place for each large body that is being taken in
@@ -113,7 +113,7 @@ func newServer(c Config) (*server, error) {
 	c.Hub.Version = cmp.Or(c.Hub.Version, "dev")
 	c.AgentImage = cmp.Or(c.AgentImage, deploy.Image(c.Hub.Version))
 	return &server{
-		Config: c, tallies: newTallies(), edits: newEdits(),
+		Config: c, lore: newLore(), edits: newEdits(),
 		streams: make(chan struct{}, maxStreams), uploads: make(chan struct{}, maxUploads),
 	}, nil
 }
@@ -202,6 +202,7 @@ func (s *server) routes() {
 	s.keyRoutes()
 	s.waitingRoutes()
 	s.deviceRoutes()
+	s.fleetRoutes()
 	s.snapshotRoutes()
 	s.timelineRoutes()
 	s.stackRoutes()

@@ -5,10 +5,9 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
+	"math"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/farshore/farshore/hub/api/resource"
@@ -16,170 +15,247 @@ import (
 	"github.com/farshore/farshore/protocol"
 )
 
-type listDevicesInput struct {
+// DeviceFilter is how lists of devices are narrowed. It is exported because only exported fields are filled.
+// Its fields are those of resource.DeviceFilter.
+type DeviceFilter struct {
 	Selector string   `query:"selector" doc:"Label selector, such as site=oslo,farshore.io/arch in (amd64, arm64)"`
-	Search   string   `query:"q" doc:"Part of a name, an id, a host name, a group, or of a label as key=value"`
+	Search   string   `query:"q" doc:"Words that all have to be found, each anywhere: in the name, the id, the host name, the group, a label as key=value, or in the last snapshot: a container's name, an image, or the first 6 or more digits of an image's id. At most 200 characters"`
 	State    []string `query:"state" doc:"Liveness: one or more of on-time, late, overdue, quiet, never-seen, revoked" enum:"on-time,late,overdue,quiet,never-seen,revoked"`
 	Group    string   `query:"group" doc:"A group and what is below it"`
-	Sort     string   `query:"sort" enum:"name,-name,group,-group,state,-state,last_contact,-last_contact" default:"name"`
-	Limit    int      `query:"limit" minimum:"1" maximum:"1000" default:"100"`
-	Cursor   string   `query:"cursor" doc:"From next of the page before"`
+	Mode     string   `query:"mode" enum:"async,standard"`
+	Profile  string   `query:"profile" doc:"The link profile that holds for the device, its own or inherited"`
+	Version  string   `query:"version" doc:"Of the agent, in full"`
+	Stack    string   `query:"stack" doc:"Name of a stack: devices that shall have it"`
+	Trouble  bool     `query:"trouble" doc:"true: only devices that are late or overdue, or have a failed or degraded stack"`
 }
 
-// cursor is the last device of a page. Devices that come or go meanwhile move nothing else.
-type cursor struct {
-	Key string            `json:"k"`
-	ID  protocol.DeviceID `json:"i"`
+type listDevicesInput struct {
+	DeviceFilter
+	Sort   string `query:"sort" enum:"name,-name,group,-group,state,-state,last_contact,-last_contact,next_contact,-next_contact,mode,-mode,version,-version,containers,-containers,stacks,-stacks" default:"name" doc:"state and stacks: what needs a person first"`
+	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
+	Cursor string `query:"cursor" doc:"From next of the page before"`
+	Offset int    `query:"offset" minimum:"0" doc:"How many to leave out, in place of cursor: for rows in the middle of a long list"`
 }
 
-// found is a device of a list with the text it is sorted by.
-type found struct {
-	cursor
-	dev fleet.Device
+// place is where a device stands in a sorted list: by rank, then by key, then by id. As a cursor it is the last device
+// of a page; devices that come or go meanwhile move nothing else.
+type place struct {
+	Rank int64             `json:"r,omitempty"`
+	Key  string            `json:"k,omitempty"`
+	ID   protocol.DeviceID `json:"i"`
 }
 
-func (s *server) listDevices(_ context.Context, _ *call, in *listDevicesInput) (*reply[resource.DevicePage], error) {
-	sel, err := fleet.ParseSelector(in.Selector)
-	if err != nil {
-		return nil, inField("query.selector", err)
-	}
+func (s *server) listDevices(_ context.Context, c *call, in *listDevicesInput) (*reply[resource.DevicePage], error) {
 	after, err := parseCursor(in.Cursor)
 	if err != nil {
 		return nil, err
 	}
-	page := resource.DevicePage{States: map[string]int{}, Items: []resource.Device{}}
-	all := s.findDevices(in, sel, page.States)
-	page.Total = len(all)
-	sign := 1
-	if strings.HasPrefix(in.Sort, "-") {
-		sign = -1
+	if in.Cursor != "" && in.Offset != 0 {
+		return nil, invalid("query.offset", "an offset and a cursor were given: give one of them")
 	}
-	order := func(a, b cursor) int { return cmp.Or(sign*strings.Compare(a.Key, b.Key), cmp.Compare(a.ID, b.ID)) }
-	slices.SortFunc(all, func(a, b found) int { return order(a.cursor, b.cursor) })
+	w, err := s.wanted(c, resource.DeviceFilter(in.DeviceFilter), "query.")
+	if err != nil {
+		return nil, err
+	}
+	page := resource.DevicePage{States: map[string]int{}, Items: []resource.Device{}}
+	w.states = page.States
+	all := s.sorted(w, in.Sort)
+	page.Total = len(all)
 	if in.Cursor != "" {
-		n, _ := slices.BinarySearchFunc(all, after, func(f found, after cursor) int {
-			if order(f.cursor, after) <= 0 {
+		order := ordered(in.Sort)
+		n, _ := slices.BinarySearchFunc(all, after, func(p, after place) int {
+			if order(p, after) <= 0 {
 				return -1
 			}
 			return 1
 		})
 		all = all[n:]
 	}
+	all = all[min(in.Offset, len(all)):]
 	rest := len(all) > in.Limit
 	all = all[:min(len(all), in.Limit)]
-	for i := range all {
-		page.Items = append(page.Items, s.deviceOf(&all[i].dev))
+	for _, p := range all {
+		d, ok := s.Devices.Device(p.ID)
+		if !ok {
+			continue // removed just now
+		}
+		item := s.deviceOf(&d)
+		item.FoundIn = s.foundIn(w, d.ID)
+		page.Items = append(page.Items, item)
 	}
 	if rest {
-		page.Next = all[len(all)-1].cursor.String()
+		page.Next = all[len(all)-1].String()
 	}
 	return replyWith(page), nil
 }
 
-// findDevices gives the devices that fit, and counts them by liveness; the state asked for does not count there, so
-// that people see what else there is. Revoked devices are found only where they are asked for.
-func (s *server) findDevices(in *listDevicesInput, sel fleet.Selector, states map[string]int) (out []found) {
-	now, search := time.Now(), strings.ToLower(in.Search)
-	key := strings.TrimPrefix(in.Sort, "-")
-	for _, d := range s.Devices.Devices() {
-		labels := s.Devices.LabelsOf(d.ID)
-		if !inGroup(d.Group, in.Group) || !sel.Matches(labels) || search != "" && !fits(&d, labels, search) {
-			continue
-		}
-		l := s.Devices.Liveness(d.ID, now)
-		states[string(l.State)]++
-		asked := slices.Contains(in.State, string(l.State))
-		if !asked && (len(in.State) > 0 || l.State == fleet.Revoked) {
-			continue
-		}
-		f := found{cursor{ID: d.ID}, d}
-		name := strings.ToLower(d.Name)
-		switch key {
-		case "group":
-			f.Key = d.Group + "\x00" + name
-		case "state":
-			f.Key = fmt.Sprintf("%d\x00%s", severity(l.State), name)
-		case "last_contact":
-			f.Key = fmt.Sprintf("%020d", d.LastContact)
-		default:
-			f.Key = name
-		}
-		out = append(out, f)
+// sorted gives the places of all devices that fit.
+func (s *server) sorted(w *wanted, by string) []place {
+	key := s.sortKey(strings.TrimPrefix(by, "-"))
+	var all []place
+	for x := range s.find(w) {
+		p := place{ID: x.Device.ID}
+		p.Rank, p.Key = key(x)
+		all = append(all, p)
 	}
-	return out
+	slices.SortFunc(all, ordered(by))
+	return all
+}
+
+func ordered(by string) func(a, b place) int {
+	sign := 1
+	if strings.HasPrefix(by, "-") {
+		sign = -1
+	}
+	return func(a, b place) int {
+		if c := cmp.Compare(a.Rank, b.Rank); c != 0 {
+			return sign * c
+		}
+		if c := strings.Compare(a.Key, b.Key); c != 0 {
+			return sign * c
+		}
+		return cmp.Compare(a.ID, b.ID)
+	}
+}
+
+// sortKey gives the function that says where a device stands.
+func (s *server) sortKey(by string) func(*sight) (rank int64, key string) {
+	switch by {
+	case "group":
+		return func(x *sight) (int64, string) { return 0, x.Device.Group + "\x00" + x.record.name }
+	case "state":
+		return func(x *sight) (int64, string) { return severity(x.Liveness.State), x.record.name }
+	case "last_contact":
+		return func(x *sight) (int64, string) { return seconds(x.Liveness.LastContact, 0), x.record.name }
+	case "next_contact":
+		return func(x *sight) (int64, string) { return seconds(x.Liveness.NextContact, math.MaxInt64), x.record.name }
+	case "mode":
+		return func(x *sight) (int64, string) { return int64(x.Device.Mode), x.record.name }
+	case "version":
+		known := map[string]string{}
+		return func(x *sight) (int64, string) {
+			v, ok := known[x.Version]
+			if !ok {
+				v = versionKey(x.Version)
+				known[x.Version] = v
+			}
+			return 0, v + "\x00" + x.record.name
+		}
+	case "containers":
+		return func(x *sight) (int64, string) {
+			if snap := s.lore.snapshot(s.Snapshots, x.Device.ID); snap != nil {
+				return int64(snap.counts.All), x.record.name
+			}
+			return -1, x.record.name
+		}
+	case "stacks":
+		return func(x *sight) (int64, string) {
+			n := s.stackCounts(x.Device.ID)
+			return -int64(n.Failed)<<32 - int64(n.All-n.OK), x.record.name
+		}
+	}
+	return func(x *sight) (int64, string) { return 0, x.record.name }
+}
+
+func seconds(t time.Time, none int64) int64 {
+	if t.IsZero() {
+		return none
+	}
+	return t.Unix()
+}
+
+// versionKey makes a text by which versions sort as people count: 1.9 before 1.10.
+func versionKey(v string) string {
+	const width = 12
+	var b strings.Builder
+	for i := 0; i < len(v); {
+		end := i
+		for end < len(v) && v[end] >= '0' && v[end] <= '9' {
+			end++
+		}
+		if end == i {
+			b.WriteByte(v[i])
+			i++
+			continue
+		}
+		b.WriteString(strings.Repeat("0", max(width-(end-i), 0)))
+		b.WriteString(v[i:end])
+		i = end
+	}
+	return b.String()
 }
 
 // severity sorts what needs a person first.
-func severity(s fleet.LivenessState) int {
-	return slices.Index([]fleet.LivenessState{
-		fleet.Overdue, fleet.Late, fleet.NeverSeen, fleet.Quiet, fleet.OnTime, fleet.Revoked,
-	}, s)
-}
-
-func inGroup(path, group string) bool {
-	group = strings.Trim(group, "/")
-	return group == "" || path == group || strings.HasPrefix(path, group+"/")
-}
-
-// fits reports whether a text in lower case is part of what people know a device by.
-func fits(d *fleet.Device, labels map[string]string, search string) bool {
-	for _, text := range [...]string{d.Name, string(d.ID), d.Facts.Hostname, d.Group} {
-		if strings.Contains(strings.ToLower(text), search) {
-			return true
-		}
+func severity(s fleet.LivenessState) int64 {
+	switch s {
+	case fleet.Overdue:
+		return 0
+	case fleet.Late:
+		return 1
+	case fleet.NeverSeen:
+		return 2
+	case fleet.Quiet:
+		return 3
+	case fleet.OnTime:
+		return 4
 	}
-	for k, v := range labels {
-		if strings.Contains(strings.ToLower(k+"="+v), search) {
-			return true
-		}
-	}
-	return false
+	return 5
 }
 
-func (c cursor) String() string {
-	b, err := json.Marshal(c)
+func (p place) String() string {
+	b, err := json.Marshal(p)
 	if err != nil {
-		panic(err) // two texts can always be encoded
+		panic(err) // texts and a number can always be encoded
 	}
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-func parseCursor(s string) (c cursor, err error) {
+func parseCursor(s string) (p place, err error) {
 	if s == "" {
-		return c, nil
+		return p, nil
 	}
 	b, err := base64.RawURLEncoding.DecodeString(s)
 	if err == nil {
-		err = json.Unmarshal(b, &c)
+		err = json.Unmarshal(b, &p)
 	}
 	if err != nil {
-		return c, invalid("query.cursor", "the cursor is not one that a list gave: begin without")
+		return p, invalid("query.cursor", "the cursor is not one that a list gave: begin without")
 	}
-	return c, nil
+	return p, nil
 }
 
 // deviceOf is a device as lists show it.
 func (s *server) deviceOf(d *fleet.Device) resource.Device {
-	l := s.Devices.Liveness(d.ID, time.Now())
+	l, reason := s.Devices.Explain(d.ID, time.Now())
 	out := resource.Device{
 		ID: d.ID, Name: d.Name, Group: d.Group, Labels: s.Devices.LabelsOf(d.ID), Mode: d.Mode, Carrier: d.Carrier,
 		Liveness: resource.Liveness{
 			State: string(l.State), Since: l.Since.UTC(), LastContact: utc(l.LastContact), NextContact: utc(l.NextContact),
-			Connected: l.Connected,
+			Connected: l.Connected, Reason: reason,
 		},
 		Version: cmp.Or(d.Version, d.Facts.Version), Confirmed: d.Confirmed, Profile: d.Profile,
-		Containers: s.tallies.of(s.Snapshots, d.ID),
+		Stacks: s.stackCounts(d.ID),
+	}
+	if snap := s.lore.snapshot(s.Snapshots, d.ID); snap != nil {
+		out.Containers = &snap.counts
 	}
 	if out.Labels == nil {
 		out.Labels = map[string]string{}
 	}
-	for _, st := range s.Stacks.DeviceStacks(d.ID) {
-		out.Stacks.All++
+	if lat, lon, ok := fleet.PositionOf(out.Labels); ok {
+		out.Position = &resource.Position{Lat: lat, Lon: lon}
+	}
+	return out
+}
+
+func (s *server) stackCounts(id protocol.DeviceID) (out resource.StackCounts) {
+	for _, st := range s.Stacks.DeviceStacks(id) {
+		out.All++
 		switch st.State {
 		case protocol.StackRunning:
-			out.Stacks.OK++
+			out.OK++
 		case protocol.StackFailed, protocol.StackDegraded:
-			out.Stacks.Failed++
+			out.Failed++
 		}
 	}
 	return out
@@ -190,52 +266,4 @@ func utc(t time.Time) time.Time {
 		return t
 	}
 	return t.UTC()
-}
-
-// tallies remembers how many containers a device's last snapshot has, so that lists do not decode it again. It is safe
-// for concurrent use.
-type tallies struct {
-	mu    sync.Mutex
-	known map[protocol.DeviceID]tally // guarded by mu; at most maxTallies
-}
-
-type tally struct {
-	hash   protocol.ShortHash
-	counts resource.ContainerCounts
-}
-
-// maxTallies bounds what is remembered, of devices that were removed too.
-const maxTallies = 50_000
-
-func newTallies() *tallies { return &tallies{known: map[protocol.DeviceID]tally{}} }
-
-// of counts a device's containers. Nil: no snapshot is known.
-func (t *tallies) of(snapshots Snapshots, id protocol.DeviceID) *resource.ContainerCounts {
-	state, err := snapshots.Latest(id)
-	if err != nil {
-		return nil
-	}
-	t.mu.Lock()
-	known, ok := t.known[id]
-	t.mu.Unlock()
-	if ok && known.hash == state.Hash {
-		return &known.counts
-	}
-	snap, err := state.Snapshot()
-	if err != nil {
-		return nil
-	}
-	known = tally{hash: state.Hash, counts: resource.ContainerCounts{All: len(snap.Containers)}}
-	for _, c := range snap.Containers {
-		if c.State == protocol.ContainerRunning {
-			known.counts.Running++
-		}
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if len(t.known) >= maxTallies {
-		clear(t.known)
-	}
-	t.known[id] = known
-	return &known.counts
 }

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"iter"
 	"time"
 
 	"github.com/farshore/farshore/hub/access"
@@ -49,10 +50,12 @@ type Events interface {
 type Devices interface {
 	Device(protocol.DeviceID) (fleet.Device, bool)
 	Devices() []fleet.Device
+	Sights(now time.Time) iter.Seq[fleet.Sight]
 	Find(ref string) (fleet.Device, error)
 	LabelsOf(protocol.DeviceID) map[string]string
 	Effective(protocol.DeviceID) (fleet.Effective, bool)
 	Liveness(protocol.DeviceID, time.Time) fleet.Liveness
+	Explain(protocol.DeviceID, time.Time) (fleet.Liveness, string)
 }
 
 // DeviceChanges is the fleet to change; *fleet.Registry is one.
@@ -108,6 +111,7 @@ type Commands interface {
 // Snapshots are the known states of devices; *fold.Fold is one.
 type Snapshots interface {
 	Latest(protocol.DeviceID) (fold.State, error)
+	LatestHash(protocol.DeviceID) (protocol.ShortHash, bool)
 	AsOf(protocol.DeviceID, time.Time) (fold.State, error)
 	History(protocol.DeviceID) ([]time.Time, error)
 }

@@ -31,6 +31,7 @@ var (
 	errInvalid  = errors.New("cannot be accepted")
 	errNotFound = errors.New("not found")
 	errBusy     = errors.New("the hub is busy")
+	errCount    = errors.New("another number of devices")
 )
 
 // fieldError says which part of a request an error is about.
@@ -76,6 +77,7 @@ func table() []row {
 		{admission.ErrKeyUnknown, http.StatusNotFound, "not-found"},
 		{fold.ErrNone, http.StatusNotFound, "not-found"},
 		{errNotFound, http.StatusNotFound, "not-found"},
+		{errCount, http.StatusConflict, "count"},
 		{fleet.ErrAmbiguous, http.StatusConflict, "ambiguous"},
 		{errChanged, http.StatusPreconditionFailed, "changed"},
 		{errThere, http.StatusPreconditionFailed, "exists"},

@@ -119,5 +119,5 @@ func TestEveryOperationAsksForItsRight(t *testing.T) {
 var bodies = map[string]string{
 	"create-token": `{"name":"x"}`, "create-key": `{"name":"x"}`, "approve": `{"approvals":[{"id":"x"}]}`, "reject": `{"ids":["x"]}`,
 	"change-device": `{"name":"x"}`, "replace-device": `{"by":"y"}`, "apply-stack": `{"files":{}}`, "preview-stack": `{"files":{}}`, "give-command": `{"kind":"snapshot"}`,
-	"put-group": `{"path":"x"}`, "put-profile": `{"settings":{}}`,
+	"change-devices": `{"ids":["x"],"do":{"revoke":true}}`, "put-group": `{"path":"x"}`, "put-profile": `{"settings":{}}`,
 }

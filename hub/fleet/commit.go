@@ -96,7 +96,7 @@ func (r *Registry) apply(d *draft) []Change {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, x := range reached {
-		x.set()
+		r.set(x)
 	}
 	return changes
 }
@@ -137,7 +137,7 @@ func (r *Registry) applyRecords(d *draft) (changes []Change) {
 		}
 		if e := s.devices[id]; e != nil && e.take(c) {
 			x := r.derive(e, ChangeUpdated)
-			x.set()
+			r.set(x)
 			changes = append(changes, x.change)
 		}
 	}
@@ -184,7 +184,7 @@ func (r *Registry) applyDevice(id protocol.DeviceID, of *draft) Change {
 		e.take(c)
 	}
 	x := r.derive(e, kind)
-	x.set()
+	r.set(x)
 	if kind == ChangeAdded {
 		x.change.Labels, x.change.Settings = true, true
 	}
@@ -199,8 +199,11 @@ type derived struct {
 	change    Change
 }
 
-// set makes it hold. Callers hold mu for writing.
-func (x derived) set() { x.e.labels, x.e.effective = x.labels, x.effective }
+// set makes what was derived hold. Callers hold mu for writing.
+func (r *Registry) set(x derived) {
+	r.edition++
+	x.e.labels, x.e.effective, x.e.edition = x.labels, x.effective, r.edition
+}
 
 // derive computes labels and settings of one device anew. Callers hold write.
 func (r *Registry) derive(e *entry, kind ChangeKind) derived {

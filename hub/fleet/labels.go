@@ -31,12 +31,18 @@ const (
 )
 
 // CheckLabels holds labels to the syntax of Kubernetes labels, their number to protocol.MaxLabels, and keys outside
-// FactPrefix. Errors wrap ErrInvalid and name the label.
+// FactPrefix, but for those of a position. Errors wrap ErrInvalid and name the label.
 func CheckLabels(labels map[string]string) error {
 	if len(labels) > protocol.MaxLabels {
 		return fmt.Errorf("%d labels: %w: at most %d can be given", len(labels), ErrInvalid, protocol.MaxLabels)
 	}
 	for _, k := range slices.Sorted(maps.Keys(labels)) {
+		if most := maxDegrees(k); most != 0 {
+			if _, ok := degrees(labels[k], most); !ok {
+				return fmt.Errorf("label %s=%.60q: %w: %s", k, labels[k], ErrInvalid, wantDegrees(k))
+			}
+			continue
+		}
 		if strings.HasPrefix(k, FactPrefix) {
 			return fmt.Errorf("label %q: %w: labels below %s are given by the hub", k, ErrInvalid, FactPrefix)
 		}

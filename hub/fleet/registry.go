@@ -108,6 +108,8 @@ type Registry struct {
 	banned banned                   // like now
 	sorted atomic.Pointer[[]*entry] // by name; nil: to be sorted again
 	alive  int64                    // guarded by write: what was last saved
+	// edition is the last one given to an entry. It is changed under mu.
+	edition uint64
 }
 
 // state is the fleet as it is now.
@@ -126,6 +128,7 @@ type entry struct {
 	dev       *Device
 	labels    map[string]string
 	effective *Effective
+	edition   uint64 // another one after each change of dev or labels; guarded like them
 
 	mu    sync.Mutex
 	seen  Presence      // guarded by mu
@@ -176,6 +179,8 @@ func New(c Config) (*Registry, error) {
 	now := time.Now()
 	r.alive = newest
 	for _, e := range r.now.devices {
+		r.edition++
+		e.edition = r.edition
 		e.labels = allLabels(e.dev, e.seen.Version, r.now.inherited[e.dev.Group])
 		e.effective = effective(&r.now, e.dev)
 		e.excuse(time.Unix(newest, 0), now)

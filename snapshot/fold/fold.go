@@ -88,6 +88,9 @@ type Fold struct {
 	cache map[protocol.DeviceID]*entry
 	order *list.List // of *entry, most recently used first
 	bytes int
+	// hashes are those of the last states that were looked at, about 60 bytes a device. They are never let go of, so
+	// that a look over the whole fleet need not read what the cache has no room for.
+	hashes map[protocol.DeviceID]protocol.ShortHash
 }
 
 // entry is what is known in memory of one device.
@@ -118,6 +121,7 @@ func New(cfg Config) *Fold {
 		patchers: make(chan *snapshot.Patcher, cfg.Parallelism),
 		cache:    map[protocol.DeviceID]*entry{},
 		order:    list.New(),
+		hashes:   map[protocol.DeviceID]protocol.ShortHash{},
 	}
 	for range cfg.Parallelism {
 		f.patchers <- snapshot.NewPatcher()
@@ -269,6 +273,19 @@ func (f *Fold) Latest(dev protocol.DeviceID) (State, error) {
 	return State{At: time.Unix(last.At, 0), Hash: last.Hash, Canonical: e.last}, nil
 }
 
+// LatestHash returns the hash of what Latest would return; false: no state is known. After the first time it reads
+// neither the store nor the state, so it can be asked of all devices at once.
+func (f *Fold) LatestHash(dev protocol.DeviceID) (protocol.ShortHash, bool) {
+	f.mu.Lock()
+	hash, ok := f.hashes[dev]
+	f.mu.Unlock()
+	if ok {
+		return hash, true
+	}
+	state, err := f.Latest(dev)
+	return state.Hash, err == nil
+}
+
 // Forget removes all states of a device.
 func (f *Fold) Forget(dev protocol.DeviceID) error {
 	e, err := f.acquire(dev)
@@ -329,9 +346,14 @@ func (f *Fold) load(e *entry) error {
 // release unlocks an entry and lets go of the least recently used ones beyond the cache's bound.
 func (f *Fold) release(e *entry) {
 	size := entryOverhead + len(e.last) + e.head.size()
-	e.mu.Unlock()
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if n := len(e.head.States); n > 0 {
+		f.hashes[e.dev] = e.head.States[n-1].Hash
+	} else {
+		delete(f.hashes, e.dev)
+	}
+	e.mu.Unlock() // after mu, so that an earlier hash does not take the place of a later one
 	e.refs--
 	f.bytes += size - e.size
 	e.size = size

@@ -31,6 +31,8 @@ type Device struct {
 	Version    string           `json:"version,omitempty" doc:"Of the agent"`
 	Confirmed  bool             `json:"confirmed" doc:"The approver had the pairing code, or the edge key was this device's own"`
 	Profile    string           `json:"profile,omitempty" doc:"The device's own link profile; absent: inherited"`
+	Position   *Position        `json:"position,omitempty" doc:"From the labels farshore.io/lat and farshore.io/lon; absent: it has not both"`
+	FoundIn    []FoundIn        `json:"found_in,omitempty" maxItems:"3" doc:"Where q was found, if not in the name alone; only where q is given"`
 }
 
 // DeviceDetail is all that is known of a device but its snapshot.
@@ -62,6 +64,7 @@ type Liveness struct {
 	LastContact time.Time `json:"last_contact,omitzero"`
 	NextContact time.Time `json:"next_contact,omitzero" doc:"When the hub expects the next one; absent: it expects none"`
 	Connected   bool      `json:"connected"`
+	Reason      string    `json:"reason,omitempty" doc:"Why the device is in this state, what is expected of it and by which setting: a sentence or two for people"`
 }
 
 // StackCounts counts a device's stacks.

@@ -1,0 +1,137 @@
+package api
+
+import (
+	"iter"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/farshore/farshore/hub/access"
+	"github.com/farshore/farshore/hub/api/resource"
+	"github.com/farshore/farshore/hub/fleet"
+	"github.com/farshore/farshore/protocol"
+)
+
+// wanted is a filter of devices, read and ready to be asked.
+type wanted struct {
+	resource.DeviceFilter
+	selector fleet.Selector
+	words    []word
+	// members are the devices that shall have the stack asked for.
+	members map[protocol.DeviceID]bool
+	// inSnapshots says that words are looked for in snapshots too: the caller may read them.
+	inSnapshots bool
+	// states, where it is not nil, counts what fits by liveness. The state asked for does not count there, so that
+	// people see what else there is.
+	states map[string]int
+}
+
+// sight is a device that fits.
+type sight struct {
+	fleet.Sight
+	record *recordLore
+}
+
+// wanted reads a filter. The name of a field in errors is prefix and its own.
+func (s *server) wanted(c *call, f resource.DeviceFilter, prefix string) (*wanted, error) {
+	w := &wanted{DeviceFilter: f}
+	var err error
+	if w.selector, err = fleet.ParseSelector(f.Selector); err != nil {
+		return nil, inField(prefix+"selector", err)
+	}
+	if w.words, err = parseWords(f.Search); err != nil {
+		return nil, inField(prefix+"q", err)
+	}
+	w.Group = strings.Trim(f.Group, "/")
+	if len(w.words) > 0 {
+		on := access.Resource{Kind: "device", Group: w.Group}
+		w.inSnapshots = s.Accounts.Authorize(c.who, access.SnapshotsRead, on) == nil
+	}
+	if f.Stack == "" {
+		return w, nil
+	}
+	statuses, err := s.Stacks.Statuses(f.Stack)
+	if err != nil {
+		return nil, inField(prefix+"stack", err)
+	}
+	w.members = make(map[protocol.DeviceID]bool, len(statuses))
+	for _, st := range statuses {
+		if st.Version != 0 {
+			w.members[st.Device] = true
+		}
+	}
+	return w, nil
+}
+
+// find gives the devices that fit, sorted by name. Revoked devices are found only where they are asked for. What is
+// given holds until the next one.
+func (s *server) find(w *wanted) iter.Seq[*sight] {
+	return func(yield func(*sight) bool) {
+		for seen := range s.Devices.Sights(time.Now()) {
+			x := sight{Sight: seen}
+			if !s.fits(w, &x) {
+				continue
+			}
+			state := string(x.Liveness.State)
+			if w.states != nil {
+				w.states[state]++
+			}
+			asked := slices.Contains(w.State, state)
+			if !asked && (len(w.State) > 0 || x.Liveness.State == fleet.Revoked) {
+				continue
+			}
+			if !yield(&x) {
+				return
+			}
+		}
+	}
+}
+
+// fits holds a device to all but the state; what costs least is looked at first.
+func (s *server) fits(w *wanted, x *sight) bool {
+	d := x.Device
+	if !inGroup(d.Group, w.Group) || w.Mode != "" && d.Mode.String() != w.Mode || w.Version != "" && x.Version != w.Version ||
+		w.Profile != "" && x.Effective.Settings.Profile != w.Profile || w.Stack != "" && !w.members[d.ID] ||
+		!w.selector.Matches(x.Labels) {
+		return false
+	}
+	x.record = s.lore.record(&x.Sight)
+	return (len(w.words) == 0 || s.saysAll(w, x)) && (!w.Trouble || s.troubled(x))
+}
+
+func (s *server) troubled(x *sight) bool {
+	switch x.Liveness.State {
+	case fleet.Late, fleet.Overdue:
+		return true
+	case fleet.Revoked:
+		return false
+	}
+	return s.stackCounts(x.Device.ID).Failed > 0
+}
+
+// saysAll reports whether each word is found somewhere.
+func (s *server) saysAll(w *wanted, x *sight) bool {
+	var snap *snapshotLore
+	for i, word := range w.words {
+		if strings.Contains(x.record.text.lower, word.text) {
+			continue
+		}
+		if !w.inSnapshots {
+			return false
+		}
+		if snap == nil {
+			if snap = s.lore.snapshot(s.Snapshots, x.Device.ID); snap == nil {
+				return false
+			}
+		}
+		if !w.words[i].in(snap) {
+			return false
+		}
+	}
+	return true
+}
+
+func inGroup(path, group string) bool {
+	return group == "" || path == group ||
+		len(path) > len(group) && path[len(group)] == '/' && path[:len(group)] == group
+}

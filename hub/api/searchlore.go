@@ -1,0 +1,213 @@
+package api
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"unsafe"
+
+	"github.com/farshore/farshore/hub/api/resource"
+	"github.com/farshore/farshore/hub/fleet"
+	"github.com/farshore/farshore/protocol"
+)
+
+// Bounds of a lore, in bytes.
+const (
+	// maxLore is about the most memory it takes. A device with 25 containers takes about 3 kB, so that this is enough
+	// for 40,000 of them; what has no room is read again when it is asked for.
+	maxLore = 128 << 20
+	// maxText is the most text that is kept of one snapshot: a device must not take the room of others. What is beyond
+	// it is not found.
+	maxText = 64 << 10
+	maxLine = 512
+	// maxDigests is about the same for ids of images.
+	maxDigests = 2048
+)
+
+// lore remembers what lists need of each device and its last snapshot, made once for each change of either, so that
+// nothing is decoded, nor letters changed, for a request. It is safe for concurrent use.
+type lore struct {
+	mu    sync.RWMutex
+	of    map[protocol.DeviceID]deviceLore // guarded by mu
+	bytes int                              // guarded by mu
+}
+
+// deviceLore is what is remembered of one device. Either may be nil; what they point to is never changed.
+type deviceLore struct {
+	record   *recordLore
+	snapshot *snapshotLore
+}
+
+// recordLore is of a device's record and labels.
+type recordLore struct {
+	edition uint64
+	name    string // in lower case
+	text    text   // name, id, host name, group, labels
+}
+
+// snapshotLore is of a snapshot.
+type snapshotLore struct {
+	hash   protocol.ShortHash
+	counts resource.ContainerCounts
+	text   text // names of the containers, then images
+	// digests are the ids of images.
+	digests []protocol.Hash
+}
+
+func newLore() *lore { return &lore{of: map[protocol.DeviceID]deviceLore{}} }
+
+// known gives what is remembered, without looking whether it is still true.
+func (l *lore) known(id protocol.DeviceID) (*recordLore, *snapshotLore) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	d := l.of[id]
+	return d.record, d.snapshot
+}
+
+func (l *lore) record(x *fleet.Sight) *recordLore {
+	known, _ := l.known(x.Device.ID)
+	if known != nil && known.edition == x.Edition {
+		return known
+	}
+	d := x.Device
+	lines := []string{d.Name, string(d.ID), d.Facts.Hostname, d.Group}
+	for _, k := range slices.Sorted(maps.Keys(x.Labels)) {
+		switch k {
+		case fleet.FactID, fleet.FactName, fleet.FactGroup: // said already
+		default:
+			lines = append(lines, k+"="+x.Labels[k])
+		}
+	}
+	r := &recordLore{edition: x.Edition, name: strings.ToLower(d.Name), text: newText(lines)}
+	l.keep(d.ID, func(to *deviceLore) { to.record = r })
+	return r
+}
+
+// snapshot gives what is remembered of the last snapshot. Nil: none is known.
+func (l *lore) snapshot(snapshots Snapshots, id protocol.DeviceID) *snapshotLore {
+	hash, ok := snapshots.LatestHash(id)
+	if !ok {
+		return nil
+	}
+	if _, known := l.known(id); known != nil && known.hash == hash {
+		return known
+	}
+	state, err := snapshots.Latest(id)
+	if err != nil {
+		return nil
+	}
+	snap, err := state.Snapshot()
+	if err != nil {
+		return nil
+	}
+	s := newSnapshotLore(&snap)
+	s.hash = state.Hash
+	l.keep(id, func(to *deviceLore) { to.snapshot = s })
+	return s
+}
+
+func newSnapshotLore(snap *protocol.Snapshot) *snapshotLore {
+	s := &snapshotLore{counts: resource.ContainerCounts{All: len(snap.Containers)}}
+	lines := make([]string, 0, len(snap.Containers)+len(snap.Images))
+	images := map[string]bool{}
+	for i := range snap.Containers {
+		c := &snap.Containers[i]
+		if c.State == protocol.ContainerRunning {
+			s.counts.Running++
+		}
+		lines = append(lines, c.Name)
+		images[c.ImageRef] = true
+	}
+	for i := range snap.Images {
+		for _, tag := range snap.Images[i].Tags {
+			images[tag] = true
+		}
+		if len(s.digests) < maxDigests && snap.Images[i].ID != (protocol.Hash{}) {
+			s.digests = append(s.digests, snap.Images[i].ID)
+		}
+	}
+	delete(images, "")
+	s.digests = slices.Clip(s.digests)
+	s.text = newText(append(lines, slices.Sorted(maps.Keys(images))...))
+	return s
+}
+
+// keep remembers something of a device, and lets go of others where there is no room.
+func (l *lore) keep(id protocol.DeviceID, set func(*deviceLore)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	d, ok := l.of[id]
+	if ok {
+		l.bytes -= d.size()
+	}
+	set(&d)
+	l.of[id] = d
+	l.bytes += d.size()
+	for other, d := range l.of {
+		if l.bytes <= maxLore {
+			break
+		}
+		if other != id {
+			delete(l.of, other)
+			l.bytes -= d.size()
+		}
+	}
+}
+
+// size is about how many bytes it takes, with its place in the map.
+func (d deviceLore) size() int {
+	n := 64
+	if r := d.record; r != nil {
+		n += int(unsafe.Sizeof(*r)) + r.text.size()
+	}
+	if s := d.snapshot; s != nil {
+		n += int(unsafe.Sizeof(*s)) + s.text.size() + len(s.digests)*len(protocol.Hash{})
+	}
+	return n
+}
+
+// text is lines to be searched.
+type text struct {
+	lower string // in lower case
+	// shown is the text as it came. It is the same string as lower where that has no other letters.
+	shown string
+}
+
+func newText(lines []string) text {
+	var b strings.Builder
+	for i, line := range lines {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		line = strings.ReplaceAll(line[:min(len(line), maxLine)], "\n", " ")
+		if b.Len()+len(line) < maxText {
+			b.WriteString(line)
+		}
+	}
+	s := strings.Clone(strings.ToValidUTF8(b.String(), ""))
+	return text{lower: strings.ToLower(s), shown: s}
+}
+
+func (t text) size() int {
+	if unsafe.StringData(t.lower) == unsafe.StringData(t.shown) {
+		return len(t.shown)
+	}
+	return len(t.lower) + len(t.shown)
+}
+
+// find adds the lines that have the word, up to maxFound in all. A word has no line break.
+func (t text) find(word string, out []resource.FoundIn, kind func(line int) string) []resource.FoundIn {
+	shown := strings.Split(t.shown, "\n")
+	line := 0
+	for lower := range strings.SplitSeq(t.lower, "\n") {
+		if len(out) == maxFound {
+			break
+		}
+		if strings.Contains(lower, word) {
+			out = append(out, resource.FoundIn{Kind: kind(line), Text: shown[line]})
+		}
+		line++
+	}
+	return out
+}
