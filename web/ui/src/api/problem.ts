@@ -1,0 +1,47 @@
+/** Field is one thing that is wrong with what was sent. */
+export interface Field {
+  /** Where, such as body.name or query.selector. */
+  location: string;
+  message: string;
+}
+
+/** Problem is why the hub did not do what was asked (RFC 9457). Its message is a sentence for people. */
+export class Problem extends Error {
+  override readonly name = 'Problem';
+  constructor(
+    /** HTTP status; 0: no answer at all. */
+    readonly status: number,
+    readonly title: string,
+    message: string,
+    /** A stable word, such as changed. '': none. */
+    readonly code: string,
+    readonly fields: readonly Field[],
+  ) {
+    super(message);
+  }
+
+  /** What is wrong with one field of the body. */
+  field(name: string): string | undefined {
+    return this.fields.find((f) => f.location === `body.${name}` || f.location.startsWith(`body.${name}.`))?.message;
+  }
+}
+
+/** problemOf reads the body of an answer that was not a success. What the body lacks is made up from the status. */
+export function problemOf(status: number, body: unknown): Problem {
+  const b = (typeof body === 'object' && body !== null ? body : {}) as Record<string, unknown>;
+  const text = (v: unknown, otherwise: string) => (typeof v === 'string' && v !== '' ? v : otherwise);
+  const fields = Array.isArray(b.errors)
+    ? b.errors.flatMap((e: Record<string, unknown>) =>
+        typeof e?.message === 'string' ? [{ location: text(e.location, ''), message: e.message }] : [],
+      )
+    : [];
+  const title = text(b.title, status ? `The hub answered ${status}` : 'No answer');
+  const detail = text(b.detail, fields[0]?.message ?? `${title}. Try again; the hub’s log says more.`);
+  return new Problem(status, title, detail, text(b.code, ''), fields);
+}
+
+/** asProblem makes of anything that was thrown something that can be shown. */
+export function asProblem(thrown: unknown): Problem {
+  if (thrown instanceof Problem) return thrown;
+  return new Problem(-1, 'The console failed', thrown instanceof Error ? thrown.message : String(thrown), '', []);
+}

@@ -1,0 +1,178 @@
+import {
+  createRootRouteWithContext,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+  redirect,
+} from '@tanstack/react-router';
+import { prefix } from '../api/client';
+import { asProblem } from '../api/problem';
+import { sessionQuery } from '../api/queries';
+import { Failure } from '../kit/Failure';
+import type { Context } from './context';
+import { NoSuchPage } from './NoSuchPage';
+import { Shell } from './Shell';
+import {
+  deviceSearch,
+  fleetSearch,
+  signInSearch,
+  stackEditSearch,
+  stackSearch,
+  tabSearch,
+  waitingSearch,
+} from './search';
+
+// Every page with its address. What a page shows is in the address: filters, tabs, times. Pages are loaded when they
+// are first opened.
+
+const root = createRootRouteWithContext<Context>()({ notFoundComponent: NoSuchPage });
+
+const signIn = createRoute({
+  getParentRoute: () => root,
+  path: '/sign-in',
+  validateSearch: signInSearch,
+  component: lazyRouteComponent(() => import('../pages/session/SignIn'), 'SignIn'),
+});
+
+const firstStart = createRoute({
+  getParentRoute: () => root,
+  path: '/first-start',
+  component: lazyRouteComponent(() => import('../pages/session/FirstStart'), 'FirstStart'),
+});
+
+/** All pages that need somebody signed in; who is not comes back to where they wanted to go. */
+const inside = createRoute({
+  getParentRoute: () => root,
+  id: 'inside',
+  component: Shell,
+  beforeLoad: async ({ context, location }) => {
+    try {
+      await context.cache.ensureQueryData(sessionQuery);
+    } catch (e) {
+      if (asProblem(e).status === 401) throw redirect({ to: '/sign-in', search: { to: location.href } });
+      throw e;
+    }
+  },
+  errorComponent: ({ error, reset }) => <Failure error={error} retry={reset} />,
+});
+
+const start = createRoute({
+  getParentRoute: () => inside,
+  path: '/',
+  beforeLoad: () => {
+    throw redirect({ to: '/fleet', replace: true });
+  },
+});
+
+const fleet = createRoute({
+  getParentRoute: () => inside,
+  path: '/fleet',
+  validateSearch: fleetSearch,
+  component: lazyRouteComponent(() => import('../pages/fleet/Fleet'), 'Fleet'),
+});
+
+const device = createRoute({
+  getParentRoute: () => inside,
+  path: '/devices/$device',
+  validateSearch: deviceSearch,
+  component: lazyRouteComponent(() => import('../pages/device/Device'), 'Device'),
+});
+
+const waiting = createRoute({
+  getParentRoute: () => inside,
+  path: '/waiting',
+  validateSearch: waitingSearch,
+  component: lazyRouteComponent(() => import('../pages/waiting/Waiting'), 'Waiting'),
+});
+
+const keys = createRoute({
+  getParentRoute: () => inside,
+  path: '/keys',
+  component: lazyRouteComponent(() => import('../pages/keys/Keys'), 'Keys'),
+});
+
+const groups = createRoute({
+  getParentRoute: () => inside,
+  path: '/groups',
+  validateSearch: (s: Record<string, unknown>): { path?: string } =>
+    typeof s.path === 'string' ? { path: s.path } : {},
+  component: lazyRouteComponent(() => import('../pages/groups/Groups'), 'Groups'),
+});
+
+const stacks = createRoute({
+  getParentRoute: () => inside,
+  path: '/stacks',
+  component: lazyRouteComponent(() => import('../pages/stacks/Stacks'), 'Stacks'),
+});
+
+const newStack = createRoute({
+  getParentRoute: () => inside,
+  path: '/new-stack',
+  component: lazyRouteComponent(() => import('../pages/stacks/NewStack'), 'NewStack'),
+});
+
+const stack = createRoute({
+  getParentRoute: () => inside,
+  path: '/stacks/$stack',
+  validateSearch: stackSearch,
+  component: lazyRouteComponent(() => import('../pages/stacks/Stack'), 'Stack'),
+});
+
+const editStack = createRoute({
+  getParentRoute: () => inside,
+  path: '/stacks/$stack/edit',
+  validateSearch: stackEditSearch,
+  component: lazyRouteComponent(() => import('../pages/stacks/EditStack'), 'EditStack'),
+});
+
+const activity = createRoute({
+  getParentRoute: () => inside,
+  path: '/activity',
+  validateSearch: tabSearch,
+  component: lazyRouteComponent(() => import('../pages/activity/Activity'), 'Activity'),
+});
+
+const settings = createRoute({
+  getParentRoute: () => inside,
+  path: '/settings',
+  validateSearch: tabSearch,
+  component: lazyRouteComponent(() => import('../pages/settings/Settings'), 'Settings'),
+});
+
+const routeTree = root.addChildren([
+  signIn,
+  firstStart,
+  inside.addChildren([
+    start,
+    fleet,
+    device,
+    waiting,
+    keys,
+    groups,
+    stacks,
+    newStack,
+    stack,
+    editStack,
+    activity,
+    settings,
+  ]),
+]);
+
+/** newRouter makes the router of the console, which is served below prefix. */
+export function newRouter(context: Context) {
+  return createRouter({
+    routeTree,
+    context,
+    basepath: prefix || '/',
+    defaultPreload: 'intent',
+    defaultErrorComponent: ({ error, reset }) => <Failure error={error} retry={reset} />,
+    scrollRestoration: true,
+    defaultStructuralSharing: true,
+  });
+}
+
+declare module '@tanstack/react-router' {
+  interface Register {
+    router: ReturnType<typeof newRouter>;
+  }
+}

@@ -1,0 +1,58 @@
+// What each page keeps in the address behind the question mark. Whatever is there was typed or pasted by somebody: what
+// does not fit is left out.
+
+type Raw = Record<string, unknown>;
+
+const text = (v: unknown, most = 500): string | undefined => {
+  const s = typeof v === 'number' || typeof v === 'boolean' ? String(v) : v;
+  return typeof s === 'string' && s !== '' && s.length <= most ? s : undefined;
+};
+
+const oneOf = <T extends string>(v: unknown, all: readonly T[]): T | undefined => all.find((a) => a === v);
+
+/** defined leaves out what is undefined, so that addresses stay short. */
+function defined<T extends object>(o: T): Partial<T> {
+  return Object.fromEntries(Object.entries(o).filter(([, v]) => v !== undefined)) as Partial<T>;
+}
+
+export const signInSearch = (s: Raw): { to?: string } => defined({ to: text(s.to, 2000) });
+
+export const tabSearch = (s: Raw) =>
+  defined({ tab: text(s.tab, 40), q: text(s.q), result: text(s.result, 40), since: text(s.since, 40) });
+
+export const fleetSearch = (s: Raw) =>
+  defined({
+    q: text(s.q, 200),
+    selector: text(s.selector, 2000),
+    /** Liveness, apart by commas. */
+    state: text(s.state, 100),
+    group: text(s.group),
+    mode: oneOf(s.mode, ['async', 'standard']),
+    profile: text(s.profile),
+    version: text(s.version),
+    stack: text(s.stack),
+    trouble: s.trouble === true || s.trouble === 'true' ? true : undefined,
+    sort: text(s.sort, 40),
+    view: oneOf(s.view, ['map']),
+  });
+
+export const deviceSearch = (s: Raw) =>
+  defined({
+    tab: text(s.tab, 40),
+    /** The time as of which the snapshot is shown, RFC 3339. */
+    as_of: text(s.as_of, 40),
+    q: text(s.q),
+    kind: text(s.kind, 40),
+  });
+
+export const waitingSearch = (s: Raw) =>
+  defined({
+    /** A pairing code, from the QR code that a device shows. */
+    code: text(s.code, 40),
+    state: oneOf(s.state, ['rejected', 'blocked', 'all']),
+    q: text(s.q),
+  });
+
+export const stackSearch = (s: Raw) => defined({ tab: text(s.tab, 40), state: text(s.state, 100), q: text(s.q) });
+
+export const stackEditSearch = (s: Raw) => defined({ file: text(s.file), from: text(s.from, 20) });

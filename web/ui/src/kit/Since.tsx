@@ -1,0 +1,42 @@
+import { Tooltip } from '@mantine/core';
+import { useSyncExternalStore } from 'react';
+import { ago, dateOf, exact, type Time } from './time';
+
+// One clock for the whole page, so that all times change together and none keeps a timer of its own.
+const clock = {
+  now: Date.now(),
+  timer: undefined as ReturnType<typeof setInterval> | undefined,
+  listeners: new Set<() => void>(),
+};
+
+function subscribe(listener: () => void) {
+  clock.listeners.add(listener);
+  clock.timer ??= setInterval(() => {
+    clock.now = Date.now();
+    for (const l of clock.listeners) l();
+  }, 1000);
+  return () => {
+    clock.listeners.delete(listener);
+    if (clock.listeners.size === 0) {
+      clearInterval(clock.timer);
+      clock.timer = undefined;
+    }
+  };
+}
+
+/** useNow gives the present time in ms, each second anew. */
+export function useNow(): number {
+  return useSyncExternalStore(subscribe, () => clock.now);
+}
+
+/** Since shows how far a time is from now, and the exact one on hover. */
+export function Since({ at, none = '–' }: { at: Time; none?: string }) {
+  const now = useNow();
+  const d = dateOf(at);
+  if (!d) return <span>{none}</span>;
+  return (
+    <Tooltip label={exact(d)}>
+      <time dateTime={d.toISOString()}>{ago(d, now)}</time>
+    </Tooltip>
+  );
+}

@@ -1,0 +1,94 @@
+import {
+  IconAlertTriangle,
+  IconBan,
+  IconCircleCheck,
+  IconCircleDashed,
+  IconCircleDot,
+  IconCircleX,
+  IconClock,
+  IconDownload,
+  IconLoader,
+  IconMoon,
+  IconPlayerPause,
+  IconPlayerStop,
+  IconRefresh,
+  IconTrash,
+  type TablerIcon,
+} from '@tabler/icons-react';
+
+/** Look is how a state is shown: always by colour, shape and word together. */
+export interface Look {
+  word: string;
+  color: string;
+  icon: TablerIcon;
+}
+
+const unknown = (word: string): Look => ({ word: word || 'unknown', color: 'gray', icon: IconCircleDashed });
+
+const liveness: Record<string, Look> = {
+  'on-time': { word: 'on time', color: 'green', icon: IconCircleCheck },
+  late: { word: 'late', color: 'yellow', icon: IconClock },
+  overdue: { word: 'overdue', color: 'red', icon: IconAlertTriangle },
+  quiet: { word: 'quiet', color: 'blue', icon: IconMoon },
+  'never-seen': { word: 'never seen', color: 'gray', icon: IconCircleDashed },
+  revoked: { word: 'revoked', color: 'dark', icon: IconBan },
+};
+
+/** The states of liveness, what needs a person first. */
+export const livenessStates = ['overdue', 'late', 'never-seen', 'quiet', 'on-time', 'revoked'] as const;
+
+const container: Record<string, Look> = {
+  running: { word: 'running', color: 'green', icon: IconCircleCheck },
+  exited: { word: 'stopped', color: 'gray', icon: IconPlayerStop },
+  created: { word: 'created', color: 'gray', icon: IconCircleDashed },
+  paused: { word: 'paused', color: 'yellow', icon: IconPlayerPause },
+  restarting: { word: 'restarting', color: 'yellow', icon: IconRefresh },
+  removing: { word: 'removing', color: 'gray', icon: IconTrash },
+  dead: { word: 'dead', color: 'red', icon: IconCircleX },
+};
+
+const stack: Record<string, Look> = {
+  pending: { word: 'pending', color: 'gray', icon: IconCircleDashed },
+  waiting: { word: 'waiting', color: 'gray', icon: IconClock },
+  offered: { word: 'offered', color: 'blue', icon: IconCircleDot },
+  fetching: { word: 'fetching', color: 'blue', icon: IconDownload },
+  applying: { word: 'applying', color: 'blue', icon: IconLoader },
+  verifying: { word: 'verifying', color: 'blue', icon: IconLoader },
+  running: { word: 'running', color: 'green', icon: IconCircleCheck },
+  degraded: { word: 'degraded', color: 'yellow', icon: IconAlertTriangle },
+  failed: { word: 'failed', color: 'red', icon: IconCircleX },
+  removing: { word: 'removing', color: 'gray', icon: IconTrash },
+  removed: { word: 'removed', color: 'gray', icon: IconTrash },
+};
+
+/** The states of a stack on a device, in the order in which bars show them. */
+export const stackStates = [
+  'failed',
+  'degraded',
+  'applying',
+  'verifying',
+  'fetching',
+  'offered',
+  'pending',
+  'waiting',
+  'removing',
+  'running',
+] as const;
+
+const command: Record<string, Look> = {
+  queued: { word: 'queued', color: 'gray', icon: IconClock },
+  sent: { word: 'sent', color: 'blue', icon: IconCircleDot },
+  done: { word: 'done', color: 'green', icon: IconCircleCheck },
+  failed: { word: 'failed', color: 'red', icon: IconCircleX },
+  expired: { word: 'expired', color: 'yellow', icon: IconClock },
+  interrupted: { word: 'interrupted', color: 'yellow', icon: IconAlertTriangle },
+  refused: { word: 'refused', color: 'red', icon: IconBan },
+  withdrawn: { word: 'withdrawn', color: 'gray', icon: IconBan },
+};
+
+const kinds = { liveness, container, stack, command };
+
+/** lookOf gives how a state of some kind is shown. A word that this console does not know is shown as it is. */
+export function lookOf(kind: keyof typeof kinds, state: string): Look {
+  return kinds[kind][state] ?? unknown(state);
+}

@@ -1,0 +1,5 @@
+import { Page } from '../../kit/Page';
+
+export function Device() {
+  return <Page title="Device">Not here yet.</Page>;
+}

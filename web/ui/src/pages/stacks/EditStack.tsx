@@ -1,0 +1,5 @@
+import { Page } from '../../kit/Page';
+
+export function EditStack() {
+  return <Page title="EditStack">Not here yet.</Page>;
+}

@@ -1,0 +1,35 @@
+import { readdirSync, rmSync } from 'node:fs';
+import react from '@vitejs/plugin-react';
+import { defineConfig } from 'vitest/config';
+
+// In development the hub of `make run` answers what is asked of the API.
+const hub = process.env.FARSHORE_HUB ?? 'https://127.0.0.1:9443';
+
+const out = `${import.meta.dirname}/../dist`;
+
+// removeOldBuild empties the output folder but for the files that git keeps there.
+const removeOldBuild = {
+  name: 'remove-old-build',
+  apply: 'build' as const,
+  buildStart() {
+    for (const name of readdirSync(out)) {
+      if (!name.startsWith('.')) rmSync(`${out}/${name}`, { recursive: true });
+    }
+  },
+};
+
+export default defineConfig({
+  // Relative, so that the console works below any path prefix.
+  base: './',
+  plugins: [react(), removeOldBuild],
+  build: {
+    outDir: out,
+    emptyOutDir: false,
+    modulePreload: { polyfill: false }, // all browsers that run the rest have it
+    assetsInlineLimit: 0, // files of their own, which the policy allows without data: addresses
+    reportCompressedSize: false,
+    target: 'es2023',
+  },
+  server: { proxy: { '/api': { target: hub, secure: false, changeOrigin: true } } },
+  test: { environment: 'jsdom', include: ['src/**/*.test.{ts,tsx}'] },
+});
