@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"reflect"
 	"strconv"
 	"time"
 
@@ -43,6 +44,8 @@ func (s *server) eventRoutes() {
 		},
 		Streams: "text/event-stream", Run: s.stream,
 	})
+	// The document of a stream has no type of its events by itself.
+	s.api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[resource.Event](), true, "Event")
 }
 
 func (s *server) stream(_ context.Context, c *call, in *eventsInput) (*huma.StreamResponse, error) {
