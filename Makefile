@@ -10,10 +10,10 @@ ARGS ?=
 PKG ?= ./...
 export GO ARGS PKG
 
-.PHONY: help run dev build build-all images test soak bench check fmt deps clean
+.PHONY: help run dev build build-all images console api screenshots test soak bench check fmt deps clean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: build ## build all, run a hub, an agent if there is a Docker Engine, and 20 simulated devices
 	@scripts/run.sh
@@ -21,7 +21,7 @@ run: build ## build all, run a hub, an agent if there is a Docker Engine, and 20
 dev: ## like run, and build and start again when a source file changes
 	@scripts/dev.sh
 
-build: ## static, stripped binaries in bin/
+build: ## static, stripped binaries in bin/; the console is in the hub where there is Node
 	@scripts/build.sh
 
 build-all: ## the agent and the composer for every kind of device, in bin/OS-ARCH/
@@ -30,7 +30,16 @@ build-all: ## the agent and the composer for every kind of device, in bin/OS-ARC
 images: build ## container images of the agent and the hub, by deploy/*.Dockerfile
 	@scripts/images.sh
 
-test: ## set up what tests need (private Docker Engine), run all tests; SKIP_ENGINE=1 does without an engine
+console: ## build the console into web/dist, which the next build of the hub takes in
+	@FARSHORE_REQUIRE_NODE=1 scripts/console.sh build
+
+api: ## generate the console's API client from the hub's API
+	@FARSHORE_REQUIRE_NODE=1 scripts/console.sh api
+
+screenshots: build ## the README's pictures of the console, from a simulated fleet
+	@scripts/screenshots.sh
+
+test: ## set up what tests need (private Docker Engine, browser), run all tests; SKIP_ENGINE=1 does without an engine
 	@scripts/test.sh
 
 soak: ## the tests that take too long for `make test`
@@ -39,7 +48,7 @@ soak: ## the tests that take too long for `make test`
 bench: ## benchmarks into docs/bench/
 	@scripts/bench.sh
 
-check: ## format, vet, staticcheck, import rules, deps.txt, cross-compilation, scripts
+check: ## format, vet, staticcheck, import rules, deps.txt, cross-compilation, scripts, the console
 	@scripts/check.sh
 
 fmt: ## format all Go files
@@ -50,3 +59,4 @@ deps: ## refresh cmd/*/deps.txt, the lists of what each binary links
 
 clean: ## remove what was built (data/ of `make run` stays)
 	rm -rf bin .cache
+	find web/dist -mindepth 1 ! -name .gitignore -delete

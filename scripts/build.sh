@@ -1,5 +1,5 @@
 #!/bin/bash
-# build.sh        builds every command into bin/, for this machine
+# build.sh        builds the console where Node is, and every command into bin/, for this machine
 # build.sh all    builds the agent and the composer for every kind of device into bin/OS-ARCH/
 . "$(dirname "$0")/lib.sh"
 
@@ -25,7 +25,10 @@ build_devices() {
 }
 
 case ${1:-} in
-'') build_here ;;
+'')
+	scripts/console.sh build
+	build_here
+	;;
 all) build_devices ;;
 *) die "usage: build.sh [all]" ;;
 esac

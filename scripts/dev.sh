@@ -18,7 +18,7 @@ trap 'stop; exit 0' INT TERM
 
 changed() {
 	[ -n "$(find . -path ./.git -prune -o -path ./data -prune -o -path ./bin -prune -o -path ./.cache -prune \
-		-o -name node_modules -prune -o -type f \( -name '*.go' -o -name 'go.*' -o -name '*.sh' -o -path './web/*' \) \
+		-o -path ./web/dist -prune -o -name node_modules -prune -o -type f \( -name '*.go' -o -name 'go.*' -o -name '*.sh' -o -path './web/*' \) \
 		-newer "$stamp" -print -quit)" ]
 }
 

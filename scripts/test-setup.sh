@@ -1,9 +1,10 @@
 #!/bin/bash
 # Makes sure that the programs which tests run are there: installs them on Debian with root rights, and says elsewhere
-# what is missing. SKIP_ENGINE=1 makes what belongs to the Docker Engine optional. Nothing is started here.
+# what is missing. SKIP_ENGINE=1 makes what belongs to the Docker Engine, and the browser, optional. Nothing is started
+# here. Node is not installed: the console's tests are left out without it.
 . "$(dirname "$0")/lib.sh"
 
-# Program, Debian package, and whether tests that need it are skipped with SKIP_ENGINE=1.
+# Program, Debian packages, and whether tests that need it are skipped with SKIP_ENGINE=1.
 needed=(
 	'gcc gcc always'
 	'dockerd docker.io engine'
@@ -17,6 +18,7 @@ needed=(
 	'mountpoint util-linux engine'
 	'tinyproxy tinyproxy engine'
 	'mosquitto_sub mosquitto-clients engine'
+	'chromium chromium,fonts-dejavu-core engine'
 )
 # Where the kernel enforces AppArmor, dockerd does not start containers without its parser.
 if [ "$(cat /sys/module/apparmor/parameters/enabled 2>/dev/null)" = Y ]; then
@@ -36,7 +38,8 @@ look() {
 		fi
 		if ! command -v "$program" >/dev/null; then
 			missing+=("$program")
-			packages+=("$package")
+			# shellcheck disable=SC2206
+			packages+=(${package//,/ })
 		fi
 	done
 	if [ "$(uname -s)" != Linux ] && [ -z "${SKIP_ENGINE:-}" ]; then
@@ -66,4 +69,4 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
 fi
 die "Tests need programs that are missing: ${missing[*]}
 On Debian: apt-get install ${packages[*]}
-SKIP_ENGINE=1 leaves out the tests that need a Docker Engine."
+SKIP_ENGINE=1 leaves out the tests that need a Docker Engine, and makes the browser optional."

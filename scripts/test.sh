@@ -1,11 +1,19 @@
 #!/bin/bash
 # Runs all tests. Without SKIP_ENGINE=1 they get a private Docker Engine, which ends with them, however they end.
 #   ARGS   further arguments of `go test`
-#   PKG    the packages, ./... by default
+#   PKG    the packages, ./... by default, and then the console's own tests too
 . "$(dirname "$0")/lib.sh"
 
 if [ "${1:-}" != with-engine ]; then
 	scripts/test-setup.sh
+	case ${PKG:-./...} in
+	./... | *web* | *internal/uitest*)
+		# What is tested in a browser, by Go, is the console that is built here.
+		say 'tests of the console'
+		scripts/console.sh test
+		scripts/console.sh build
+		;;
+	esac
 	if [ -n "${SKIP_ENGINE:-}" ]; then
 		echo 'SKIP_ENGINE is set: tests that need a Docker Engine are skipped.'
 		exec scripts/test.sh with-engine
