@@ -143,15 +143,15 @@ func (s *server) sortKey(by string) func(*sight) (rank int64, key string) {
 		}
 	case "containers":
 		return func(x *sight) (int64, string) {
-			if snap := s.lore.snapshot(s.Snapshots, x.Device.ID); snap != nil {
+			if snap := s.lore.snapshot(s.Snapshots, x.Device.ID, x.snapshot); snap != nil {
 				return int64(snap.counts.All), x.record.name
 			}
 			return -1, x.record.name
 		}
 	case "stacks":
 		return func(x *sight) (int64, string) {
-			n := s.stackCounts(x.Device.ID)
-			return -int64(n.Failed)<<32 - int64(n.All-n.OK), x.record.name
+			n := s.Stacks.Tally(x.Device.ID)
+			return -int64(n.Failed)<<32 - int64(n.All-n.Running), x.record.name
 		}
 	}
 	return func(x *sight) (int64, string) { return 0, x.record.name }
@@ -227,6 +227,7 @@ func parseCursor(s string) (p place, err error) {
 // deviceOf is a device as lists show it.
 func (s *server) deviceOf(d *fleet.Device) resource.Device {
 	l, reason := s.Devices.Explain(d.ID, time.Now())
+	stacks := s.Stacks.Tally(d.ID)
 	out := resource.Device{
 		ID: d.ID, Name: d.Name, Group: d.Group, Labels: s.Devices.LabelsOf(d.ID), Mode: d.Mode, Carrier: d.Carrier,
 		Liveness: resource.Liveness{
@@ -234,9 +235,10 @@ func (s *server) deviceOf(d *fleet.Device) resource.Device {
 			Connected: l.Connected, Reason: reason,
 		},
 		Version: cmp.Or(d.Version, d.Facts.Version), Confirmed: d.Confirmed, Profile: d.Profile,
-		Stacks: s.stackCounts(d.ID),
+		Stacks: resource.StackCounts{All: stacks.All, OK: stacks.Running, Failed: stacks.Failed},
 	}
-	if snap := s.lore.snapshot(s.Snapshots, d.ID); snap != nil {
+	_, known := s.lore.known(d.ID)
+	if snap := s.lore.snapshot(s.Snapshots, d.ID, known); snap != nil {
 		out.Containers = &snap.counts
 	}
 	if out.Labels == nil {
@@ -244,19 +246,6 @@ func (s *server) deviceOf(d *fleet.Device) resource.Device {
 	}
 	if lat, lon, ok := fleet.PositionOf(out.Labels); ok {
 		out.Position = &resource.Position{Lat: lat, Lon: lon}
-	}
-	return out
-}
-
-func (s *server) stackCounts(id protocol.DeviceID) (out resource.StackCounts) {
-	for _, st := range s.Stacks.DeviceStacks(id) {
-		out.All++
-		switch st.State {
-		case protocol.StackRunning:
-			out.OK++
-		case protocol.StackFailed, protocol.StackDegraded:
-			out.Failed++
-		}
 	}
 	return out
 }

@@ -24,13 +24,13 @@ const password = "correct horse battery"
 // world is a real hub with its API on a TLS server, and the session of its administrator.
 type world struct {
 	*fleettest.Fleet
-	t      *testing.T
+	t      testing.TB
 	config api.Config
 	server *httptest.Server
 	token  string
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	w := &world{Fleet: fleettest.New(t), t: t}
 	s := w.Hub()
 	if err := s.Access.SetAdmin("admin", password); err != nil {

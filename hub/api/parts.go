@@ -89,6 +89,7 @@ type Stacks interface {
 	Bundle(name string, number uint64) (map[string][]byte, error)
 	Statuses(name string) ([]planner.DeviceStatus, error)
 	DeviceStacks(protocol.DeviceID) []planner.DeviceStatus
+	Tally(protocol.DeviceID) planner.Tally
 }
 
 // StackDesk is the planner to change; *planner.Planner is one.

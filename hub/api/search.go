@@ -29,7 +29,8 @@ type wanted struct {
 // sight is a device that fits.
 type sight struct {
 	fleet.Sight
-	record *recordLore
+	record   *recordLore
+	snapshot *snapshotLore // as it was known; see lore.snapshot
 }
 
 // wanted reads a filter. The name of a field in errors is prefix and its own.
@@ -67,8 +68,8 @@ func (s *server) wanted(c *call, f resource.DeviceFilter, prefix string) (*wante
 // given holds until the next one.
 func (s *server) find(w *wanted) iter.Seq[*sight] {
 	return func(yield func(*sight) bool) {
-		for seen := range s.Devices.Sights(time.Now()) {
-			x := sight{Sight: seen}
+		var x sight // one for all: they would be most of what a list costs
+		for x.Sight = range s.Devices.Sights(time.Now()) {
 			if !s.fits(w, &x) {
 				continue
 			}
@@ -95,7 +96,7 @@ func (s *server) fits(w *wanted, x *sight) bool {
 		!w.selector.Matches(x.Labels) {
 		return false
 	}
-	x.record = s.lore.record(&x.Sight)
+	x.record, x.snapshot = s.lore.record(&x.Sight)
 	return (len(w.words) == 0 || s.saysAll(w, x)) && (!w.Trouble || s.troubled(x))
 }
 
@@ -106,13 +107,14 @@ func (s *server) troubled(x *sight) bool {
 	case fleet.Revoked:
 		return false
 	}
-	return s.stackCounts(x.Device.ID).Failed > 0
+	return s.Stacks.Tally(x.Device.ID).Failed > 0
 }
 
 // saysAll reports whether each word is found somewhere.
 func (s *server) saysAll(w *wanted, x *sight) bool {
 	var snap *snapshotLore
-	for i, word := range w.words {
+	for i := range w.words {
+		word := &w.words[i]
 		if strings.Contains(x.record.text.lower, word.text) {
 			continue
 		}
@@ -120,11 +122,11 @@ func (s *server) saysAll(w *wanted, x *sight) bool {
 			return false
 		}
 		if snap == nil {
-			if snap = s.lore.snapshot(s.Snapshots, x.Device.ID); snap == nil {
+			if snap = s.lore.snapshot(s.Snapshots, x.Device.ID, x.snapshot); snap == nil {
 				return false
 			}
 		}
-		if !w.words[i].in(snap) {
+		if !word.in(snap) {
 			return false
 		}
 	}

@@ -51,6 +51,7 @@ type snapshotLore struct {
 	hash   protocol.ShortHash
 	counts resource.ContainerCounts
 	text   text // names of the containers, then images
+	pinned bool // an image is named by its digest
 	// digests are the ids of images.
 	digests []protocol.Hash
 }
@@ -65,10 +66,11 @@ func (l *lore) known(id protocol.DeviceID) (*recordLore, *snapshotLore) {
 	return d.record, d.snapshot
 }
 
-func (l *lore) record(x *fleet.Sight) *recordLore {
-	known, _ := l.known(x.Device.ID)
+// record gives what is true of a device's record, and what is remembered of its snapshot.
+func (l *lore) record(x *fleet.Sight) (*recordLore, *snapshotLore) {
+	known, snap := l.known(x.Device.ID)
 	if known != nil && known.edition == x.Edition {
-		return known
+		return known, snap
 	}
 	d := x.Device
 	lines := []string{d.Name, string(d.ID), d.Facts.Hostname, d.Group}
@@ -81,16 +83,16 @@ func (l *lore) record(x *fleet.Sight) *recordLore {
 	}
 	r := &recordLore{edition: x.Edition, name: strings.ToLower(d.Name), text: newText(lines)}
 	l.keep(d.ID, func(to *deviceLore) { to.record = r })
-	return r
+	return r, snap
 }
 
-// snapshot gives what is remembered of the last snapshot. Nil: none is known.
-func (l *lore) snapshot(snapshots Snapshots, id protocol.DeviceID) *snapshotLore {
+// snapshot gives what is true of the last snapshot, where known is remembered. Nil: the device has none.
+func (l *lore) snapshot(snapshots Snapshots, id protocol.DeviceID, known *snapshotLore) *snapshotLore {
 	hash, ok := snapshots.LatestHash(id)
 	if !ok {
 		return nil
 	}
-	if _, known := l.known(id); known != nil && known.hash == hash {
+	if known != nil && known.hash == hash {
 		return known
 	}
 	state, err := snapshots.Latest(id)
@@ -128,6 +130,9 @@ func newSnapshotLore(snap *protocol.Snapshot) *snapshotLore {
 		}
 	}
 	delete(images, "")
+	for image := range images {
+		s.pinned = s.pinned || strings.Contains(image, "@sha256:")
+	}
 	s.digests = slices.Clip(s.digests)
 	s.text = newText(append(lines, slices.Sorted(maps.Keys(images))...))
 	return s

@@ -26,6 +26,7 @@ type word struct {
 	half     byte
 	hasHalf  bool
 	isDigest bool
+	prefixed bool // it begins with sha256:
 }
 
 func parseWords(q string) (out []word, err error) {
@@ -44,8 +45,8 @@ func parseWords(q string) (out []word, err error) {
 }
 
 func newWord(text string) word {
-	w := word{text: text}
-	digits := strings.TrimPrefix(text, "sha256:")
+	digits, prefixed := strings.CutPrefix(text, "sha256:")
+	w := word{text: text, prefixed: prefixed}
 	if len(digits) < minDigest || len(digits) > 2*len(protocol.Hash{}) {
 		return w
 	}
@@ -72,7 +73,8 @@ func (w *word) begins(h *protocol.Hash) bool {
 }
 
 func (w *word) in(snap *snapshotLore) bool {
-	if strings.Contains(snap.text.lower, w.text) {
+	// A word of this form is in no container's name.
+	if (snap.pinned || !w.prefixed) && strings.Contains(snap.text.lower, w.text) {
 		return true
 	}
 	for i := range snap.digests {
