@@ -27,10 +27,15 @@ export class Live {
   private last = '';
   private stopped = new AbortController();
 
-  constructor(private readonly cache: QueryClient) {}
+  /** signedOut is called when the hub no longer knows who asks; the stream then waits for the next start. */
+  constructor(
+    private readonly cache: QueryClient,
+    private readonly signedOut: () => void,
+  ) {}
 
   /** start follows until stop is called. */
   start(): void {
+    this.stopped.abort();
     this.stopped = new AbortController();
     void this.follow(this.stopped.signal);
   }
@@ -66,8 +71,8 @@ export class Live {
       });
       if (stopped.aborted) return;
       if (status === 401) {
-        void this.cache.invalidateQueries({ queryKey: ['session'] });
         this.set('lost');
+        this.signedOut();
         return;
       }
       this.set('lost');

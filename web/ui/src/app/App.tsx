@@ -6,18 +6,12 @@ import { Notifications } from '@mantine/notifications';
 import { QueryClientProvider } from '@tanstack/react-query';
 import { RouterProvider } from '@tanstack/react-router';
 import { StrictMode } from 'react';
-import { sessionQuery } from '../api/queries';
 import { newContext } from './context';
 import { nonce } from './nonce';
 import { newRouter } from './router';
 import { theme } from './theme';
 
-const context = newContext(() => {
-  context.live.stop();
-  context.cache.removeQueries({ queryKey: sessionQuery.queryKey });
-  const at = router.state.location;
-  if (at.pathname !== '/sign-in') void router.navigate({ to: '/sign-in', search: { to: at.href } });
-});
+const context = newContext();
 const router = newRouter(context);
 
 /** App is the console. */

@@ -36,6 +36,7 @@ import { Help } from './Help';
 import { useKeys } from './keys';
 import { LiveMark } from './LiveMark';
 import { Search } from './Search';
+import { SignInAgain } from './SignInAgain';
 
 const places = [
   { to: '/fleet', label: 'Fleet', icon: IconServer2, phone: true },
@@ -119,6 +120,7 @@ export function Shell() {
         </Group>
       </AppShell.Footer>
       <Help opened={help} close={close} />
+      <SignInAgain />
     </AppShell>
   );
 }

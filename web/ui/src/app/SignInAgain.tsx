@@ -1,0 +1,35 @@
+import { Modal, Text } from '@mantine/core';
+import { useQuery } from '@tanstack/react-query';
+import { useRouteContext } from '@tanstack/react-router';
+import { useSyncExternalStore } from 'react';
+import { sessionQuery } from '../api/queries';
+import { SignInForm } from '../pages/session/SignInForm';
+
+/** SignInAgain lies over the page when the session is lost, so that what is open and typed stays as it is. */
+export function SignInAgain() {
+  const { cache, live, lost } = useRouteContext({ from: '__root__' });
+  const is = useSyncExternalStore(lost.subscribe, () => lost.is);
+  const { data: session } = useQuery({ ...sessionQuery, enabled: false });
+  const done = () => {
+    lost.set(false);
+    live.start();
+    void cache.invalidateQueries();
+  };
+  return (
+    <Modal
+      opened={is}
+      onClose={() => {}}
+      withCloseButton={false}
+      closeOnEscape={false}
+      closeOnClickOutside={false}
+      title="Sign in again"
+      centered
+    >
+      <Text size="sm" mb="sm">
+        The hub does not know this session any more: it ran out, or was ended elsewhere. The page behind stays as you
+        left it.
+      </Text>
+      <SignInForm name={session?.name} done={done} />
+    </Modal>
+  );
+}
