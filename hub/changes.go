@@ -9,6 +9,7 @@ import (
 	"github.com/farshore/farshore/hub/commands"
 	"github.com/farshore/farshore/hub/events"
 	"github.com/farshore/farshore/hub/fleet"
+	"github.com/farshore/farshore/hub/timeline"
 	"github.com/farshore/farshore/protocol"
 	"github.com/farshore/farshore/stacks/planner"
 	"github.com/farshore/farshore/waitingroom/admission"
@@ -63,8 +64,7 @@ func (h *Hub) deviceChanged(c fleet.Change) {
 	id := c.Device
 	switch c.Kind {
 	case fleet.ChangeRevoked, fleet.ChangeRemoved:
-		text := "This device was revoked: an operator can approve it again when it knocks."
-		h.sessions.Kick(id, &protocol.Error{Code: protocol.CodeRevoked, Text: text})
+		h.sessions.Kick(id, revoked())
 		h.orders.Forget(id)
 		h.report(id, "end its commands", h.book.DeviceGone(id))
 		if c.Kind == fleet.ChangeRemoved {
@@ -78,6 +78,7 @@ func (h *Hub) deviceChanged(c fleet.Change) {
 	if c.Settings {
 		h.sessions.Notify(id)
 	}
+	h.noteChange(c)
 	e := events.Event{Kind: "device." + string(c.Kind), Device: id}
 	if c.Kind == fleet.ChangeLiveness {
 		e.Text = fmt.Sprintf("%s, was %s", c.Liveness.State, c.Was)
@@ -93,6 +94,7 @@ func (h *Hub) deviceChanged(c fleet.Change) {
 // forget drops what is stored of a device that was removed.
 func (h *Hub) forget(id protocol.DeviceID) {
 	h.report(id, "forget its snapshots", h.fold.Forget(id))
+	h.report(id, "forget what happened to it", h.timeline.Forget(id))
 	h.report(id, "forget what it holds", h.store.PutAcceptedSet(id, nil))
 }
 
@@ -151,6 +153,9 @@ func (h *Hub) stackNotice(n planner.Notice) {
 	if n.Version != 0 || n.By != "" {
 		e.Data = map[string]any{"version": n.Version, "by": n.By}
 	}
+	if n.Device != "" {
+		h.noteStack(n)
+	}
 	if n.Device != "" && n.By == "" {
 		h.publishSaid(e)
 		return
@@ -160,6 +165,7 @@ func (h *Hub) stackNotice(n planner.Notice) {
 
 func (h *Hub) commandNotice(n commands.Notice) {
 	r := n.Record
+	h.noteCommand(n)
 	h.events.Publish(events.Event{
 		Kind: n.Kind, Device: r.Device, Text: fmt.Sprintf("%s %s: %s", r.Kind, r.Target, r.State),
 		Data: map[string]any{"command": r.ID, "state": r.State, "by": r.By},
@@ -171,6 +177,7 @@ func (h *Hub) waitingNote(n admission.Note) {
 }
 
 func (h *Hub) deviceNote(id protocol.DeviceID, kind, text string) {
+	h.timeline.Note(id, timeline.Entry{Kind: timeline.KindIdentity, Text: text, State: kind})
 	h.publishSaid(events.Event{Kind: kind, Device: id, Text: text})
 }
 

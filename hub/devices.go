@@ -30,9 +30,13 @@ func (s sessionDevices) Key(id protocol.DeviceID) (ed25519.PublicKey, error) {
 	case !ok:
 		return nil, &protocol.Error{Code: protocol.CodeUnknown, Text: "This device is not known here: it has to join with an edge key."}
 	case d.Revoked != 0:
-		return nil, &protocol.Error{Code: protocol.CodeRevoked, Text: "This device was revoked: an operator can approve it again when it knocks."}
+		return nil, revoked()
 	}
 	return d.Key, nil
+}
+
+func revoked() *protocol.Error {
+	return &protocol.Error{Code: protocol.CodeRevoked, Text: "This device was revoked: an operator can approve it again when it knocks."}
 }
 
 // Boot implements session.Devices.

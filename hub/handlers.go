@@ -9,6 +9,7 @@ import (
 	"github.com/farshore/farshore/hub/events"
 	"github.com/farshore/farshore/hub/fleet"
 	"github.com/farshore/farshore/hub/session"
+	"github.com/farshore/farshore/hub/timeline"
 	"github.com/farshore/farshore/protocol"
 	"github.com/farshore/farshore/snapshot/fold"
 )
@@ -107,9 +108,11 @@ func (h *Hub) onEvent(p *session.Peer, e protocol.DeviceEvent) ([]protocol.Messa
 	if !h.told.newEvent(p.ID, e.ID) {
 		return nil, nil
 	}
+	text := protocol.Printable(e.Text, protocol.MaxText)
+	h.timeline.Note(p.ID, timeline.Entry{Kind: timeline.KindTold, At: at.UnixMilli(), Text: text, State: protocol.Printable(e.Kind, maxKind)})
 	h.publishSaid(events.Event{
 		Kind: "device.told." + protocol.Printable(e.Kind, maxKind), Device: p.ID, At: at,
-		Text: protocol.Printable(e.Text, protocol.MaxText),
+		Text: text,
 	})
 	return nil, nil
 }

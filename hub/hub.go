@@ -26,6 +26,7 @@ import (
 	"github.com/farshore/farshore/hub/orders"
 	"github.com/farshore/farshore/hub/session"
 	"github.com/farshore/farshore/hub/store"
+	"github.com/farshore/farshore/hub/timeline"
 	"github.com/farshore/farshore/hub/vault"
 	"github.com/farshore/farshore/internal/doorway"
 	"github.com/farshore/farshore/protocol"
@@ -46,6 +47,7 @@ type Hub struct {
 	audit    *audit.Log
 	access   *access.Access
 	events   *events.Bus
+	timeline *timeline.Timeline
 	fleet    *fleet.Registry
 	planner  *planner.Planner
 	book     *commands.Book
@@ -156,6 +158,11 @@ func (h *Hub) assemble() error {
 	if h.events, err = events.New(events.Config{Store: h.store, Log: h.log}); err != nil {
 		return err
 	}
+	h.timeline = timeline.New(timeline.Config{
+		Store: h.store,
+		Known: func(id protocol.DeviceID) bool { _, ok := h.fleet.Device(id); return ok },
+		Log:   h.log,
+	})
 	h.changes = newChanges()
 	h.fleet, err = fleet.New(fleet.Config{
 		Store:   h.store,
@@ -228,6 +235,8 @@ func (h *Hub) assemble() error {
 		Snapshot: h.snapshotHash,
 		Fleet:    h.fleet.Size,
 		Event:    h.deviceNote,
+		Came:     h.timeline.Came,
+		Went:     h.timeline.Went,
 		Version:  h.cfg.Version,
 		Log:      h.log,
 	})
@@ -243,6 +252,7 @@ type Services struct {
 	Access    *access.Access
 	Audit     *audit.Log
 	Events    *events.Bus
+	Timeline  *timeline.Timeline
 	Fleet     *fleet.Registry
 	Planner   *planner.Planner
 	Commands  *commands.Book
@@ -255,7 +265,7 @@ type Services struct {
 // Services returns the parts of a hub that was not closed.
 func (h *Hub) Services() Services {
 	return Services{
-		Access: h.access, Audit: h.audit, Events: h.events, Fleet: h.fleet, Planner: h.planner, Commands: h.book,
+		Access: h.access, Audit: h.audit, Events: h.events, Timeline: h.timeline, Fleet: h.fleet, Planner: h.planner, Commands: h.book,
 		Snapshots: h.fold, Waiting: h.desk, Sessions: h.sessions, Addresses: h.addresses,
 	}
 }

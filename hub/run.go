@@ -35,7 +35,7 @@ func (h *Hub) Run(ctx context.Context) error {
 	defer stopKeeping()
 	var keep errgroup.Group
 	for name, run := range map[string]func(context.Context) error{
-		"fleet": h.fleet.Run, "events": h.events.Run, "audit": h.audit.Run, "changes": h.runChanges, "commands": h.sweep,
+		"fleet": h.fleet.Run, "events": h.events.Run, "timeline": h.timeline.Run, "audit": h.audit.Run, "changes": h.runChanges, "commands": h.sweep,
 		"local socket": h.serveLocal,
 	} {
 		keep.Go(func() error { return h.keep(keeping, name, run) })

@@ -30,6 +30,8 @@ func (h *Hub) web(ctx context.Context) (http.Handler, error) {
 		Waiting:   h.desk,
 		Keys:      h.desk,
 		Sessions:  h.sessions,
+		Timeline:  h.timeline,
+		Views:     h.access,
 		Hub: resource.Hub{
 			Version: h.cfg.Version, URL: h.addresses.URL, MQTTURL: h.addresses.MQTTURL, Fingerprint: h.addresses.Fingerprint,
 		},

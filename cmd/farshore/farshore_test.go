@@ -48,7 +48,7 @@ func newDesk(t *testing.T) *desk {
 	handler, err := api.New(api.Config{
 		Accounts: s.Access, Tokens: s.Access, Audit: log, Events: s.Events, Devices: s.Fleet, Changes: s.Fleet, Groups: s.Fleet,
 		Profiles: s.Fleet, Stacks: s.Planner, StackDesk: s.Planner, Commands: s.Commands, Snapshots: s.Snapshots,
-		Waiting: s.Waiting, Keys: s.Waiting, Sessions: s.Sessions, AuditFile: trail, Hub: resource.Hub{URL: "https://hub.example"},
+		Waiting: s.Waiting, Keys: s.Waiting, Sessions: s.Sessions, Timeline: s.Timeline, Views: s.Access, AuditFile: trail, Hub: resource.Hub{URL: "https://hub.example"},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -148,6 +148,9 @@ type Store interface {
 	RemoveSession(Hash) error
 	PutToken(Token) error
 	RemoveToken(id string) error
+	// Views returns the saved views of an account, and none where none were saved.
+	Views(account string) ([]View, error)
+	PutViews(account string, views []View) error
 }
 
 // Config of an Access.

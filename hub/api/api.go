@@ -51,6 +51,8 @@ type Config struct {
 	Waiting   WaitingRoom
 	Keys      Keys
 	Sessions  Sessions
+	Timeline  Timeline
+	Views     Views
 
 	// Hub is what clients are told of the hub.
 	Hub resource.Hub
@@ -121,7 +123,7 @@ func newServer(c Config) (*server, error) {
 func (c *Config) check() error {
 	for _, part := range []any{
 		c.Accounts, c.Tokens, c.Audit, c.Events, c.Devices, c.Changes, c.Groups, c.Profiles, c.Stacks, c.StackDesk,
-		c.Commands, c.Snapshots, c.Waiting, c.Keys, c.Sessions,
+		c.Commands, c.Snapshots, c.Waiting, c.Keys, c.Sessions, c.Timeline, c.Views,
 	} {
 		if part == nil {
 			return errors.New("api: a part is missing in its Config")

@@ -128,6 +128,7 @@ func (s *server) patchDevice(_ context.Context, c *call, in *patchDeviceInput) (
 	if err != nil {
 		return nil, err
 	}
+	c.detail = patchText(&b)
 	return s.deviceDetail(c)
 }
 

@@ -45,7 +45,7 @@ func newWorld(t testing.TB) *world {
 	w.config = api.Config{
 		Accounts: s.Access, Tokens: s.Access, Audit: log, Events: s.Events, Devices: s.Fleet, Changes: s.Fleet, Groups: s.Fleet,
 		Profiles: s.Fleet, Stacks: s.Planner, StackDesk: s.Planner, Commands: s.Commands, Snapshots: s.Snapshots,
-		Waiting: s.Waiting, Keys: s.Waiting, Sessions: s.Sessions, AuditFile: trail,
+		Waiting: s.Waiting, Keys: s.Waiting, Sessions: s.Sessions, Timeline: s.Timeline, Views: s.Access, AuditFile: trail,
 		Hub: resource.Hub{Version: "test", URL: "https://127.0.0.1:9443"},
 	}
 	handler, err := api.New(w.config)

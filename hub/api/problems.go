@@ -18,6 +18,7 @@ import (
 	"github.com/farshore/farshore/hub/access"
 	"github.com/farshore/farshore/hub/commands"
 	"github.com/farshore/farshore/hub/fleet"
+	"github.com/farshore/farshore/hub/timeline"
 	"github.com/farshore/farshore/protocol"
 	"github.com/farshore/farshore/snapshot/fold"
 	"github.com/farshore/farshore/stacks"
@@ -99,6 +100,7 @@ func table() []row {
 		{waitingroom.ErrRule, http.StatusUnprocessableEntity, "invalid"},
 		{waitingroom.ErrPairingCode, http.StatusUnprocessableEntity, "invalid"},
 		{waitingroom.ErrInvalidEdgeKey, http.StatusConflict, "hub-address"},
+		{timeline.ErrCursor, http.StatusUnprocessableEntity, "invalid"},
 		{errInvalid, http.StatusUnprocessableEntity, "invalid"},
 		{syscall.ENOSPC, http.StatusInsufficientStorage, "disk-full"},
 		{syscall.EDQUOT, http.StatusInsufficientStorage, "disk-full"},

@@ -155,7 +155,7 @@ func run[I, O any](ctx context.Context, c *call, r route[I, O], in *I) (*O, erro
 	return r.Run(ctx, c, in)
 }
 
-// record writes what was done into the audit trail, one entry for each thing. What a nobody was refused is not
+// record writes what was done into the audit trail, one entry for each thing, and remembers what edits things. What a nobody was refused is not
 // written, because it would let strangers fill the disk, but for passwords that were checked: that is slow.
 func (s *server) record(c *call, name string, err error) error {
 	if c.who.Kind == "" && !c.tried {
@@ -170,6 +170,9 @@ func (s *server) record(c *call, name string, err error) error {
 	}
 	var errs []error
 	for _, o := range outcomes {
+		if o.err == nil {
+			s.remember(c, o.on)
+		}
 		e := audit.Entry{
 			Principal: c.by(), Remote: c.remote, Operation: name, Resource: o.on.String(), Result: audit.ResultDone, Detail: c.detail,
 		}

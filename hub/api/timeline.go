@@ -1,18 +1,29 @@
 package api
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"net/http"
+	"time"
 
 	"github.com/farshore/farshore/hub/access"
 	"github.com/farshore/farshore/hub/api/resource"
+	"github.com/farshore/farshore/hub/timeline"
+	"github.com/farshore/farshore/protocol"
 )
+
+// Timeline is what happened to each device; *timeline.Timeline is one.
+type Timeline interface {
+	Page(timeline.Query) (entries []timeline.Entry, next string, err error)
+	Note(protocol.DeviceID, timeline.Entry)
+}
 
 type timelineInput struct {
 	DeviceRef
-	Before string   `query:"before" doc:"From next of the page before"`
-	Limit  int      `query:"limit" minimum:"1" maximum:"500" default:"100"`
-	Kind   []string `query:"kind" doc:"Only entries of one of these kinds" enum:"contact,liveness,approval,change,stack,command,identity,told,left-out"`
+	Before string          `query:"before" doc:"From next of the page before"`
+	Limit  int             `query:"limit" minimum:"1" maximum:"500" default:"100"`
+	Kind   []timeline.Kind `query:"kind" doc:"Only entries of one of these kinds" enum:"contact,liveness,approval,change,stack,command,identity,told,left-out"`
 }
 
 func (s *server) timelineRoutes() {
@@ -26,6 +37,59 @@ func (s *server) timelineRoutes() {
 	})
 }
 
-func (s *server) deviceTimeline(context.Context, *call, *timelineInput) (*reply[resource.TimelinePage], error) {
-	return replyWith(resource.TimelinePage{Items: []resource.TimelineEntry{}}), nil
+func (s *server) deviceTimeline(_ context.Context, c *call, in *timelineInput) (*reply[resource.TimelinePage], error) {
+	entries, next, err := s.Timeline.Page(timeline.Query{
+		Device: protocol.DeviceID(c.on.ID), Before: in.Before, Limit: in.Limit, Kinds: in.Kind,
+	})
+	if errors.Is(err, timeline.ErrCursor) {
+		return nil, inField("query.before", err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return replyWith(resource.TimelinePage{Items: list(entries, timelineEntry).Body.Items, Next: next}), nil
+}
+
+func timelineEntry(e timeline.Entry) resource.TimelineEntry {
+	out := resource.TimelineEntry{At: ofMilli(e.At), Kind: string(e.Kind), Text: e.Text, By: e.By}
+	data := resource.TimelineData{
+		Carrier: string(e.Carrier), Count: int(e.Count), From: ofMilli(e.From), Connected: e.Open, State: e.State, Was: e.Was,
+		Stack: e.Stack, Version: e.Version,
+	}
+	if e.Command != 0 {
+		data.Command = e.Command.String()
+	}
+	if data != (resource.TimelineData{}) {
+		out.Data = &data
+	}
+	return out
+}
+
+func ofMilli(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
+}
+
+// remember keeps who did what to a thing, for its timeline and for those who edit it next. What is not an edit, and has
+// its own way there, is left aside: approvals, commands, stacks on devices.
+func (s *server) remember(c *call, on access.Resource) {
+	switch c.op {
+	case access.DevicesChange, access.DevicesRevoke, access.GroupsChange, access.ProfilesChange, access.StacksApply, access.StacksRemove:
+		s.edits.note(on, c.by())
+	}
+	if c.op != access.DevicesChange && c.op != access.DevicesRevoke {
+		return
+	}
+	id := protocol.DeviceID(on.ID)
+	d, ok := s.Devices.Device(id)
+	if !ok { // it was removed, and its timeline with it
+		return
+	}
+	text := "its record was changed"
+	if c.op == access.DevicesRevoke && d.Revoked != 0 {
+		text = "revoked"
+	}
+	s.Timeline.Note(id, timeline.Entry{Kind: timeline.KindChange, Text: cmp.Or(c.detail, text), By: c.by()})
 }

@@ -65,6 +65,7 @@ func (m *Manager) Attach(id protocol.DeviceID, boot protocol.Boot, conn Conn) (*
 		l.detach()
 		return nil, ErrStopped
 	}
+	m.c.Came(id, conn.Carrier())
 	d.contact(time.Now(), conn.Carrier())
 	return l, nil
 }
@@ -217,16 +218,24 @@ func (l *Link) detach() {
 	if !first {
 		return
 	}
-	d := l.d
+	if l.d.unlink(l) {
+		l.d.m.c.Went(l.d.id)
+	}
+}
+
+// unlink reports whether the link was the device's.
+func (d *device) unlink(l *Link) bool {
 	d.p.Lock()
 	defer d.p.Unlock()
-	if d.link == l {
-		d.link = nil
-		if d.timer != nil {
-			d.timer.Stop()
-			d.timer = nil
-		}
+	if d.link != l {
+		return false
 	}
+	d.link = nil
+	if d.timer != nil {
+		d.timer.Stop()
+		d.timer = nil
+	}
+	return true
 }
 
 // end tells the device why and closes the connection. It does not wait for a device that does not read.

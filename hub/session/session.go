@@ -114,6 +114,10 @@ type Config struct {
 	Fleet func() int
 	// Event is told what a person should see. nil: nobody is told.
 	Event func(dev protocol.DeviceID, kind, text string)
+	// Came is told that a device has connected, or has begun a session over a carrier that stays not connected, and Went
+	// that its connection has ended. They must not wait. nil: nobody is told.
+	Came func(protocol.DeviceID, protocol.Carrier)
+	Went func(protocol.DeviceID)
 	// Version of this build, for people.
 	Version string
 	// Probe, Rate and Burst: zero means the default.
@@ -149,6 +153,12 @@ func New(c Config) *Manager {
 	}
 	if c.Event == nil {
 		c.Event = func(protocol.DeviceID, string, string) {}
+	}
+	if c.Came == nil {
+		c.Came = func(protocol.DeviceID, protocol.Carrier) {}
+	}
+	if c.Went == nil {
+		c.Went = func(protocol.DeviceID) {}
 	}
 	if c.Snapshot == nil {
 		c.Snapshot = func(protocol.DeviceID) protocol.ShortHash { return protocol.ShortHash{} }

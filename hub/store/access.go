@@ -13,6 +13,8 @@ func tokenAt(id string) place { return place{"access.tokens", 1, []byte(id)} }
 
 func sessionAt(h access.Hash) place { return place{"access.sessions", 1, h[:]} }
 
+func viewsAt(account string) place { return place{"access.views", 1, []byte(account)} }
+
 // LoadAccess implements access.Store.
 func (s *Store) LoadAccess() (out access.Saved, err error) {
 	err = s.db.View(func(tx *bbolt.Tx) error {
@@ -64,4 +66,18 @@ func (s *Store) PutToken(t access.Token) error {
 // RemoveToken implements access.Store.
 func (s *Store) RemoveToken(id string) error {
 	return s.update(func(tx *bbolt.Tx) error { return remove(tx, tokenAt(id)) })
+}
+
+// Views implements access.Store.
+func (s *Store) Views(account string) (views []access.View, err error) {
+	err = s.db.View(func(tx *bbolt.Tx) error {
+		views, err = optional[[]access.View](tx, viewsAt(account))
+		return err
+	})
+	return views, err
+}
+
+// PutViews implements access.Store.
+func (s *Store) PutViews(account string, views []access.View) error {
+	return s.update(func(tx *bbolt.Tx) error { return put(tx, viewsAt(account), views) })
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/farshore/farshore/hub/access"
 	"github.com/farshore/farshore/hub/events"
 	"github.com/farshore/farshore/hub/fleet"
+	"github.com/farshore/farshore/hub/timeline"
 	"github.com/farshore/farshore/protocol"
 	"github.com/farshore/farshore/waitingroom"
 )
@@ -104,6 +105,7 @@ func TestStoredAccessIsReadForEver(t *testing.T) {
 	golden(t, tokenAt("t1"), "access-token", access.Token{
 		ID: "t1", Name: "ci", Owner: "anna", Hash: hash, Created: 1_760_000_000, Expires: 1_760_003_600,
 	})
+	golden(t, viewsAt("anna"), "access-views", []access.View{{Name: "Late in Oslo", Query: "group=norway%2Foslo&state=late"}})
 	golden(t, sessionAt(hash), "access-session", access.Session{
 		Hash: hash, Account: "anna", Remote: "192.0.2.7:4711", Created: 1_760_000_000, Expires: 1_760_028_800,
 	})
@@ -116,6 +118,17 @@ func TestStoredEventsAreReadForEver(t *testing.T) {
 			Text: "version 3 was applied",
 		},
 		At: time.Unix(1_760_000_000, 0).UnixMilli(), Data: []byte(`{"version":3}`),
+	})
+}
+
+func TestStoredTimelinesAreReadForEver(t *testing.T) {
+	golden(t, timelineAt("qz3x4y5w6v7u2t3s", 1_760_000_000_000_000), "timeline-contact", timeline.Entry{
+		ID: 1_760_000_000_000_000, Kind: timeline.KindContact, At: 1_760_000_060_000, From: 1_760_000_000_000, Count: 12,
+		Carrier: protocol.CarrierMQTT, Open: true,
+	})
+	golden(t, timelineAt("qz3x4y5w6v7u2t3s", 1_760_000_000_000_001), "timeline-change", timeline.Entry{
+		ID: 1_760_000_000_000_001, Kind: timeline.KindChange, At: 1_760_000_000_000, Text: "name was pump", By: "anna",
+		State: "late", Was: "on-time", Stack: "web", Version: 3, Command: 77,
 	})
 }
 
