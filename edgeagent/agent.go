@@ -6,6 +6,7 @@
 package edgeagent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,8 @@ import (
 	"net/url"
 	"path/filepath"
 	"runtime"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -23,6 +26,7 @@ import (
 	"github.com/farshore/farshore/edgeagent/composer"
 	"github.com/farshore/farshore/edgeagent/engine"
 	"github.com/farshore/farshore/edgeagent/exchange"
+	"github.com/farshore/farshore/edgeagent/keypage"
 	"github.com/farshore/farshore/edgeagent/link"
 	"github.com/farshore/farshore/edgeagent/state"
 	"github.com/farshore/farshore/protocol"
@@ -45,6 +49,11 @@ type Config struct {
 	Data string
 	// EdgeKey joins the device to a hub. Empty: the one that was used before.
 	EdgeKey string
+	// KeyPage lets an agent that never had an edge key wait for one. Zero: New fails with ErrNoEdgeKey.
+	KeyPage KeyPage
+	// LateKey returns an edge key that has come since the start, "" while there is none. It is asked every few seconds
+	// while the agent waits for one. Nil: none comes.
+	LateKey func() (string, error)
 	// Carrier to use. Empty: auto.
 	Carrier protocol.Carrier
 	// Mode of the device. 0: async.
@@ -53,6 +62,8 @@ type Config struct {
 	EngineHost string
 	// Composer is the path of farshore-composer. Empty: beside the agent, or in PATH.
 	Composer string
+	// HostRoot is where the machine's own /etc, /usr/lib and /sys are, for an agent in a container. Empty: "/".
+	HostRoot string
 	// Labels the device wishes for.
 	Labels map[string]string
 	// Version of the build.
@@ -92,6 +103,12 @@ type Agent struct {
 	knockLink  *link.Knocker
 	knocker    *knock.Knocker
 	started    time.Time
+	code       func() string // the pairing code
+
+	// assembled is set when there is an edge key and with it all that is above; before, what does not run under Run
+	// itself may use state and page alone.
+	assembled atomic.Bool
+	page      atomic.Pointer[keypage.Page] // nil: closed
 }
 
 // ErrNoEdgeKey: the device has never been given an edge key.
@@ -122,22 +139,27 @@ func New(cfg Config) (*Agent, error) {
 			a.log.Error(lost, "device", s.Identity().ID)
 		}
 	}
-	if err := errors.Join(a.join(), a.assemble()); err != nil {
+	a.code = sync.OnceValue(func() string { return waitingroom.PairingCode(a.publicKey()) })
+	key := cmp.Or(cfg.EdgeKey, a.state.EdgeKey())
+	if key == "" && cfg.KeyPage.Address != "" {
+		return a, nil
+	}
+	err := a.join(key)
+	if err == nil {
+		err = a.assemble()
+	}
+	if err != nil {
 		return nil, errors.Join(err, a.Close())
 	}
 	return a, nil
 }
 
-// join takes over the edge key that was given, or the one used before.
-func (a *Agent) join() error {
-	stored := a.state.EdgeKey()
-	given := a.cfg.EdgeKey
-	if given == "" {
-		given = stored
-	}
+// join takes over an edge key.
+func (a *Agent) join(given string) error {
 	if given == "" {
 		return ErrNoEdgeKey
 	}
+	stored := a.state.EdgeKey()
 	key, err := waitingroom.Parse(given)
 	if err != nil {
 		return err
@@ -151,10 +173,8 @@ func (a *Agent) join() error {
 	return a.state.SetEdgeKey(given)
 }
 
+// assemble makes the parts that need an edge key.
 func (a *Agent) assemble() error {
-	if a.edgeKey.HubKey == nil {
-		return nil // join has failed and said why
-	}
 	cfg := &a.cfg
 	if cfg.Engine == nil {
 		cfg.Engine = engine.New(engine.Config{Host: cfg.EngineHost, Log: a.log})
@@ -163,10 +183,10 @@ func (a *Agent) assemble() error {
 		cfg.RunComposer = composer.New(composer.Config{Path: cfg.Composer, Log: a.log})
 	}
 	if cfg.Host == nil {
-		cfg.Host = capture.HostFacts(cfg.Data)
+		cfg.Host = hostFacts(cfg.HostRoot, cfg.Data)
 	}
 	if cfg.Facts == nil {
-		cfg.Facts = func() protocol.Facts { return knock.MachineFacts("/") }
+		cfg.Facts = func() protocol.Facts { return knock.MachineFacts(cmp.Or(cfg.HostRoot, "/")) }
 	}
 	if cfg.Codec == nil {
 		cfg.Codec = protocol.NewCodec()
@@ -236,7 +256,21 @@ func (a *Agent) assemble() error {
 	a.knocker = knock.New(knock.Config{
 		Key: identity.Key, EdgeKey: a.edgeKey, Facts: a.facts, Labels: cfg.Labels, Hub: a.knockLink, Log: a.log,
 	})
+	a.assembled.Store(true)
 	return nil
+}
+
+// hostFacts reads what a snapshot says of the machine. In a container, the name and the system are the machine's own.
+func hostFacts(root, data string) func() protocol.Host {
+	read := capture.HostFacts(data)
+	if root == "" || root == "/" {
+		return read
+	}
+	return func() protocol.Host {
+		h, f := read(), knock.MachineFacts(root)
+		h.Name, h.OS = f.Hostname, f.OS
+		return h
+	}
 }
 
 func stagingFolder(data string) string {
@@ -268,13 +302,10 @@ func (a *Agent) facts() protocol.Facts {
 // ID of the device.
 func (a *Agent) ID() protocol.DeviceID { return a.state.Identity().ID }
 
-// Run keeps the device as desired and in contact with its hub until ctx ends.
+// Run keeps the device as desired and in contact with its hub until ctx ends. Without an edge key it waits for one first.
 func (a *Agent) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
-	for name, run := range map[string]func(context.Context) error{
-		"capture": a.capture.Run, "stacks": a.reconciler.Run, "commands": a.commands.Run, "hub": a.stayWithHub,
-		"status": a.serveStatus,
-	} {
+	part := func(name string, run func(context.Context) error) {
 		g.Go(func() error {
 			err := run(ctx)
 			if err == nil || ctx.Err() != nil {
@@ -283,6 +314,19 @@ func (a *Agent) Run(ctx context.Context) error {
 			return fmt.Errorf("%s: %w", name, err)
 		})
 	}
+	part("status", a.serveStatus)
+	part("edge key", func(ctx context.Context) error {
+		if !a.assembled.Load() {
+			if err := a.awaitKey(ctx, part); err != nil {
+				return err
+			}
+		}
+		part("capture", a.capture.Run)
+		part("stacks", a.reconciler.Run)
+		part("commands", a.commands.Run)
+		part("hub", a.stayWithHub)
+		return nil
+	})
 	err := g.Wait()
 	return errors.Join(err, a.Close())
 }

@@ -12,6 +12,9 @@ import (
 // stayWithHub knocks until the device is approved and then stays in session, for ever. When the hub no longer knows
 // the device it knocks again; nothing else changes on the device.
 func (a *Agent) stayWithHub(ctx context.Context) error {
+	if a.state.Approved() {
+		a.log.Info("let in before: connecting to the hub", "device", a.ID(), "hub", a.edgeKey.HTTPS)
+	}
 	for {
 		if !a.state.Approved() {
 			a.log.Info("asking the hub to be let in", "device", a.ID(), "hub", a.edgeKey.HTTPS)

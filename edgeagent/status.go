@@ -6,13 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/farshore/farshore/edgeagent/exchange"
 	"github.com/farshore/farshore/internal/localsocket"
 	"github.com/farshore/farshore/protocol"
-	"github.com/farshore/farshore/waitingroom"
 	"github.com/farshore/farshore/waitingroom/knock"
 )
 
@@ -25,8 +26,15 @@ var ErrNotRunning = errors.New("no agent is running with this data folder")
 
 // Status is how an agent stands, for a person at the box.
 type Status struct {
-	ID          protocol.DeviceID      `json:"id"`
-	PairingCode string                 `json:"pairing_code"`
+	ID          protocol.DeviceID `json:"id"`
+	PairingCode string            `json:"pairing_code"`
+	// ApproveURL is the hub's page on which the device is approved. Empty: there is no edge key.
+	ApproveURL string `json:"approve_url,omitempty"`
+	// NoEdgeKey: the device has never been given an edge key, and what follows but for version, mode and start is
+	// unknown. KeyPage is the address of the page on which it can be given one. Empty: it is closed.
+	NoEdgeKey bool   `json:"no_edge_key,omitempty"`
+	KeyPage   string `json:"key_page,omitempty"`
+
 	Version     string                 `json:"version"`
 	Mode        protocol.Mode          `json:"mode"`
 	Hub         string                 `json:"hub"`
@@ -47,10 +55,17 @@ type Status struct {
 
 // Status tells how the agent stands.
 func (a *Agent) Status() Status {
+	if !a.assembled.Load() {
+		s := Status{ID: a.ID(), PairingCode: a.code(), Version: a.cfg.Version, Mode: a.cfg.Mode, Started: a.started, NoEdgeKey: true}
+		if page := a.page.Load(); page != nil {
+			s.KeyPage = page.URL()
+		}
+		return s
+	}
 	latest := a.capture.Latest()
 	items, size := a.state.Pending()
 	s := Status{
-		ID: a.ID(), PairingCode: waitingroom.PairingCode(a.publicKey()), Version: a.cfg.Version, Mode: a.cfg.Mode,
+		ID: a.ID(), PairingCode: a.code(), ApproveURL: approveURL(a.edgeKey.HTTPS, a.code()), Version: a.cfg.Version, Mode: a.cfg.Mode,
 		Hub: a.edgeKey.HTTPS, Started: a.started, Approved: a.state.Approved(), Session: a.exchange.Status(),
 		Settings: a.exchange.Settings(), ClockOffset: a.exchange.Clock().Offset(), Engine: latest.Snapshot.Engine,
 		Captured: latest.At, Overdue: latest.Reason, Containers: len(latest.Snapshot.Containers),
@@ -63,46 +78,52 @@ func (a *Agent) Status() Status {
 	return s
 }
 
+// approveURL is the page of a hub on which the device with the pairing code is approved.
+func approveURL(hub, code string) string {
+	return strings.TrimRight(hub, "/") + "/waiting?code=" + url.QueryEscape(code)
+}
+
 // serveStatus answers on the socket in the data folder. An agent without one has nobody to answer.
 func (a *Agent) serveStatus(ctx context.Context) error {
 	if a.cfg.Data == "" {
 		return nil
 	}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) {
+	tell := func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		if err := json.NewEncoder(w).Encode(a.Status()); err != nil {
 			a.log.Debug("status was not read to the end", "error", err)
 		}
-	})
-	mux.HandleFunc("POST /knock", func(w http.ResponseWriter, _ *http.Request) {
-		a.knocker.Now()
-		w.WriteHeader(http.StatusNoContent)
+	}
+	mux.HandleFunc("GET /status", tell)
+	mux.HandleFunc("POST /knock", func(w http.ResponseWriter, r *http.Request) {
+		if a.assembled.Load() && !a.state.Approved() {
+			a.knocker.Now()
+		}
+		tell(w, r)
 	})
 	return localsocket.Serve(ctx, filepath.Join(a.cfg.Data, SocketName), mux, a.log)
 }
 
 // AskStatus asks the agent that runs with the data folder how it stands. The error wraps ErrNotRunning where no agent
 // answers.
-func AskStatus(ctx context.Context, data string) (s Status, err error) {
-	body, err := ask(ctx, data, http.MethodGet, "/status")
-	if err == nil {
-		err = json.Unmarshal(body, &s)
-	}
-	return s, err
+func AskStatus(ctx context.Context, data string) (Status, error) {
+	return ask(ctx, data, http.MethodGet, "/status")
 }
 
-// AskToKnock tells the agent that runs with the data folder to knock at once. The error wraps ErrNotRunning where no
-// agent answers.
-func AskToKnock(ctx context.Context, data string) error {
-	_, err := ask(ctx, data, http.MethodPost, "/knock")
-	return err
+// AskToKnock tells the agent that runs with the data folder to knock at once, which it does unless it is approved or
+// has no edge key, and returns how it stood. The error wraps ErrNotRunning where no agent answers.
+func AskToKnock(ctx context.Context, data string) (Status, error) {
+	return ask(ctx, data, http.MethodPost, "/knock")
 }
 
-func ask(ctx context.Context, data, method, path string) ([]byte, error) {
+func ask(ctx context.Context, data, method, path string) (s Status, err error) {
 	body, err := localsocket.Ask(ctx, filepath.Join(data, SocketName), method, path)
 	if errors.Is(err, localsocket.ErrNobody) {
 		err = fmt.Errorf("%w: %q: start it with `farshore-agent run`, or name its folder with --data", ErrNotRunning, data)
 	}
-	return body, err
+	if err == nil {
+		err = json.Unmarshal(body, &s)
+	}
+	return s, err
 }

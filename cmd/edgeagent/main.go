@@ -3,10 +3,16 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
+	"io"
+	"io/fs"
+	"net"
 	"os"
 	"strings"
+
+	"golang.org/x/term"
 
 	"github.com/farshore/farshore/edgeagent"
 	"github.com/farshore/farshore/internal/program"
@@ -15,10 +21,14 @@ import (
 
 const usage = `farshore-agent keeps this device as its hub desires.
 
-  farshore-agent run     run the agent
-  farshore-agent status  how the running agent stands: pairing code, hub, stacks
-  farshore-agent knock   ask the hub at once to be let in
+  farshore-agent run          run the agent
+  farshore-agent status       how the running agent stands: pairing code, hub, stacks
+  farshore-agent status --qr  the pairing code in large letters, and a QR code that opens the hub's page to approve it
+  farshore-agent knock        ask the hub at once to be let in
   farshore-agent version
+
+An agent without an edge key serves a page that takes one, on http://127.0.0.1:9009 unless --key-page says otherwise. It
+asks for a PIN, which the agent prints here and in its log.
 
 Each command has --help. Every flag can be set by the environment: --data is FARSHORE_DATA.
 `
@@ -40,7 +50,7 @@ func run(args []string) error {
 	case "status":
 		return status(ctx, args[1:], os.Stdout)
 	case "knock":
-		return knock(ctx, args[1:])
+		return knock(ctx, args[1:], os.Stdout)
 	case "version", "--version":
 		fmt.Println("farshore-agent", program.Version(), edgeagent.Platform(), "protocol", protocol.Capability)
 		return nil
@@ -54,18 +64,25 @@ func run(args []string) error {
 // settings are the flags of run.
 type settings struct {
 	data, edgeKey, edgeKeyFile, carrier, mode, engine, composer, logLevel, logFormat string
+	keyPage, keyPageHost, hostRoot                                                   string
 	labels                                                                           labelFlag
 }
+
+// noKeyPage in place of an address means that there is no page.
+const noKeyPage = "off"
 
 func (s *settings) flags() *flag.FlagSet {
 	fs := newFlags("run")
 	fs.StringVar(&s.data, "data", defaultData(), "folder of everything the agent keeps")
 	fs.StringVar(&s.edgeKey, "edge-key", "", "edge key that joins this device to a hub; seen in the process list, so better by file or environment")
 	fs.StringVar(&s.edgeKeyFile, "edge-key-file", "", "file with the edge key")
+	fs.StringVar(&s.keyPage, "key-page", "127.0.0.1:9009", "where a page takes the edge key as long as there is none, HOST:PORT; off: nowhere, and the agent does not start without a key")
+	fs.StringVar(&s.keyPageHost, "key-page-host", "", "a name by which browsers may ask for that page, beside IP addresses and localhost")
 	fs.StringVar(&s.carrier, "carrier", "auto", "how to reach the hub: auto, mqtt or https")
 	fs.StringVar(&s.mode, "mode", "async", "async (snapshots and queued commands) or standard (a tunnel on demand as well)")
 	fs.StringVar(&s.engine, "engine", "", "address of the container engine (default: Docker's socket)")
 	fs.StringVar(&s.composer, "composer", "", "path of farshore-composer (default: beside the agent, or in PATH)")
+	fs.StringVar(&s.hostRoot, "host-root", "/", "for an agent in a container: where the device's own /etc, /usr/lib and /sys are mounted")
 	fs.Var(&s.labels, "label", "label the device wishes for, key=value; may be repeated")
 	fs.StringVar(&s.logLevel, "log-level", "info", "debug, info, warn or error")
 	fs.StringVar(&s.logFormat, "log-format", "text", "text or json")
@@ -95,19 +112,52 @@ func runAgent(ctx context.Context, args []string) error {
 	default:
 		return fmt.Errorf("%w: carrier %.40q: want auto, mqtt or https", program.ErrUsage, s.carrier)
 	}
-	key, err := s.key()
-	if err != nil {
+	cfg := edgeagent.Config{
+		Data: s.data, Carrier: protocol.Carrier(s.carrier), Mode: mode, EngineHost: s.engineHost(), Composer: s.composer,
+		HostRoot: s.hostRoot, Labels: s.labels.values, Version: program.Version(), Log: log,
+	}
+	if err := s.keyInto(&cfg); err != nil {
 		return err
 	}
-	agent, err := edgeagent.New(edgeagent.Config{
-		Data: s.data, EdgeKey: key, Carrier: protocol.Carrier(s.carrier), Mode: mode, EngineHost: s.engineHost(),
-		Composer: s.composer, Labels: s.labels.values, Version: program.Version(), Log: log,
-	})
+	agent, err := edgeagent.New(cfg)
 	if err != nil {
 		return err
 	}
 	log.Info("agent started", "device", agent.ID(), "version", program.Version(), "data", s.data)
 	return agent.Run(ctx)
+}
+
+// keyInto gives the agent its edge key, or the ways in which one can still come.
+func (s *settings) keyInto(cfg *edgeagent.Config) (err error) {
+	cfg.EdgeKey, err = s.key()
+	if s.keyPage == noKeyPage {
+		return err
+	}
+	if _, _, err := net.SplitHostPort(s.keyPage); err != nil {
+		return fmt.Errorf("%w: key page %q: want HOST:PORT or off: %w", program.ErrUsage, s.keyPage, err)
+	}
+	cfg.KeyPage = edgeagent.KeyPage{Address: s.keyPage, Host: s.keyPageHost}
+	if term.IsTerminal(int(os.Stdout.Fd())) {
+		cfg.KeyPage.Console = os.Stdout
+	}
+	if s.edgeKeyFile == "" {
+		return err
+	}
+	cfg.LateKey = s.lateKey
+	if errors.Is(err, fs.ErrNotExist) {
+		cfg.Log.Warn("there is no file with an edge key", "path", s.edgeKeyFile)
+		return nil
+	}
+	return err
+}
+
+// lateKey reads the edge key from a file that need not be there yet.
+func (s *settings) lateKey() (string, error) {
+	key, err := s.key()
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	return key, err
 }
 
 func (s *settings) key() (string, error) {
@@ -153,13 +203,24 @@ func newFlags(name string) *flag.FlagSet {
 	return fs
 }
 
-func knock(ctx context.Context, args []string) error {
+func knock(ctx context.Context, args []string, out io.Writer) error {
 	fs := newFlags("knock")
 	data := fs.String("data", defaultData(), "data folder of the running agent")
 	if err := program.Parse(fs, args, program.Source{Prefix: "FARSHORE"}); err != nil {
 		return err
 	}
-	return edgeagent.AskToKnock(ctx, *data)
+	s, err := edgeagent.AskToKnock(ctx, *data)
+	switch {
+	case err != nil:
+		return err
+	case s.NoEdgeKey:
+		return errors.New("this device has " + noEdgeKey(s))
+	case s.Approved:
+		fmt.Fprintf(out, "This device is approved already: it need not knock at %s. `farshore-agent status` shows how it stands.\n", s.Hub)
+	default:
+		fmt.Fprintf(out, "Knocking at %s. The pairing code is %s; `farshore-agent status` shows what the hub answers.\n", s.Hub, s.PairingCode)
+	}
+	return nil
 }
 
 // labelFlag gathers key=value pairs; in the environment and the configuration file they are separated by commas.

@@ -17,12 +17,19 @@ func status(ctx context.Context, args []string, out io.Writer) error {
 	fs := newFlags("status")
 	data := fs.String("data", defaultData(), "data folder of the running agent")
 	format := fs.String("o", "text", "text or json")
+	scan := fs.Bool("qr", false, "show the pairing code in large letters, and a QR code that opens the hub's page to approve the device")
 	if err := program.Parse(fs, args, program.Source{Prefix: "FARSHORE"}); err != nil {
 		return err
 	}
 	s, err := edgeagent.AskStatus(ctx, *data)
 	if err != nil {
 		return err
+	}
+	switch {
+	case *scan && *format == "text":
+		return printQR(out, s)
+	case *scan:
+		return fmt.Errorf("%w: --qr has no other form: -o json gives its address as approve_url", program.ErrUsage)
 	}
 	switch *format {
 	case "json":
@@ -40,6 +47,11 @@ func printStatus(out io.Writer, s edgeagent.Status) error {
 	line := func(name, format string, args ...any) { fmt.Fprintf(w, "%s\t%s\n", name, fmt.Sprintf(format, args...)) }
 	line("pairing code", "%s", s.PairingCode)
 	line("device", "%s", s.ID)
+	if s.NoEdgeKey {
+		line("state", "%s", noEdgeKey(s))
+		line("agent", "%s, started %s", s.Version, ago(s.Started))
+		return w.Flush()
+	}
 	line("hub", "%s", s.Hub)
 	switch {
 	case s.Waiting != nil:
@@ -79,6 +91,14 @@ func printStatus(out io.Writer, s edgeagent.Status) error {
 	}
 	line("agent", "%s, started %s", s.Version, ago(s.Started))
 	return w.Flush()
+}
+
+// noEdgeKey says what to do for a device that was never given an edge key.
+func noEdgeKey(s edgeagent.Status) string {
+	if s.KeyPage != "" {
+		return "no edge key yet: open " + s.KeyPage + " and enter the PIN from the agent's log, or start the agent with --edge-key-file"
+	}
+	return "no edge key yet: restart the agent, whose log then says where to enter one, or start it with --edge-key-file"
 }
 
 // ago gives a time relative to now.

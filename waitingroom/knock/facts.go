@@ -69,8 +69,8 @@ func osName(root string) string {
 // serial is the serial number of the machine or its board, from the device tree or DMI.
 func serial(root string) string {
 	for _, path := range []string{
-		"proc/device-tree/serial-number", "sys/class/dmi/id/product_serial", "sys/class/dmi/id/board_serial",
-		"sys/class/dmi/id/chassis_serial",
+		"proc/device-tree/serial-number", "sys/firmware/devicetree/base/serial-number",
+		"sys/class/dmi/id/product_serial", "sys/class/dmi/id/board_serial", "sys/class/dmi/id/chassis_serial",
 	} {
 		if s := firstLine(root, path); waitingroom.Telling(s) {
 			return s
