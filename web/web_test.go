@@ -68,6 +68,26 @@ func TestTheHubServesAPageEitherWay(t *testing.T) {
 	}
 }
 
+// TestFirstLoadIsSmall counts what a browser fetches before it shows anything. 350 kB are 3 s on a link of 1 Mbit/s.
+func TestFirstLoadIsSmall(t *testing.T) {
+	const most = 350_000
+	page, err := files.ReadFile("dist/index.html")
+	if err != nil {
+		t.Skip("the console was not built: make console")
+	}
+	total := 0
+	for _, script := range regexp.MustCompile(`assets/[\w.-]+\.js`).FindAllString(string(page), -1) {
+		content, _, err := handler{folder("dist")}.read(script, gzipped)
+		if err != nil {
+			t.Fatal(err)
+		}
+		total += len(content)
+	}
+	if total == 0 || total > most {
+		t.Errorf("%d bytes of script by gzip at first, want at most %d: import what only one page needs where that page is imported", total, most)
+	}
+}
+
 // get asks for an address, with pairs of names and values as headers.
 func get(h http.Handler, address string, headers ...string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(http.MethodGet, "/", nil)
