@@ -20,7 +20,7 @@ import (
 func columns() []string {
 	return []string{
 		"id", "name", "group", "state", "connected", "last_contact", "next_contact", "mode", "carrier", "version", "profile",
-		"confirmed", "containers", "containers_running", "stacks", "stacks_ok", "stacks_failed", "lat", "lon", "labels",
+		"confirmed", "containers", "containers_running", "stacks", "stacks_ok", "stacks_failed", "labels", "lat", "lon",
 	}
 }
 
@@ -79,15 +79,12 @@ func cells(d resource.Device, profile string) []string {
 	out := []string{
 		string(d.ID), d.Name, d.Group, d.Liveness.State, strconv.FormatBool(d.Liveness.Connected), stamp(d.Liveness.LastContact),
 		stamp(d.Liveness.NextContact), d.Mode.String(), string(d.Carrier), d.Version, profile, strconv.FormatBool(d.Confirmed),
-		all, running, strconv.Itoa(d.Stacks.All), strconv.Itoa(d.Stacks.OK), strconv.Itoa(d.Stacks.Failed), lat, lon,
-		strings.Join(labels, " "),
+		all, running, strconv.Itoa(d.Stacks.All), strconv.Itoa(d.Stacks.OK), strconv.Itoa(d.Stacks.Failed), strings.Join(labels, " "),
 	}
 	for i, cell := range out {
-		if _, err := strconv.ParseFloat(cell, 64); err != nil { // a number may begin with a minus
-			out[i] = harmless(cell)
-		}
+		out[i] = harmless(cell)
 	}
-	return out
+	return append(out, lat, lon) // numbers, which may begin with a minus
 }
 
 // harmless keeps a spreadsheet from taking a cell for a formula.

@@ -37,14 +37,8 @@ func (w *world) plant(devices []fleet.Device, snap func(n int) *protocol.Snapsho
 	for range 64 { // so that they share transactions
 		wait.Go(func() {
 			for n := range next {
-				s := snap(n)
-				if s == nil {
-					continue
-				}
-				canonical, hash := snapshot.Canonical(*s)
-				_, err := w.Hub().Snapshots.Apply(devices[n].ID, protocol.SnapshotUpdate{Full: canonical, Hash: hash}, time.Now())
-				if err != nil {
-					w.t.Error(err)
+				if s := snap(n); s != nil {
+					w.snapshot(devices[n].ID, s)
 				}
 			}
 		})
@@ -54,6 +48,24 @@ func (w *world) plant(devices []fleet.Device, snap func(n int) *protocol.Snapsho
 	}
 	close(next)
 	wait.Wait()
+}
+
+// snapshot is what a device would send.
+func (w *world) snapshot(id protocol.DeviceID, s *protocol.Snapshot) {
+	canonical, hash := snapshot.Canonical(*s)
+	if _, err := w.Hub().Snapshots.Apply(id, protocol.SnapshotUpdate{Full: canonical, Hash: hash}, time.Now()); err != nil {
+		w.t.Error(err)
+	}
+}
+
+// serve serves the API with other parts.
+func (w *world) serve(c api.Config) {
+	handler, err := api.New(c)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.server = httptest.NewTLSServer(handler)
+	w.t.Cleanup(w.server.Close)
 }
 
 // machine is a snapshot with containers as a real device has them.
