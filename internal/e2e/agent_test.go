@@ -57,6 +57,7 @@ func (a *agent) give(edgeKey string) {
 type agentStatus struct {
 	ID          string `json:"id"`
 	PairingCode string `json:"pairing_code"`
+	KeyPage     string `json:"key_page"`
 	Approved    bool   `json:"approved"`
 	Waiting     *struct {
 		State  string `json:"state"`

@@ -67,7 +67,17 @@ func TestEdgeKeysThatAreNone(t *testing.T) {
 	}
 	t.Run("none", func(t *testing.T) {
 		t.Parallel()
-		refused(t, newAgent(t, "auto", nil).daemon, exitFailed, "no edge key", "--edge-key", "farshore keys create")
+		a := newAgent(t, "auto", nil)
+		a.env = []string{"FARSHORE_KEY_PAGE=off"}
+		refused(t, a.daemon, exitFailed, "no edge key", "--edge-key", "farshore keys create")
+	})
+	t.Run("none, and no port for the page that takes one", func(t *testing.T) {
+		t.Parallel()
+		port := freePort(t)
+		busy(t, port)
+		a := newAgent(t, "auto", nil)
+		a.env = []string{"FARSHORE_KEY_PAGE=" + address(port)}
+		refused(t, a.daemon, exitFailed, "the port is in use", "no edge key", "--edge-key")
 	})
 	t.Run("shown without its secret", func(t *testing.T) {
 		r := runCLI(t, []string{"FARSHORE_CONFIG=" + filepath.Join(workDir(t), "none")}, "keys", "inspect", key)
