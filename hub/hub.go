@@ -179,16 +179,13 @@ func (h *Hub) assemble() error {
 		return err
 	}
 	h.planner, err = planner.New(planner.Config{
-		Store: h.store,
-		Fleet: fleetView{h.fleet},
-		Vault: secrets,
-		Log:   h.log,
-		Validate: func(bundle map[string][]byte, env map[string]string) error {
-			_, err := compose.Validate(bundle, env)
-			return err
-		},
-		Notify: h.notify,
-		Events: h.stackNotice,
+		Store:    h.store,
+		Fleet:    fleetView{h.fleet},
+		Vault:    secrets,
+		Log:      h.log,
+		Validate: compose.Validate,
+		Notify:   h.notify,
+		Events:   h.stackNotice,
 	})
 	if err != nil {
 		return err

@@ -95,6 +95,7 @@ type Stacks interface {
 // StackDesk is the planner to change; *planner.Planner is one.
 type StackDesk interface {
 	Apply(planner.ApplySpec) (stacks.Stack, stacks.Version, error)
+	Preview(planner.ApplySpec) (planner.Preview, error)
 	Remove(name, by string) error
 	Redeploy(name, by string) error
 }

@@ -1,11 +1,18 @@
 package api
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"net/http"
+	"slices"
+	"time"
 
 	"github.com/farshore/farshore/hub/access"
 	"github.com/farshore/farshore/hub/api/resource"
+	"github.com/farshore/farshore/hub/fleet"
+	"github.com/farshore/farshore/protocol"
+	"github.com/farshore/farshore/stacks/planner"
 )
 
 type previewInput struct {
@@ -23,6 +30,67 @@ func (s *server) previewRoutes() {
 	})
 }
 
-func (s *server) previewStack(context.Context, *call, *previewInput) (*reply[resource.Preview], error) {
-	return replyWith(resource.Preview{}), nil
+// maxPreviewDevices is how many devices a preview names.
+const maxPreviewDevices = 500
+
+func (s *server) previewStack(_ context.Context, c *call, in *previewInput) (*reply[resource.Preview], error) {
+	spec, err := applySpec(c, in.Stack, &in.Body)
+	if err != nil {
+		return nil, err
+	}
+	p, err := s.StackDesk.Preview(spec)
+	if err != nil {
+		return nil, err
+	}
+	count := func(f planner.Fate) int { return len(p.Devices[f]) }
+	out := resource.Preview{
+		Exists: p.Now != 0, Changed: p.Changes, VersionNow: p.Now, Images: append([]string{}, p.Images...),
+		Items: []resource.PreviewDevice{}, Warnings: append([]string{}, p.Warnings...),
+		Devices: resource.PreviewCounts{
+			Added: count(planner.Added), Updated: count(planner.Updated), Removed: count(planner.Removed), Same: count(planner.Same),
+		},
+		Services: list(p.Services, previewService).Body.Items, Files: list(p.Files, previewFile).Body.Items,
+	}
+	out.Devices.Total = out.Devices.Added + out.Devices.Updated + out.Devices.Same
+	now, away := time.Now(), 0
+	for _, fate := range []planner.Fate{planner.Removed, planner.Added, planner.Updated} {
+		devices := s.previewDevices(p.Devices[fate], fate, now)
+		for _, d := range devices {
+			if d.State != string(fleet.OnTime) {
+				away++
+			}
+		}
+		out.Items = append(out.Items, devices...)
+	}
+	if away > 0 {
+		out.Warnings = append(out.Warnings, fmt.Sprintf("%d of the %d devices for which something changes are not on time: they learn of it when they are heard of again",
+			away, len(out.Items)))
+	}
+	out.Items = out.Items[:min(len(out.Items), maxPreviewDevices)]
+	return replyWith(out), nil
+}
+
+func (s *server) previewDevices(ids []protocol.DeviceID, fate planner.Fate, now time.Time) []resource.PreviewDevice {
+	out := make([]resource.PreviewDevice, 0, len(ids))
+	for _, id := range ids {
+		d, ok := s.Devices.Device(id)
+		if !ok {
+			continue
+		}
+		out = append(out, resource.PreviewDevice{
+			ID: id, Name: d.Name, Group: d.Group, State: string(s.Devices.Liveness(id, now).State), Change: string(fate),
+		})
+	}
+	slices.SortFunc(out, func(a, b resource.PreviewDevice) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID))
+	})
+	return out
+}
+
+func previewService(f planner.ServiceFate) resource.PreviewService {
+	return resource.PreviewService{Name: f.Name, Change: string(f.Fate), Image: f.Image, ImageWas: f.Was}
+}
+
+func previewFile(f planner.FileFate) resource.PreviewFile {
+	return resource.PreviewFile{Path: f.Path, Change: string(f.Fate)}
 }

@@ -49,6 +49,8 @@ type Service struct {
 	Ports []string `json:"ports,omitempty"`
 	// Volumes are mounts as source:target; the source of a relative bind mount is relative to the bundle.
 	Volumes []string `json:"volumes,omitempty"`
+	// Digest differs where containers of the service would be made anew. Validate gives it.
+	Digest string `json:"-"`
 }
 
 // Images are the distinct image references of the services, sorted.
@@ -85,7 +87,14 @@ func Validate(files map[string][]byte, env map[string]string) (Summary, error) {
 	if err != nil {
 		return Summary{}, err
 	}
-	return Summarize(project), nil
+	sum := Summarize(project)
+	for i := range sum.Services {
+		s := &sum.Services[i]
+		if s.Digest, err = digest(project, project.Services[s.Name]); err != nil {
+			return Summary{}, err
+		}
+	}
+	return sum, nil
 }
 
 // Summarize says what a loaded project asks for.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/farshore/farshore/protocol"
 	"github.com/farshore/farshore/stacks"
+	"github.com/farshore/farshore/stacks/compose"
 )
 
 // ApplySpec is what an operator wants a stack to be.
@@ -37,7 +38,7 @@ const MaxMessage = 1 << 10
 // Apply makes a stack what the spec says, and returns it with its latest version. The same content makes no new
 // version. Errors about the spec wrap stacks.ErrInvalid, and nothing was changed then.
 func (p *Planner) Apply(spec ApplySpec) (stacks.Stack, stacks.Version, error) {
-	v, err := p.prepare(spec)
+	v, _, err := p.prepare(spec)
 	if err != nil {
 		return stacks.Stack{}, stacks.Version{}, err
 	}
@@ -54,41 +55,43 @@ func (p *Planner) Apply(spec ApplySpec) (stacks.Stack, stacks.Version, error) {
 	return s, latest, nil
 }
 
-// prepare checks what can be checked without locks and makes a version without numbers of it.
-func (p *Planner) prepare(spec ApplySpec) (*stacks.Version, error) {
+// prepare checks what can be checked without locks, makes a version without numbers of it, and says what it asks for.
+func (p *Planner) prepare(spec ApplySpec) (*stacks.Version, compose.Summary, error) {
+	var none compose.Summary
 	if err := stacks.CheckName(spec.Name); err != nil {
-		return nil, err
+		return nil, none, err
 	}
 	files, err := stacks.BundleFiles(spec.Files)
 	if err != nil {
-		return nil, err
+		return nil, none, err
 	}
 	if err := stacks.CheckEnv(spec.Env); err != nil {
-		return nil, err
+		return nil, none, err
 	}
 	if spec.Pull > protocol.PullNever {
-		return nil, fmt.Errorf("%w: pull policy %d is not known: use missing, always or never", stacks.ErrInvalid, spec.Pull)
+		return nil, none, fmt.Errorf("%w: pull policy %d is not known: use missing, always or never", stacks.ErrInvalid, spec.Pull)
 	}
 	if len(spec.Message) > MaxMessage {
-		return nil, fmt.Errorf("%w: the message has %d bytes, at most %d", stacks.ErrInvalid, len(spec.Message), MaxMessage)
+		return nil, none, fmt.Errorf("%w: the message has %d bytes, at most %d", stacks.ErrInvalid, len(spec.Message), MaxMessage)
 	}
 	selector := p.selector(spec)
 	if err := p.cfg.Fleet.Check(selector); err != nil {
-		return nil, fmt.Errorf("%w: %w", stacks.ErrInvalid, err)
+		return nil, none, fmt.Errorf("%w: %w", stacks.ErrInvalid, err)
 	}
 	v := &stacks.Version{
 		Files: files, Env: maps.Clone(spec.Env), Pull: spec.Pull, Mentions: stacks.Mentions(spec.Files),
 		Author: spec.Author, Message: spec.Message, Created: time.Now().Unix(),
 	}
 	env := p.sample(selector, v)
-	if err := p.cfg.Validate(spec.Files, env); err != nil {
-		return nil, fmt.Errorf("%w: %w", stacks.ErrInvalid, err)
+	asks, err := p.cfg.Validate(spec.Files, env)
+	if err != nil {
+		return nil, none, fmt.Errorf("%w: %w", stacks.ErrInvalid, err)
 	}
 	entry := (&stacks.Stack{Name: spec.Name}).Entry(v, env)
 	if err := stacks.CheckEntry(&entry); err != nil {
-		return nil, err
+		return nil, none, err
 	}
-	return v, p.seal(v)
+	return v, asks, p.seal(v)
 }
 
 // selector is the one that the stack will have.

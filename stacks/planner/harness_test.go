@@ -15,6 +15,7 @@ import (
 	"github.com/farshore/farshore/hub/vault"
 	"github.com/farshore/farshore/protocol"
 	"github.com/farshore/farshore/stacks"
+	"github.com/farshore/farshore/stacks/compose"
 	"github.com/farshore/farshore/stacks/planner"
 )
 
@@ -95,9 +96,9 @@ func (h *hub) open() {
 		Store: h.db, Fleet: h.fleet, Vault: v, Log: slog.New(slog.DiscardHandler), KeepVersions: h.keep,
 		Notify: func(d protocol.DeviceID) { h.mu.Lock(); h.told[d]++; h.mu.Unlock() },
 		Events: func(n planner.Notice) { h.mu.Lock(); h.events = append(h.events, n); h.mu.Unlock() },
-		Validate: func(_ map[string][]byte, env map[string]string) error {
+		Validate: func(_ map[string][]byte, env map[string]string) (compose.Summary, error) {
 			h.env = maps.Clone(env)
-			return h.refuse
+			return compose.Summary{}, h.refuse
 		},
 	})
 	h.must(err)

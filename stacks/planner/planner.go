@@ -19,6 +19,7 @@ import (
 	"github.com/farshore/farshore/internal/keylock"
 	"github.com/farshore/farshore/protocol"
 	"github.com/farshore/farshore/stacks"
+	"github.com/farshore/farshore/stacks/compose"
 )
 
 // Fleet is what the planner asks about devices. Devices that are revoked or removed are not there. It is called with
@@ -74,7 +75,7 @@ type Sealer interface {
 	Open(purpose string, sealed []byte) ([]byte, error)
 }
 
-// Kinds of Notice. The last three are about one device.
+// Kinds of Notice. Those from KindRunning on are about one device.
 const (
 	KindApplied    = "stack.applied"
 	KindRedeployed = "stack.redeployed"
@@ -83,6 +84,7 @@ const (
 	KindRunning    = "stack.running"
 	KindDegraded   = "stack.degraded"
 	KindFailed     = "stack.failed"
+	KindLeft       = "stack.left" // the device has it no more
 )
 
 // Notice is something worth telling.
@@ -106,8 +108,8 @@ type Config struct {
 	Fleet Fleet
 	Vault Sealer
 	Log   *slog.Logger
-	// Validate says what is wrong with a bundle and its variables. Nil: any bundle will do.
-	Validate func(bundle map[string][]byte, env map[string]string) error
+	// Validate says what a bundle asks for with these variables, or what is wrong with them. Nil: any bundle will do.
+	Validate func(bundle map[string][]byte, env map[string]string) (compose.Summary, error)
 	// Notify is told of each device whose desired set may have changed. Nil: nobody.
 	Notify func(protocol.DeviceID)
 	// Events is told of what is worth telling. Nil: nobody.
@@ -187,7 +189,7 @@ const never = math.MaxUint64
 // the stack as they are.
 func New(cfg Config) (*Planner, error) {
 	if cfg.Validate == nil {
-		cfg.Validate = func(map[string][]byte, map[string]string) error { return nil }
+		cfg.Validate = func(map[string][]byte, map[string]string) (compose.Summary, error) { return compose.Summary{}, nil }
 	}
 	if cfg.Notify == nil {
 		cfg.Notify = func(protocol.DeviceID) {}

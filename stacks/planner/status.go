@@ -55,7 +55,8 @@ func (p *Planner) status(dev protocol.DeviceID, st protocol.StackStatus) (news *
 	if err != nil {
 		return nil, false, fmt.Errorf("keep status of stack %q on device %s: %w", s.name, dev, err)
 	}
-	if a := s.devices[dev]; a != nil && a.wanted && s.shown(a) != before {
+	a := s.devices[dev]
+	if st.State == protocol.StackRemoved || a != nil && a.wanted && s.shown(a) != before {
 		news = notice(s, dev, st)
 	}
 	return news, s.rec.Removed != 0 && len(s.devices) == 0, nil
@@ -98,6 +99,8 @@ func notice(s *stack, dev protocol.DeviceID, st protocol.StackStatus) *Notice {
 		n.Kind = KindDegraded
 	case protocol.StackFailed:
 		n.Kind = KindFailed
+	case protocol.StackRemoved:
+		n.Kind = KindLeft
 	default:
 		return nil
 	}

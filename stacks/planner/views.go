@@ -101,11 +101,18 @@ func (p *Planner) Bundle(name string, number uint64) (map[string][]byte, error) 
 		return nil, fmt.Errorf("%w: version %d of %q is not kept; the latest is %d", stacks.ErrNotFound, number, name,
 			versions[0].Number)
 	}
-	out := make(map[string][]byte, len(versions[i].Files))
-	for _, f := range versions[i].Files {
-		if out[f.Path], err = p.cfg.Store.Blob(f.Hash); err != nil {
+	return p.files(name, &versions[i])
+}
+
+// files reads the files of a version by path.
+func (p *Planner) files(name string, v *stacks.Version) (map[string][]byte, error) {
+	out := make(map[string][]byte, len(v.Files))
+	for _, f := range v.Files {
+		data, err := p.cfg.Store.Blob(f.Hash)
+		if err != nil {
 			return nil, fmt.Errorf("read file %q of stack %q: %w", f.Path, name, err)
 		}
+		out[f.Path] = data
 	}
 	return out, nil
 }
