@@ -46,6 +46,19 @@ func (s *server) sessionRoutes() {
 			return replyWith(s.session(c.who)), nil
 		},
 	})
+	add(s, route[struct{}, reply[resource.CurrentSession]]{
+		Method: http.MethodGet, Path: "/session/current", ID: "current-session", Tag: tag, Summary: "Whether anybody is signed in",
+		Description: "The same without an error for strangers: pages ask it when they are opened.",
+		Open:        openToAll,
+		Run: func(_ context.Context, c *call, _ *struct{}) (*reply[resource.CurrentSession], error) {
+			var current resource.CurrentSession
+			if c.who.Kind != "" {
+				session := s.session(c.who)
+				current.Session = &session
+			}
+			return replyWith(current), nil
+		},
+	})
 	add(s, route[struct{ Body resource.FirstAdmin }, none]{
 		Method: http.MethodPost, Path: "/session/first-admin", ID: "first-admin", Tag: tag, Status: http.StatusNoContent,
 		Summary:     "Make an administrator by a one-time link",

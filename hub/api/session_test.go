@@ -28,6 +28,17 @@ func TestSigningIn(t *testing.T) {
 	if me.Name != "admin" || me.Kind != "user" || me.Token != "" || me.Hub.Version != "test" {
 		t.Errorf("who am i: %+v", me)
 	}
+	current := func() (who string) {
+		var c resource.CurrentSession
+		w.ask(http.MethodGet, "/session/current", nil, &c)
+		if c.Session != nil {
+			who = c.Session.Name
+		}
+		return who
+	}
+	if who := current(); who != "admin" {
+		t.Errorf("the current session is that of %q", who)
+	}
 
 	var made resource.Token
 	w.ask(http.MethodPost, "/tokens", resource.NewToken{Name: "ci"}, &made)
@@ -48,6 +59,9 @@ func TestSigningIn(t *testing.T) {
 	w.ask(http.MethodDelete, "/session", nil, nil)
 	if p := w.refused(http.MethodGet, "/session", nil); p.Status != 401 {
 		t.Errorf("an ended session gets %+v", p)
+	}
+	if who := current(); who != "" {
+		t.Errorf("after its end the session is that of %q", who)
 	}
 	// One signs in again although the old session is still sent along.
 	w.ask(http.MethodPost, "/session", resource.Login{Username: "admin", Password: password}, &me)

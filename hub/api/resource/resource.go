@@ -42,6 +42,11 @@ type Session struct {
 	Hub Hub `json:"hub"`
 }
 
+// CurrentSession is a session, where there is one.
+type CurrentSession struct {
+	Session *Session `json:"session,omitempty" doc:"Absent: nobody is signed in"`
+}
+
 // Hub is the hub itself.
 type Hub struct {
 	Version string `json:"version"`
