@@ -1,13 +1,19 @@
 import { keepPreviousData, queryOptions } from '@tanstack/react-query';
 import { api, ok } from './client';
+import { problemOf } from './problem';
 import type { paths } from './schema';
 
 // What pages read, by the keys that live.ts makes stale. A key begins with the resource's name; one thing of a kind has
 // the singular and its id: ['device', id, …], ['stack', name, …].
 
+/** Who is signed in; a Problem of status 401 where nobody is. */
 export const sessionQuery = queryOptions({
   queryKey: ['session'],
-  queryFn: ({ signal }) => ok(api.GET('/api/v1/session', { signal })),
+  queryFn: async ({ signal }) => {
+    const { session } = await ok(api.GET('/api/v1/session/current', { signal }));
+    if (!session) throw problemOf(401, { title: 'Signed out', detail: 'Nobody is signed in: sign in first.' });
+    return session;
+  },
   staleTime: Number.POSITIVE_INFINITY,
   retry: false,
 });

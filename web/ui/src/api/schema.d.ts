@@ -430,6 +430,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/session/current": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Whether anybody is signed in
+         * @description The same without an error for strangers: pages ask it when they are opened.
+         */
+        get: operations["current-session"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/session/first-admin": {
         parameters: {
             query?: never;
@@ -759,7 +779,7 @@ export interface components {
             /** @description As in the list of devices; an empty one fits all that are not revoked */
             filter?: components["schemas"]["DeviceFilter"];
             /** @description Either ids or filter */
-            ids?: string[] | null;
+            ids?: string[];
         };
         BulkDo: {
             command?: components["schemas"]["NewCommand"];
@@ -863,6 +883,10 @@ export interface components {
             /** Format: int64 */
             running: number;
         };
+        CurrentSession: {
+            /** @description Absent: nobody is signed in */
+            session?: components["schemas"]["Session"];
+        };
         Device: {
             /** @description mqtt or https; absent: no contact yet */
             carrier?: string;
@@ -871,7 +895,7 @@ export interface components {
             /** @description Absent: no snapshot yet */
             containers?: components["schemas"]["ContainerCounts"];
             /** @description Where q was found, if not in the name alone; only where q is given */
-            found_in?: components["schemas"]["FoundIn"][] | null;
+            found_in?: components["schemas"]["FoundIn"][];
             group: string;
             id: string;
             /** @description All that apply: inherited, own, and facts below farshore.io/ */
@@ -916,7 +940,7 @@ export interface components {
             /** @description What it said when it knocked: claims */
             facts: components["schemas"]["ProtocolFacts"];
             /** @description Where q was found, if not in the name alone; only where q is given */
-            found_in?: components["schemas"]["FoundIn"][] | null;
+            found_in?: components["schemas"]["FoundIn"][];
             group: string;
             id: string;
             /** @description All that apply: inherited, own, and facts below farshore.io/ */
@@ -959,7 +983,7 @@ export interface components {
             q?: string;
             selector?: string;
             stack?: string;
-            state?: ("on-time" | "late" | "overdue" | "quiet" | "never-seen" | "revoked")[] | null;
+            state?: ("on-time" | "late" | "overdue" | "quiet" | "never-seen" | "revoked")[];
             trouble?: boolean;
             version?: string;
         };
@@ -1993,7 +2017,7 @@ export interface operations {
                 /** @description Words that all have to be found, each anywhere: in the name, the id, the host name, the group, a label as key=value, or in the last snapshot: a container's name, an image, or the first 6 or more digits of an image's id. At most 200 characters */
                 q?: string;
                 /** @description Liveness: one or more of on-time, late, overdue, quiet, never-seen, revoked */
-                state?: ("on-time" | "late" | "overdue" | "quiet" | "never-seen" | "revoked")[] | null;
+                state?: ("on-time" | "late" | "overdue" | "quiet" | "never-seen" | "revoked")[];
                 /** @description A group and what is below it */
                 group?: string;
                 mode?: "async" | "standard";
@@ -2080,7 +2104,7 @@ export interface operations {
                 /** @description Words that all have to be found, each anywhere: in the name, the id, the host name, the group, a label as key=value, or in the last snapshot: a container's name, an image, or the first 6 or more digits of an image's id. At most 200 characters */
                 q?: string;
                 /** @description Liveness: one or more of on-time, late, overdue, quiet, never-seen, revoked */
-                state?: ("on-time" | "late" | "overdue" | "quiet" | "never-seen" | "revoked")[] | null;
+                state?: ("on-time" | "late" | "overdue" | "quiet" | "never-seen" | "revoked")[];
                 /** @description A group and what is below it */
                 group?: string;
                 mode?: "async" | "standard";
@@ -2127,7 +2151,7 @@ export interface operations {
                 /** @description Words that all have to be found, each anywhere: in the name, the id, the host name, the group, a label as key=value, or in the last snapshot: a container's name, an image, or the first 6 or more digits of an image's id. At most 200 characters */
                 q?: string;
                 /** @description Liveness: one or more of on-time, late, overdue, quiet, never-seen, revoked */
-                state?: ("on-time" | "late" | "overdue" | "quiet" | "never-seen" | "revoked")[] | null;
+                state?: ("on-time" | "late" | "overdue" | "quiet" | "never-seen" | "revoked")[];
                 /** @description A group and what is below it */
                 group?: string;
                 mode?: "async" | "standard";
@@ -2955,6 +2979,35 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "current-session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CurrentSession"];
+                };
             };
             /** @description It did not work: what happened, to which thing, and what to do */
             default: {
