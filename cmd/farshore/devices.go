@@ -34,7 +34,7 @@ func (ch *chooser) flags(cmd *cobra.Command) {
 // choose reads all pages.
 func (a *app) choose(ctx context.Context, ch chooser) ([]resource.Device, error) {
 	q := url.Values{"limit": {"1000"}}
-	for name, value := range map[string]string{"selector": ch.selector, "q": ch.search, "group": ch.group, "state": strings.Join(ch.states, ",")} {
+	for name, value := range map[string]string{"selector": ch.selector, "q": strings.TrimSpace(ch.search), "group": ch.group, "state": strings.Join(ch.states, ",")} {
 		if value != "" {
 			q.Set(name, value)
 		}
@@ -55,12 +55,13 @@ func (a *app) choose(ctx context.Context, ch chooser) ([]resource.Device, error)
 
 func (a *app) devicesCommand() *cobra.Command {
 	var ch chooser
+	var search string
 	ls := &cobra.Command{
-		Use: "ls [TEXT]", Short: "list devices; with TEXT those whose name, id or labels have it", Args: cobra.MaximumNArgs(1),
+		Use: "ls [TEXT]", Short: "list devices; with TEXT those in which it is found, as with --search", Args: cobra.MaximumNArgs(1),
+		Example: `  farshore devices ls --search 'nginx oslo'
+  farshore devices ls --search sha256:4bcff63911fc`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 1 {
-				ch.search = args[0]
-			}
+			ch.search = strings.Join(append(args, search), " ") // all words have to be found
 			all, err := a.choose(cmd.Context(), ch)
 			if err != nil {
 				return err
@@ -69,6 +70,8 @@ func (a *app) devicesCommand() *cobra.Command {
 		},
 	}
 	ch.flags(ls)
+	ls.Flags().StringVar(&search, "search", "", "only devices in which each of these words is found: in name, id, host name, group or labels, "+
+		"or in the last snapshot as part of a container's name or an image, or as the beginning of an image's id")
 	show := &cobra.Command{
 		Use: "show DEVICE", Short: "show all that is known of a device", Args: cobra.ExactArgs(1), ValidArgsFunction: atFirst(a.completeDevices),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -134,6 +137,7 @@ func detailTable(d resource.DeviceDetail) *table {
 	t.add("state", d.Liveness.State+" since "+exact(d.Liveness.Since))
 	t.add("last contact", exact(d.Liveness.LastContact)+" ("+ago(d.Liveness.LastContact)+")")
 	t.add("next contact", exact(d.Liveness.NextContact))
+	t.add("because", dash(d.Liveness.Reason))
 	t.add("connected", strings.TrimSpace(yesNo(d.Liveness.Connected)+" "+string(d.Carrier)))
 	t.add("group", dash(d.Group))
 	t.add("mode", d.Mode.String())

@@ -115,7 +115,7 @@ func newServer(c Config) (*server, error) {
 	c.Hub.Version = cmp.Or(c.Hub.Version, "dev")
 	c.AgentImage = cmp.Or(c.AgentImage, deploy.Image(c.Hub.Version))
 	return &server{
-		Config: c, lore: newLore(), edits: newEdits(),
+		Config: c, lore: newLore(maxLore), edits: newEdits(),
 		streams: make(chan struct{}, maxStreams), uploads: make(chan struct{}, maxUploads),
 	}, nil
 }

@@ -20,7 +20,7 @@ import (
 type DeviceFilter struct {
 	Selector string   `query:"selector" doc:"Label selector, such as site=oslo,farshore.io/arch in (amd64, arm64)"`
 	Search   string   `query:"q" doc:"Words that all have to be found, each anywhere: in the name, the id, the host name, the group, a label as key=value, or in the last snapshot: a container's name, an image, or the first 6 or more digits of an image's id. At most 200 characters"`
-	State    []string `query:"state" doc:"Liveness: one or more of on-time, late, overdue, quiet, never-seen, revoked" enum:"on-time,late,overdue,quiet,never-seen,revoked"`
+	State    []string `query:"state" doc:"Liveness: one or more of on-time, late, overdue, quiet, never-seen, revoked" enum:"on-time,late,overdue,quiet,never-seen,revoked" nullable:"false"`
 	Group    string   `query:"group" doc:"A group and what is below it"`
 	Mode     string   `query:"mode" enum:"async,standard"`
 	Profile  string   `query:"profile" doc:"The link profile that holds for the device, its own or inherited"`

@@ -17,9 +17,9 @@ const (
 	// maxLore is about the most memory it takes. A device with 25 containers takes about 3 kB, so that this is enough
 	// for 40,000 of them; what has no room is read again when it is asked for.
 	maxLore = 128 << 20
-	// maxText is the most text that is kept of one snapshot: a device must not take the room of others. What is beyond
-	// it is not found.
-	maxText = 64 << 10
+	// maxText is the most that is kept of the names of a device's containers, and of those of its images: a device
+	// must not take the room of others. What is beyond it is not found.
+	maxText = 32 << 10
 	maxLine = 512
 	// maxDigests is about the same for ids of images.
 	maxDigests = 2048
@@ -28,9 +28,10 @@ const (
 // lore remembers what lists need of each device and its last snapshot, made once for each change of either, so that
 // nothing is decoded, nor letters changed, for a request. It is safe for concurrent use.
 type lore struct {
+	room  int // bytes; immutable
 	mu    sync.RWMutex
 	of    map[protocol.DeviceID]deviceLore // guarded by mu
-	bytes int                              // guarded by mu
+	bytes int                              // guarded by mu: about what it takes
 }
 
 // deviceLore is what is remembered of one device. Either may be nil; what they point to is never changed.
@@ -50,13 +51,14 @@ type recordLore struct {
 type snapshotLore struct {
 	hash   protocol.ShortHash
 	counts resource.ContainerCounts
-	text   text // names of the containers, then images
-	pinned bool // an image is named by its digest
+	// containers are their names, images all names of images.
+	containers, images text
+	pinned             bool // an image is named by its digest
 	// digests are the ids of images.
 	digests []protocol.Hash
 }
 
-func newLore() *lore { return &lore{of: map[protocol.DeviceID]deviceLore{}} }
+func newLore(room int) *lore { return &lore{room: room, of: map[protocol.DeviceID]deviceLore{}} }
 
 // known gives what is remembered, without looking whether it is still true.
 func (l *lore) known(id protocol.DeviceID) (*recordLore, *snapshotLore) {
@@ -111,30 +113,29 @@ func (l *lore) snapshot(snapshots Snapshots, id protocol.DeviceID, known *snapsh
 
 func newSnapshotLore(snap *protocol.Snapshot) *snapshotLore {
 	s := &snapshotLore{counts: resource.ContainerCounts{All: len(snap.Containers)}}
-	lines := make([]string, 0, len(snap.Containers)+len(snap.Images))
-	images := map[string]bool{}
+	containers, images := make([]string, len(snap.Containers)), map[string]bool{}
 	for i := range snap.Containers {
 		c := &snap.Containers[i]
 		if c.State == protocol.ContainerRunning {
 			s.counts.Running++
 		}
-		lines = append(lines, c.Name)
+		containers[i] = c.Name
 		images[c.ImageRef] = true
 	}
 	for i := range snap.Images {
 		for _, tag := range snap.Images[i].Tags {
 			images[tag] = true
 		}
-		if len(s.digests) < maxDigests && snap.Images[i].ID != (protocol.Hash{}) {
-			s.digests = append(s.digests, snap.Images[i].ID)
-		}
 	}
 	delete(images, "")
 	for image := range images {
 		s.pinned = s.pinned || strings.Contains(image, "@sha256:")
 	}
-	s.digests = slices.Clip(s.digests)
-	s.text = newText(append(lines, slices.Sorted(maps.Keys(images))...))
+	s.containers, s.images = newText(containers), newText(slices.Sorted(maps.Keys(images)))
+	s.digests = make([]protocol.Hash, min(len(snap.Images), maxDigests))
+	for i := range s.digests {
+		s.digests[i] = snap.Images[i].ID
+	}
 	return s
 }
 
@@ -150,7 +151,7 @@ func (l *lore) keep(id protocol.DeviceID, set func(*deviceLore)) {
 	l.of[id] = d
 	l.bytes += d.size()
 	for other, d := range l.of {
-		if l.bytes <= maxLore {
+		if l.bytes <= l.room {
 			break
 		}
 		if other != id {
@@ -167,12 +168,12 @@ func (d deviceLore) size() int {
 		n += int(unsafe.Sizeof(*r)) + r.text.size()
 	}
 	if s := d.snapshot; s != nil {
-		n += int(unsafe.Sizeof(*s)) + s.text.size() + len(s.digests)*len(protocol.Hash{})
+		n += int(unsafe.Sizeof(*s)) + s.containers.size() + s.images.size() + len(s.digests)*len(protocol.Hash{})
 	}
 	return n
 }
 
-// text is lines to be searched.
+// text is lines to be searched, at most maxText.
 type text struct {
 	lower string // in lower case
 	// shown is the text as it came. It is the same string as lower where that has no other letters.
@@ -182,16 +183,16 @@ type text struct {
 func newText(lines []string) text {
 	var b strings.Builder
 	for i, line := range lines {
+		if line = line[:min(len(line), maxLine)]; b.Len()+len(line) >= maxText {
+			break
+		}
 		if i > 0 {
 			b.WriteByte('\n')
 		}
-		line = strings.ReplaceAll(line[:min(len(line), maxLine)], "\n", " ")
-		if b.Len()+len(line) < maxText {
-			b.WriteString(line)
-		}
+		b.WriteString(strings.ReplaceAll(line, "\n", " "))
 	}
-	s := strings.Clone(strings.ToValidUTF8(b.String(), ""))
-	return text{lower: strings.ToLower(s), shown: s}
+	shown := strings.Clone(strings.ToValidUTF8(b.String(), ""))
+	return text{lower: strings.ToLower(shown), shown: shown}
 }
 
 func (t text) size() int {

@@ -74,7 +74,8 @@ func (w *word) begins(h *protocol.Hash) bool {
 
 func (w *word) in(snap *snapshotLore) bool {
 	// A word of this form is in no container's name.
-	if (snap.pinned || !w.prefixed) && strings.Contains(snap.text.lower, w.text) {
+	if !w.prefixed && strings.Contains(snap.containers.lower, w.text) ||
+		(snap.pinned || !w.prefixed) && strings.Contains(snap.images.lower, w.text) {
 		return true
 	}
 	for i := range snap.digests {
@@ -126,12 +127,8 @@ func (w *word) places(record *recordLore, snap *snapshotLore) []resource.FoundIn
 	if snap == nil {
 		return out
 	}
-	out = snap.text.find(w.text, out, func(line int) string {
-		if line < snap.counts.All {
-			return "container"
-		}
-		return "image"
-	})
+	out = snap.containers.find(w.text, out, func(int) string { return "container" })
+	out = snap.images.find(w.text, out, func(int) string { return "image" })
 	for i := range snap.digests {
 		if len(out) < maxFound && w.begins(&snap.digests[i]) {
 			out = append(out, resource.FoundIn{Kind: "digest", Text: "sha256:" + snap.digests[i].String()})

@@ -155,6 +155,9 @@ func TestAgainstNaiveModel(t *testing.T) {
 		if err != nil || string(got.Canonical) != string(m[len(m)-1].state) || got.At.Unix() != m[len(m)-1].at {
 			t.Fatalf("step %d: latest differs, %v", step, err)
 		}
+		if hash, ok := f.LatestHash(d); !ok || hash != got.Hash {
+			t.Fatalf("step %d: the latest has the hash %s, said is %s, %v", step, got.Hash, hash, ok)
+		}
 		want, at := m[rnd.IntN(len(m))], int64(0)
 		at = want.at
 		for _, k := range m {
@@ -342,6 +345,9 @@ func TestQuietDeviceKeepsItsStates(t *testing.T) {
 	}
 	if _, err := f.Latest(dev); !errors.Is(err, ErrNone) {
 		t.Errorf("after Forget: %v", err)
+	}
+	if hash, ok := f.LatestHash(dev); ok {
+		t.Errorf("after Forget there is a state %s", hash)
 	}
 	if _, err := f.AsOf(dev, start.AddDate(1, 0, 0)); !errors.Is(err, ErrNone) {
 		t.Errorf("after Forget: %v", err)

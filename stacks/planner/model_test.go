@@ -320,6 +320,21 @@ func (m *model) check() {
 			m.t.Errorf("blob %s: kept by a version: %v, in the store: %v", h, kept[h], err)
 		}
 	}
+	for id := range m.devices {
+		var want planner.Tally
+		for _, s := range m.DeviceStacks(id) {
+			want.All++
+			switch s.State {
+			case protocol.StackRunning:
+				want.Running++
+			case protocol.StackFailed, protocol.StackDegraded:
+				want.Failed++
+			}
+		}
+		if got := m.Tally(id); got != want {
+			m.t.Errorf("%s: tally %+v, its stacks give %+v", id, got, want)
+		}
+	}
 }
 
 // checkStack counts by hand what the roll-up says, and works out each device's state from what it said last.

@@ -32,7 +32,7 @@ type Device struct {
 	Confirmed  bool             `json:"confirmed" doc:"The approver had the pairing code, or the edge key was this device's own"`
 	Profile    string           `json:"profile,omitempty" doc:"The device's own link profile; absent: inherited"`
 	Position   *Position        `json:"position,omitempty" doc:"From the labels farshore.io/lat and farshore.io/lon; absent: it has not both"`
-	FoundIn    []FoundIn        `json:"found_in,omitempty" maxItems:"3" doc:"Where q was found, if not in the name alone; only where q is given"`
+	FoundIn    []FoundIn        `json:"found_in,omitempty" nullable:"false" maxItems:"3" doc:"Where q was found, if not in the name alone; only where q is given"`
 }
 
 // DeviceDetail is all that is known of a device but its snapshot.

@@ -30,7 +30,7 @@ type DevicePosition struct {
 
 // Bulk does one thing to many devices: those of IDs, or those that Filter finds.
 type Bulk struct {
-	IDs    []protocol.DeviceID `json:"ids,omitempty" minItems:"1" maxItems:"10000" doc:"Either ids or filter"`
+	IDs    []protocol.DeviceID `json:"ids,omitempty" nullable:"false" minItems:"1" maxItems:"10000" doc:"Either ids or filter"`
 	Filter *DeviceFilter       `json:"filter,omitempty" doc:"As in the list of devices; an empty one fits all that are not revoked"`
 	Expect *int                `json:"expect,omitempty" minimum:"0" doc:"How many devices it is about to the caller's knowledge; required with a filter. Where it is another number, nothing is done"`
 	Do     BulkDo              `json:"do"`
@@ -40,7 +40,7 @@ type Bulk struct {
 type DeviceFilter struct {
 	Selector string   `json:"selector,omitempty"`
 	Search   string   `json:"q,omitempty"`
-	State    []string `json:"state,omitempty" enum:"on-time,late,overdue,quiet,never-seen,revoked"`
+	State    []string `json:"state,omitempty" nullable:"false" enum:"on-time,late,overdue,quiet,never-seen,revoked"`
 	Group    string   `json:"group,omitempty"`
 	Mode     string   `json:"mode,omitempty" enum:"async,standard"`
 	Profile  string   `json:"profile,omitempty"`
