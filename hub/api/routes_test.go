@@ -14,7 +14,7 @@ import (
 
 // open are the operations that need no right, and why.
 var open = map[string]string{
-	"login": "signing in", "first-admin": "signing in", "logout": "own session", "who-am-i": "own session",
+	"login": "signing in", "first-admin": "signing in", "current-session": "signing in", "logout": "own session", "who-am-i": "own session",
 	"list-views": "own session", "put-views": "own session",
 }
 
