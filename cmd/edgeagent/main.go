@@ -50,7 +50,7 @@ func run(args []string) error {
 	case "status":
 		return status(ctx, args[1:], os.Stdout)
 	case "knock":
-		return knock(ctx, args[1:], os.Stdout)
+		return askToKnock(ctx, args[1:], os.Stdout)
 	case "version", "--version":
 		fmt.Println("farshore-agent", program.Version(), edgeagent.Platform(), "protocol", protocol.Capability)
 		return nil
@@ -203,7 +203,7 @@ func newFlags(name string) *flag.FlagSet {
 	return fs
 }
 
-func knock(ctx context.Context, args []string, out io.Writer) error {
+func askToKnock(ctx context.Context, args []string, out io.Writer) error {
 	fs := newFlags("knock")
 	data := fs.String("data", defaultData(), "data folder of the running agent")
 	if err := program.Parse(fs, args, program.Source{Prefix: "FARSHORE"}); err != nil {

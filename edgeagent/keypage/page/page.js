@@ -9,7 +9,7 @@ let pin = "";
 const states = {
   starting: ["The key is taken", "The device is about to call its hub."],
   knocking: ["Calling the hub", "The device asks to be let in."],
-  waiting: ["Waiting to be let in", "Scan the code with a phone, or compare the pairing code in the hub's waiting room, and approve the device."],
+  waiting: ["Waiting to be let in", "Scan the code with a phone that can reach the hub, compare the pairing code, and approve the device."],
   unreachable: ["The hub does not answer", "The device keeps trying. Check its network, and that the hub's address can be reached from here."],
   rejected: ["Not let in", "An operator of the hub has said no."],
   refused: ["The hub refuses the key", "Ask for a new edge key and start the agent with it."],
@@ -56,6 +56,8 @@ function stand(s) {
   $("next").textContent = text;
   $("code").textContent = s.code || "";
   $("qr").toggleAttribute("hidden", !s.qr || s.state === "approved");
+  $("approve").hidden = !s.approve || s.state === "approved";
+  if (s.approve) $("approve").href = s.approve;
   if (s.qr) {
     const size = s.qr_size + 8;
     $("qr").setAttribute("viewBox", `-4 -4 ${size} ${size}`);
