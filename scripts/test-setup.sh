@@ -8,6 +8,7 @@
 needed=(
 	'gcc gcc always'
 	'dockerd docker.io engine'
+	'docker docker.io engine'
 	'containerd containerd engine'
 	'runc runc engine'
 	'docker-proxy docker.io engine'
