@@ -33,6 +33,7 @@ func simulate(ctx context.Context, args []string) error {
 	fs.StringVar(&cfg.EdgeKey, "edge-key", "", "edge key of the hub (required; or FARSHORE_SIM_EDGE_KEY)")
 	fs.IntVar(&cfg.Devices, "devices", 20, "how many devices")
 	fs.StringVar(&cfg.Name, "name", "sim", "beginning of the devices' host names")
+	fs.Uint64Var(&cfg.Seed, "seed", 0, "a number that makes the devices the same in every fleet (default: others for each edge key)")
 	fs.StringVar(&cfg.Data, "data", "", "folder that keeps the devices, so that they are the same the next time (default: in memory)")
 	fs.StringVar(&carrier, "carrier", "auto", "auto, mqtt or https")
 	fs.StringVar(&mode, "mode", "", "async or standard (default: every third is standard)")

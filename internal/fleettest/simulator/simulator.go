@@ -36,6 +36,8 @@ type Config struct {
 	Devices int
 	// Name begins the devices' host names. Empty: "sim".
 	Name string
+	// Seed makes devices the same in every fleet; 0: they are others for each hub and edge key.
+	Seed uint64
 	// Data keeps the devices' state in this folder, so that they are the same devices the next time. Empty: in memory; the
 	// hub then sees devices that were reset.
 	Data    string
@@ -106,9 +108,14 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// seed tells devices apart: by hub and edge key, name and number. The same device has the same seed the next time.
+// seed tells devices apart: by Seed, or else hub and edge key, and by name and number. The same device has the same seed
+// the next time.
 func (s *Simulator) seed(i int) uint64 {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%x %s %s %d", s.key.HubKey, s.key.KeyID, s.cfg.Name, i))
+	fleet := fmt.Sprintf("%x %s", s.key.HubKey, s.key.KeyID)
+	if s.cfg.Seed != 0 {
+		fleet = fmt.Sprint(s.cfg.Seed)
+	}
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s %s %d", fleet, s.cfg.Name, i))
 	return binary.BigEndian.Uint64(sum[:8])
 }
 
