@@ -67,17 +67,25 @@ func etagOf(v any) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:9])
 }
 
+// some makes no labels and empty ones alike.
+func some(labels map[string]string) map[string]string {
+	if len(labels) == 0 {
+		return nil
+	}
+	return labels
+}
+
 // Etags are of what people can edit, and of nothing that changes by itself.
 
 func deviceEtag(d *fleet.Device) string {
-	return etagOf([]any{d.ID, d.Name, d.Group, d.Profile, d.Confirmed, d.Labels, settings(d.Settings), d.Revoked})
+	return etagOf([]any{d.ID, d.Name, d.Group, d.Profile, d.Confirmed, some(d.Labels), settings(d.Settings), d.Revoked})
 }
 
 func groupEtag(g *fleet.Group) string {
 	if g == nil {
 		return ""
 	}
-	return etagOf([]any{g.Path, g.Labels, settings(g.Settings), g.Profile})
+	return etagOf([]any{g.Path, some(g.Labels), settings(g.Settings), g.Profile})
 }
 
 func profileEtag(p *fleet.Profile) string {
