@@ -179,12 +179,17 @@ func (a *app) rejectCommand() *cobra.Command {
 			if err := a.call(cmd.Context(), http.MethodPost, "/waiting/reject", no, &out); err != nil {
 				return err
 			}
-			if no.Block {
+			switch {
+			case no.Undo:
+				return a.outcomes(out.Items, "waits again")
+			case no.Block:
 				return a.outcomes(out.Items, "is blocked")
 			}
 			return a.outcomes(out.Items, "is rejected")
 		},
 	}
 	cmd.Flags().BoolVar(&no.Block, "block", false, "for good: its knocks are not shown again")
+	cmd.Flags().BoolVar(&no.Undo, "undo", false, "take an earlier no back: the devices wait again")
+	cmd.MarkFlagsMutuallyExclusive("block", "undo")
 	return cmd
 }

@@ -8,7 +8,6 @@ import (
 	"github.com/farshore/farshore/hub/access"
 	"github.com/farshore/farshore/hub/api/resource"
 	"github.com/farshore/farshore/hub/fleet"
-	"github.com/farshore/farshore/protocol"
 	"github.com/farshore/farshore/waitingroom"
 	"github.com/farshore/farshore/waitingroom/admission"
 )
@@ -43,7 +42,7 @@ func (s *server) waitingRoutes() {
 	})
 	add(s, route[rejectInput, reply[outcomes]]{
 		Method: http.MethodPost, Path: "/waiting/reject", ID: "reject", Tag: tag, Summary: "Say no to devices",
-		Description: "They can still be approved. A blocked device is not shown again when it knocks.",
+		Description: "They can still be approved, and the no can be taken back. A blocked device is not shown again when it knocks.",
 		Does:        access.WaitingReject, On: onAll[rejectInput]("waiting"), Run: s.reject,
 	})
 }
@@ -93,7 +92,7 @@ func (s *server) approveOne(ctx context.Context, c *call, a resource.Approval) (
 func (s *server) reject(_ context.Context, c *call, in *rejectInput) (*reply[outcomes], error) {
 	out := make([]resource.Outcome, 0, len(in.Body.IDs))
 	for _, id := range in.Body.IDs {
-		err := s.rejectOne(c, id, in.Body.Block)
+		err := s.rejectOne(c, admission.Rejection{ID: id, Block: in.Body.Block, Undo: in.Body.Undo, By: c.by()})
 		if err != nil && cap(out) == 1 {
 			return nil, err
 		}
@@ -106,13 +105,13 @@ func (s *server) reject(_ context.Context, c *call, in *rejectInput) (*reply[out
 	return replyWith(outcomes{Items: out}), nil
 }
 
-func (s *server) rejectOne(c *call, id protocol.DeviceID, block bool) (err error) {
-	on := access.Resource{Kind: "device", ID: string(id)}
+func (s *server) rejectOne(c *call, no admission.Rejection) (err error) {
+	on := access.Resource{Kind: "device", ID: string(no.ID)}
 	defer func() { c.note(on, err) }()
 	if err := c.may(on); err != nil {
 		return err
 	}
-	return s.Waiting.Reject(admission.Rejection{ID: id, Block: block, By: c.by()})
+	return s.Waiting.Reject(no)
 }
 
 func waiting(w waitingroom.Waiting) resource.Waiting {

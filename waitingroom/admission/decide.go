@@ -36,7 +36,9 @@ type Rejection struct {
 	ID protocol.DeviceID
 	// Block: for good.
 	Block bool
-	By    string
+	// Undo takes an earlier no back: the device waits again. It goes before Block.
+	Undo bool
+	By   string
 }
 
 // List returns all devices in the waiting room, rejected and blocked ones included, longest waiting first.
@@ -219,7 +221,8 @@ func (d *Desk) admitted(rec waitingroom.Waiting, yes approval) Admitted {
 	}
 }
 
-// Reject says no to a device, and tells it at once if it holds a connection. The decision stays until the device is approved.
+// Reject says no to a device, and tells it at once if it holds a connection. The decision stays until it is taken back,
+// or the device is approved.
 func (d *Desk) Reject(r Rejection) error {
 	e, err := d.find(r.ID, "")
 	if err != nil {
@@ -234,7 +237,11 @@ func (d *Desk) Reject(r Rejection) error {
 		return notWaiting(r.ID)
 	}
 	rec.State, rec.Decided, rec.By = waitingroom.StateRejected, time.Now().Unix(), r.By
-	if r.Block {
+	kind := NoteRejected
+	switch {
+	case r.Undo:
+		rec.State, rec.Decided, rec.By, kind = waitingroom.StateWaiting, 0, "", NoteArrived
+	case r.Block:
 		rec.State = waitingroom.StateBlocked
 	}
 	if err := d.cfg.Store.PutWaiting(rec); err != nil {
@@ -244,7 +251,11 @@ func (d *Desk) Reject(r Rejection) error {
 	d.update(e, rec)
 	e.wake()
 	d.mu.Unlock()
-	d.cfg.Log.Info("device rejected", "device", rec.ID, "state", rec.State, "by", r.By)
-	d.cfg.Notify(Note{Kind: NoteRejected, Device: rec.ID, Text: fmt.Sprintf("%s was %s by %s", shown(rec), rec.State, r.By)})
+	d.cfg.Log.Info("device rejected, or waits again", "device", rec.ID, "state", rec.State, "by", r.By)
+	text := fmt.Sprintf("%s was %s by %s", shown(rec), rec.State, r.By)
+	if r.Undo {
+		text = fmt.Sprintf("%s waits again: %s took the no back", shown(rec), r.By)
+	}
+	d.cfg.Notify(Note{Kind: kind, Device: rec.ID, Text: text})
 	return nil
 }

@@ -84,6 +84,27 @@ func TestRejectionLastsAndIsAnswered(t *testing.T) {
 	f.want(f.knock(d, k), protocol.KnockApproved, 0)
 }
 
+func TestANoCanBeTakenBack(t *testing.T) {
+	f := newFixture(t)
+	k, d := f.key(admission.KeySpec{}), newDevice(t)
+	f.knock(d, k)
+	for _, block := range []bool{false, true} {
+		if err := f.Reject(admission.Rejection{ID: d.id(), Block: block, By: "kari"}); err != nil {
+			t.Fatal(err)
+		}
+		f.want(f.knock(d, k), protocol.KnockRejected, protocol.CodeRejected)
+		if err := f.Reject(admission.Rejection{ID: d.id(), Undo: true, By: "kari"}); err != nil {
+			t.Fatal(err)
+		}
+		f.restart()
+		f.want(f.knock(d, k), protocol.KnockWaiting, 0)
+		list := f.List()
+		if len(list) != 1 || list[0].State != waitingroom.StateWaiting || list[0].By != "" || list[0].Decided != 0 {
+			t.Fatalf("%+v", list)
+		}
+	}
+}
+
 func TestRulesLetInWhomTheyName(t *testing.T) {
 	f := newFixture(t)
 	k := f.key(admission.KeySpec{AutoApprove: &waitingroom.Rule{Serials: []string{"S-*"}, Networks: []string{"192.0.2.0/24"}}})

@@ -160,6 +160,8 @@ type Reject struct {
 	IDs []protocol.DeviceID `json:"ids" minItems:"1" maxItems:"1000" nullable:"false"`
 	// Block says no for good.
 	Block bool `json:"block,omitempty" doc:"For good: further knocks are not shown"`
+	// Undo takes an earlier no back.
+	Undo bool `json:"undo,omitempty" doc:"Take an earlier no back: the devices wait again"`
 }
 
 // Outcome is what became of one of many.

@@ -704,7 +704,7 @@ export interface paths {
         put?: never;
         /**
          * Say no to devices
-         * @description They can still be approved. A blocked device is not shown again when it knocks.
+         * @description They can still be approved, and the no can be taken back. A blocked device is not shown again when it knocks.
          */
         post: operations["reject"];
         delete?: never;
@@ -1608,6 +1608,8 @@ export interface components {
             /** @description For good: further knocks are not shown */
             block?: boolean;
             ids: string[];
+            /** @description Take an earlier no back: the devices wait again */
+            undo?: boolean;
         };
         Replace: {
             /** @description Id or name of the approved device that takes over name, group, labels, settings and profile */
