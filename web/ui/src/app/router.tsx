@@ -15,6 +15,7 @@ import { Shell } from './Shell';
 import {
   deviceSearch,
   fleetSearch,
+  keysSearch,
   signInSearch,
   stackEditSearch,
   stackSearch,
@@ -88,6 +89,7 @@ const waiting = createRoute({
 const keys = createRoute({
   getParentRoute: () => inside,
   path: '/keys',
+  validateSearch: keysSearch,
   component: lazyRouteComponent(() => import('../pages/keys/Keys'), 'Keys'),
 });
 

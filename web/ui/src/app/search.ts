@@ -33,6 +33,8 @@ export const fleetSearch = (s: Raw) =>
     stack: text(s.stack),
     trouble: s.trouble === true || s.trouble === 'true' ? true : undefined,
     sort: text(s.sort, 40),
+    /** Columns that are not shown, apart by commas. */
+    hide: text(s.hide, 200),
     view: oneOf(s.view, ['map']),
   });
 
@@ -41,8 +43,13 @@ export const deviceSearch = (s: Raw) =>
     tab: text(s.tab, 40),
     /** The time as of which the snapshot is shown, RFC 3339. */
     as_of: text(s.as_of, 40),
+    /** A time to compare that snapshot with. */
+    with: text(s.with, 40),
     q: text(s.q),
     kind: text(s.kind, 40),
+    /** What is open at the side: a container by its id, a command by its id. */
+    container: text(s.container, 80),
+    command: text(s.command, 80),
   });
 
 export const waitingSearch = (s: Raw) =>
@@ -52,6 +59,8 @@ export const waitingSearch = (s: Raw) =>
     state: oneOf(s.state, ['rejected', 'blocked', 'all']),
     q: text(s.q),
   });
+
+export const keysSearch = (s: Raw) => defined({ new: s.new === true || s.new === 'true' ? true : undefined });
 
 export const stackSearch = (s: Raw) => defined({ tab: text(s.tab, 40), state: text(s.state, 100), q: text(s.q) });
 

@@ -7,6 +7,8 @@ import {
   IconCircleX,
   IconClock,
   IconDownload,
+  IconHeartBroken,
+  IconHeartbeat,
   IconLoader,
   IconMoon,
   IconPlayerPause,
@@ -86,7 +88,13 @@ const command: Record<string, Look> = {
   withdrawn: { word: 'withdrawn', color: 'gray', icon: IconBan },
 };
 
-const kinds = { liveness, container, stack, command };
+const waiting: Record<string, Look> = {
+  waiting: { word: 'waiting', color: 'orange', icon: IconClock },
+  rejected: { word: 'rejected', color: 'red', icon: IconCircleX },
+  blocked: { word: 'blocked', color: 'dark', icon: IconBan },
+};
+
+const kinds = { liveness, container, stack, command, waiting };
 
 /** lookOf gives how a state of some kind is shown. A word that this console does not know is shown as it is. */
 export function lookOf(kind: keyof typeof kinds, state: string): Look {
