@@ -184,6 +184,14 @@ func TestWorkingDay(t *testing.T) {
 	if !strings.Contains(key.RunCommand, key.EdgeKey) {
 		t.Errorf("key %+v", key)
 	}
+	shown := d.ok("keys", "create", "--name", "second", "--install", "service")
+	var all []resource.Key
+	d.read(&all, "keys", "ls")
+	if !strings.Contains(shown, "\n[Service]\n") || !strings.Contains(shown, "systemctl") || len(all) != 2 {
+		t.Errorf("the commands for a service came as\n%s", shown)
+	}
+	d.fails(exitUsage, "container or service", "keys", "create", "--name", "third", "--install", "snap")
+	d.ok("keys", "rm", "second")
 	inside := d.ok("keys", "inspect", key.EdgeKey)
 	if !strings.Contains(inside, key.ID) || strings.Contains(inside, key.EdgeKey) {
 		t.Errorf("inside the edge key:\n%s", inside)

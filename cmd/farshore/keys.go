@@ -82,7 +82,7 @@ func approval(k resource.Key) string {
 
 func (a *app) createKeyCommand() *cobra.Command {
 	var k resource.NewKey
-	var expires string
+	var expires, install string
 	var auto bool
 	var rule resource.Rule
 	var labels []string
@@ -101,6 +101,9 @@ Without --auto-approve each device that joins by it waits in the waiting room un
 			if k.Expires, err = deadline(expires); err != nil {
 				return usage(cmd, err)
 			}
+			if !slices.Contains([]string{"", "container", "service"}, install) {
+				return usage(cmd, fmt.Errorf("--install %q: want container or service", install))
+			}
 			if auto || len(rule.Serials)+len(rule.Hostnames)+len(rule.Networks) > 0 {
 				k.AutoApprove = &rule
 			}
@@ -114,8 +117,17 @@ Without --auto-approve each device that joins by it waits in the waiting room un
 				t.add("")
 				t.add(made.EdgeKey)
 				t.add("")
-				t.add("Start the agent on a device with it:")
-				t.add("  " + made.RunCommand)
+				switch {
+				case install == "container" && made.RunCommands != nil:
+					t.add("On a device with Docker, these commands start the agent as a container:")
+					t.lines(made.RunCommands.Container)
+				case install == "service" && made.RunCommands != nil:
+					t.add("On a device with systemd and the agent in /usr/local/bin, these commands start it as a service:")
+					t.lines(made.RunCommands.Service)
+				default:
+					t.add("Start the agent on a device with it (--install container and --install service print more):")
+					t.add("  " + made.RunCommand)
+				}
 				return t
 			})
 		},
@@ -124,6 +136,7 @@ Without --auto-approve each device that joins by it waits in the waiting room un
 	f.StringVar(&k.Name, "name", "", "name of the enrolment key")
 	f.Uint32Var(&k.Uses, "uses", 0, "how many devices may join (default: any number)")
 	f.StringVar(&expires, "expires", "", "how long devices may join, such as 720h or 30d, or until when, in RFC 3339 (default: for ever)")
+	f.StringVar(&install, "install", "", "show the commands that install the agent on a device: container or service")
 	f.BoolVar(&auto, "auto-approve", false, "let devices in without asking anybody")
 	f.StringSliceVar(&rule.Serials, "auto-approve-serial", nil, "only those whose serial number fits this pattern")
 	f.StringSliceVar(&rule.Hostnames, "auto-approve-host", nil, "only those whose host name fits this pattern")

@@ -29,6 +29,13 @@ type table struct {
 
 func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
 
+// lines adds a text of several lines, each as a row.
+func (t *table) lines(text string) {
+	for line := range strings.Lines(text) {
+		t.add(strings.TrimRight(line, "\n"))
+	}
+}
+
 // write gives columns that stand under each other. What a device said of itself cannot move the cursor.
 func (t *table) write(w io.Writer) error {
 	tw := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
