@@ -115,7 +115,7 @@ func (s *server) saysAll(w *wanted, x *sight) bool {
 	var snap *snapshotLore
 	for i := range w.words {
 		word := &w.words[i]
-		if strings.Contains(x.record.text.lower, word.text) {
+		if x.record.text.has(word) {
 			continue
 		}
 		if !w.inSnapshots {

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -309,4 +310,35 @@ func (a without) Authorize(p access.Principal, op access.Operation, r access.Res
 		return fmt.Errorf("%w: %s on %s", access.ErrForbidden, op, r)
 	}
 	return a.Accounts.Authorize(p, op, r)
+}
+
+// Lists that are asked for while the fleet changes have every device that was there all the time, once.
+func TestListsWhileTheFleetChanges(t *testing.T) {
+	w, devices := harbour(t)
+	var readers sync.WaitGroup
+	stop := make(chan struct{})
+	for range 4 {
+		readers.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if got := w.named("q=acme+crane&sort=-containers"); len(got) != 1 {
+					t.Errorf("found %q", got)
+					return
+				}
+			}
+		})
+	}
+	for n := range 40 {
+		w.ask(http.MethodPatch, "/devices/crane", map[string]any{"labels": map[string]string{"n": fmt.Sprint(n)}}, nil)
+		w.snapshot(devices[0].ID, &protocol.Snapshot{Containers: []protocol.Container{{ID: protocol.ContainerID{1}, Name: fmt.Sprintf("web-%d", n), ImageRef: "acme/web:1"}}})
+		if got := w.named(fmt.Sprintf("q=web-%d+n%%3D%d", n, n)); len(got) != 1 {
+			t.Errorf("change %d is not found: %q", n, got)
+		}
+	}
+	close(stop)
+	readers.Wait()
 }

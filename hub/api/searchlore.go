@@ -17,11 +17,7 @@ const (
 	// maxLore is about the most memory it takes. A device with 25 containers takes about 3 kB, so that this is enough
 	// for 40,000 of them; what has no room is read again when it is asked for.
 	maxLore = 128 << 20
-	// maxText is the most that is kept of the names of a device's containers, and of those of its images: a device
-	// must not take the room of others. What is beyond it is not found.
-	maxText = 32 << 10
-	maxLine = 512
-	// maxDigests is about the same for ids of images.
+	// maxDigests is how many ids of images are kept of a device; see maxText too.
 	maxDigests = 2048
 )
 
@@ -171,49 +167,4 @@ func (d deviceLore) size() int {
 		n += int(unsafe.Sizeof(*s)) + s.containers.size() + s.images.size() + len(s.digests)*len(protocol.Hash{})
 	}
 	return n
-}
-
-// text is lines to be searched, at most maxText.
-type text struct {
-	lower string // in lower case
-	// shown is the text as it came. It is the same string as lower where that has no other letters.
-	shown string
-}
-
-func newText(lines []string) text {
-	var b strings.Builder
-	for i, line := range lines {
-		if line = line[:min(len(line), maxLine)]; b.Len()+len(line) >= maxText {
-			break
-		}
-		if i > 0 {
-			b.WriteByte('\n')
-		}
-		b.WriteString(strings.ReplaceAll(line, "\n", " "))
-	}
-	shown := strings.Clone(strings.ToValidUTF8(b.String(), ""))
-	return text{lower: strings.ToLower(shown), shown: shown}
-}
-
-func (t text) size() int {
-	if unsafe.StringData(t.lower) == unsafe.StringData(t.shown) {
-		return len(t.shown)
-	}
-	return len(t.lower) + len(t.shown)
-}
-
-// find adds the lines that have the word, up to maxFound in all. A word has no line break.
-func (t text) find(word string, out []resource.FoundIn, kind func(line int) string) []resource.FoundIn {
-	shown := strings.Split(t.shown, "\n")
-	line := 0
-	for lower := range strings.SplitSeq(t.lower, "\n") {
-		if len(out) == maxFound {
-			break
-		}
-		if strings.Contains(lower, word) {
-			out = append(out, resource.FoundIn{Kind: kind(line), Text: shown[line]})
-		}
-		line++
-	}
-	return out
 }

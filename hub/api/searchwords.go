@@ -20,7 +20,8 @@ const (
 
 // word is one of the texts that have to be found, in lower case.
 type word struct {
-	text string
+	text  string
+	grams []uint16
 	// digest is the beginning of an image's id, if the word can be that: whole bytes, and half of one more.
 	digest   []byte
 	half     byte
@@ -47,6 +48,9 @@ func parseWords(q string) (out []word, err error) {
 func newWord(text string) word {
 	digits, prefixed := strings.CutPrefix(text, "sha256:")
 	w := word{text: text, prefixed: prefixed}
+	for i := range gramsOf(text) {
+		w.grams = append(w.grams, gramAt(text, i))
+	}
 	if len(digits) < minDigest || len(digits) > 2*len(protocol.Hash{}) {
 		return w
 	}
@@ -74,8 +78,7 @@ func (w *word) begins(h *protocol.Hash) bool {
 
 func (w *word) in(snap *snapshotLore) bool {
 	// A word of this form is in no container's name.
-	if !w.prefixed && strings.Contains(snap.containers.lower, w.text) ||
-		(snap.pinned || !w.prefixed) && strings.Contains(snap.images.lower, w.text) {
+	if !w.prefixed && snap.containers.has(w) || (snap.pinned || !w.prefixed) && snap.images.has(w) {
 		return true
 	}
 	for i := range snap.digests {
@@ -121,14 +124,14 @@ func (s *server) foundIn(w *wanted, id protocol.DeviceID) []resource.FoundIn {
 
 // places are the first of a device's texts in which the word is.
 func (w *word) places(record *recordLore, snap *snapshotLore) []resource.FoundIn {
-	out := record.text.find(w.text, nil, func(line int) string {
+	out := record.text.find(w, nil, func(line int) string {
 		return [...]string{"name", "id", "host", "group", "label"}[min(line, 4)]
 	})
 	if snap == nil {
 		return out
 	}
-	out = snap.containers.find(w.text, out, func(int) string { return "container" })
-	out = snap.images.find(w.text, out, func(int) string { return "image" })
+	out = snap.containers.find(w, out, func(int) string { return "container" })
+	out = snap.images.find(w, out, func(int) string { return "image" })
 	for i := range snap.digests {
 		if len(out) < maxFound && w.begins(&snap.digests[i]) {
 			out = append(out, resource.FoundIn{Kind: "digest", Text: "sha256:" + snap.digests[i].String()})
