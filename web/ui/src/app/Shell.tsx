@@ -109,7 +109,7 @@ export function Shell() {
                 <Box pos="relative">
                   <p.icon size={22} stroke={1.6} aria-hidden />
                   {p.to === '/waiting' && (
-                    <Box pos="absolute" top={-6} left={16}>
+                    <Box pos="absolute" top={-6} left={16} w="max-content">
                       <WaitingCount />
                     </Box>
                   )}

@@ -84,6 +84,7 @@ export function ApproveForm({ devices, code, done, cancel }: Props) {
         )}
         {one && (
           <TextInput
+            size="md"
             label="Name"
             description={`Empty: ${key?.device_name || nameOf(one)}${key?.device_name ? ', as the edge key says' : ', as it calls itself'}`}
             value={typed.name}
@@ -94,12 +95,14 @@ export function ApproveForm({ devices, code, done, cancel }: Props) {
           />
         )}
         <GroupField
+          size="md"
           description={`Empty: ${key ? key.group || 'none, below the root' : 'that of each edge key'}. A new name makes a group.`}
           value={typed.group}
           onChange={set('group')}
           error={wrong.group ?? refused?.field('approvals.group')}
         />
         <TextInput
+          size="md"
           label="Labels"
           description={`Such as line=3, site=oslo. ${key?.labels ? `Beside those of the edge key: ${labelText(key.labels)}` : ''}`}
           value={typed.labels}
@@ -109,6 +112,7 @@ export function ApproveForm({ devices, code, done, cancel }: Props) {
           spellCheck={false}
         />
         <ProfileField
+          size="md"
           none="that of the group"
           value={typed.profile}
           onChange={(e) => set('profile')(e.currentTarget.value)}

@@ -113,13 +113,17 @@ function NotHere({ code }: { code: string }) {
         <List.Item>Is the device on, and does it reach this hub? Its own page and its log say what it tries.</List.Item>
         <List.Item>
           Was it given an edge key of this hub, one that has uses left?{' '}
-          <Anchor size="sm" renderRoot={(p) => <Link to="/keys" {...p} />}>
+          <Anchor size="sm" underline="always" renderRoot={(p) => <Link to="/keys" {...p} />}>
             Edge keys
           </Anchor>
         </List.Item>
         <List.Item>
           Is it in already?{' '}
-          <Anchor size="sm" renderRoot={(p) => <Link to="/fleet" search={{ sort: 'name' }} {...p} />}>
+          <Anchor
+            size="sm"
+            underline="always"
+            renderRoot={(p) => <Link to="/fleet" search={{ sort: 'name' }} {...p} />}
+          >
             Fleet
           </Anchor>
         </List.Item>

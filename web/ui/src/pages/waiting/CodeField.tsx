@@ -25,7 +25,7 @@ export function CodeField({ initial = '', find }: { initial?: string; find: (cod
         <TextInput
           flex={1}
           size="lg"
-          label="Pairing code on the device"
+          label="Pairing code"
           placeholder="7ZK4-M0QD"
           value={typed}
           onChange={(e) => setTyped(e.currentTarget.value)}
