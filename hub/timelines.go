@@ -3,6 +3,7 @@ package hub
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/farshore/farshore/hub/commands"
 	"github.com/farshore/farshore/hub/fleet"
@@ -17,8 +18,12 @@ func (h *Hub) noteChange(c fleet.Change) {
 	switch c.Kind {
 	case fleet.ChangeLiveness:
 		state, was := string(c.Liveness.State), string(c.Was)
+		at := c.Liveness.Since
+		if now := time.Now(); now.Sub(at) < 2*fleet.WatchEvery { // it is known to the second only, and would come before what led to it
+			at = now
+		}
 		h.timeline.Note(c.Device, timeline.Entry{
-			Kind: timeline.KindLiveness, At: c.Liveness.Since.UnixMilli(), Text: fmt.Sprintf("%s, was %s", words(state), words(was)),
+			Kind: timeline.KindLiveness, At: at.UnixMilli(), Text: fmt.Sprintf("%s, was %s", words(state), words(was)),
 			State: state, Was: was,
 		})
 	case fleet.ChangeAdded:

@@ -46,11 +46,15 @@ func TestTheSecondEditorIsTold(t *testing.T) {
 		again              func() string // reads the etag
 	}{
 		"device": {
-			"PATCH", device, detail.Etag, map[string]any{"group": "oslo"}, map[string]any{"name": "crane"},
+			"PATCH", device, detail.Etag,
+			map[string]any{"group": "oslo"},
+			map[string]any{"name": "crane"},
 			func() string { w.ask("GET", device, nil, &detail); return detail.Etag },
 		},
 		"group": {
-			"PUT", "/groups", group.Etag, resource.PutGroup{Path: "norway", Labels: map[string]string{"a": "1"}}, resource.PutGroup{Path: "norway"},
+			"PUT", "/groups", group.Etag,
+			resource.PutGroup{Path: "norway", Labels: map[string]string{"a": "1"}},
+			resource.PutGroup{Path: "norway"},
 			func() string {
 				var all resource.List[resource.Group]
 				w.ask("GET", "/groups", nil, &all)
@@ -63,7 +67,9 @@ func TestTheSecondEditorIsTold(t *testing.T) {
 			},
 		},
 		"profile": {
-			"PUT", "/profiles/barge", profile.Etag, resource.PutProfile{Settings: resource.Settings{Ping: 60}}, resource.PutProfile{Settings: resource.Settings{Ping: 120}},
+			"PUT", "/profiles/barge", profile.Etag,
+			resource.PutProfile{Settings: resource.Settings{Ping: 60}},
+			resource.PutProfile{Settings: resource.Settings{Ping: 120}},
 			func() string {
 				var all resource.List[resource.Profile]
 				w.ask("GET", "/profiles", nil, &all)

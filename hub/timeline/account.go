@@ -18,7 +18,8 @@ const (
 
 // account is what is in memory of one device. All of it is guarded by Timeline.mu.
 type account struct {
-	contact *line // the last entry, while further contacts go into it
+	newest  *line
+	contact *line // the last contact
 	open    *line // the contact by which it is connected
 	leftOut *line // counts what is left out, while it is
 	unsaved []*line
@@ -43,11 +44,14 @@ func (l *line) due(now time.Time) bool {
 func (a *account) came(t *Timeline, c protocol.Carrier, now time.Time) {
 	a.went(now)
 	open, at := c != protocol.CarrierHTTPS, now.UnixMilli()
-	if l := a.contact; l != nil && l.Carrier == c && at-l.From < foldFor.Milliseconds() {
+	if l := a.contact; l != nil && l.Carrier == c && at-l.From < foldFor.Milliseconds() &&
+		(l == a.newest || at-l.At < againWithin.Milliseconds()) {
 		l.Count, l.At, l.Open = l.Count+1, at, open
 		a.change(l)
+	} else if l = a.add(t, Entry{Kind: KindContact, At: at, From: at, Count: 1, Carrier: c, Open: open}, now); l != nil {
+		a.contact = l
 	} else {
-		a.contact = a.add(t, Entry{Kind: KindContact, At: at, From: at, Count: 1, Carrier: c, Open: open}, now)
+		return
 	}
 	if open {
 		a.open = a.contact
@@ -67,9 +71,9 @@ func (a *account) add(t *Timeline, e Entry, now time.Time) *line {
 		a.leaveOut(t, now)
 		return nil
 	}
-	a.contact = nil
 	e.ID = t.next(now)
 	l := &line{Entry: e}
+	a.newest = l
 	a.added++
 	a.change(l)
 	return l

@@ -30,8 +30,10 @@ const (
 	KeepFor = 90 * 24 * time.Hour
 	// FlushEvery is how often new entries are written.
 	FlushEvery = 2 * time.Second
-	// foldFor is how long contacts in a row are one entry.
-	foldFor = 24 * time.Hour
+	// foldFor is how long contacts in a row are one entry; one that follows the last within againWithin goes into it
+	// whatever else has happened since.
+	foldFor     = 24 * time.Hour
+	againWithin = time.Minute
 	// An entry that was written promptWrites times is written again after lazyEvery only.
 	promptWrites = 5
 	lazyEvery    = 5 * time.Minute
