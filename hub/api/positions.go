@@ -4,11 +4,11 @@ import (
 	"context"
 	"net/http"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"github.com/farshore/farshore/hub/access"
 	"github.com/farshore/farshore/hub/api/resource"
 	"github.com/farshore/farshore/hub/fleet"
-
-	"github.com/danielgtaylor/huma/v2"
 )
 
 type filterInput struct{ DeviceFilter }

@@ -12,7 +12,7 @@ import (
 )
 
 // FactPrefix begins the labels that the hub gives every device from what it knows of it. Operators cannot give such
-// labels.
+// labels, but for LabelLat and LabelLon.
 const FactPrefix = "farshore.io/"
 
 // The labels below FactPrefix. A label is absent where the fact is not known. Values are brought to label syntax: at
