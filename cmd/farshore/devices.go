@@ -94,7 +94,7 @@ func (a *app) devicesCommand() *cobra.Command {
 			return a.print(d, func() *table { return detailTable(d) })
 		},
 	}
-	return parent("devices", "devices", ls, show, a.setDeviceCommand(), a.removeDeviceCommand(), a.revokeDeviceCommand(), replace)
+	return parent("devices", "devices", ls, show, a.timelineCommand(), a.setDeviceCommand(), a.removeDeviceCommand(), a.revokeDeviceCommand(), replace)
 }
 
 func deviceTable(all []resource.Device) *table {

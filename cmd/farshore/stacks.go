@@ -141,7 +141,7 @@ func (a *app) applyCommand() *cobra.Command {
 	var apply resource.Apply
 	var name, source, selector, envFile string
 	var env []string
-	var removeVolumes bool
+	var removeVolumes, dryRun bool
 	var w wait
 	cmd := &cobra.Command{
 		Use: "apply --name NAME -f FILE|DIR", Short: "make a stack what it shall be", Args: cobra.NoArgs,
@@ -149,8 +149,12 @@ func (a *app) applyCommand() *cobra.Command {
 together. Devices that fit the selector get it; devices that are away get it when they come back. The same content makes no
 new version. Facts can be selected: farshore.io/id, name, group, arch, os, engine, mode, version.`,
 		Example: `  farshore stacks apply --name web -f compose.yml --select site=oslo --wait
+  farshore stacks apply --name web -f compose.yml --dry-run
   farshore stacks apply --name probe -f ./probe --select 'farshore.io/arch in (arm64, arm-v7)'`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if dryRun && w.on {
+				return usage(cmd, errors.New("--dry-run changes nothing that --wait could wait for: give one of them"))
+			}
 			var err error
 			if apply.Files, err = readBundle(source); err != nil {
 				return err
@@ -160,6 +164,13 @@ new version. Facts can be selected: farshore.io/id, name, group, arch, os, engin
 			}
 			given(cmd.Flags().Changed("select"), &apply.Selector, selector)
 			given(cmd.Flags().Changed("remove-volumes"), &apply.RemoveVolumes, removeVolumes)
+			if dryRun {
+				var p resource.Preview
+				if err := a.call(cmd.Context(), http.MethodPost, "/stacks/"+seg(name)+"/preview", apply, &p); err != nil {
+					return err
+				}
+				return a.printPreview(name, p)
+			}
 			var s resource.Stack
 			if err := a.call(cmd.Context(), http.MethodPut, "/stacks/"+seg(name), apply, &s); err != nil {
 				return err
@@ -181,6 +192,7 @@ new version. Facts can be selected: farshore.io/id, name, group, arch, os, engin
 	f.StringVar(&apply.Pull, "pull", "", "when images are asked of a registry: missing, always or never (default missing)")
 	f.StringVarP(&apply.Message, "message", "m", "", "why, for people")
 	f.BoolVar(&removeVolumes, "remove-volumes", false, "named volumes go with the stack when it is removed")
+	f.BoolVar(&dryRun, "dry-run", false, "say what would change, and change nothing")
 	w.flags(cmd, "it runs on all its devices, or cannot")
 	must(cmd.MarkFlagRequired("name"))
 	must(cmd.MarkFlagRequired("file"))

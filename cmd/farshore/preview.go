@@ -1,0 +1,45 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/farshore/farshore/hub/api/resource"
+)
+
+// printPreview says what applying a stack would change.
+func (a *app) printPreview(name string, p resource.Preview) error {
+	if a.format != formatTable {
+		return a.print(p, nil)
+	}
+	switch {
+	case !p.Exists:
+		say(a.out, "Stack %s would be new.\n", plain(name))
+	case !p.Changed:
+		say(a.out, "Nothing would change: stack %s, version %d.\n", plain(name), p.VersionNow)
+	default:
+		say(a.out, "Stack %s would change; it is at version %d.\n", plain(name), p.VersionNow)
+	}
+	d := p.Devices
+	say(a.out, "Devices: %d then; %d get it, %d are updated, %d give it up, %d stay as they are.\n", d.Total, d.Added, d.Updated, d.Removed, d.Same)
+	for _, w := range p.Warnings {
+		say(a.out, "Warning: %s.\n", plain(w))
+	}
+	t := &table{head: []string{"\nCHANGE", "WHAT", "NAME", ""}}
+	for _, s := range p.Services {
+		image := s.Image
+		if s.ImageWas != "" {
+			image = s.ImageWas + " → " + s.Image
+		}
+		t.add(s.Change, "service", s.Name, image)
+	}
+	for _, f := range p.Files {
+		t.add(f.Change, "file", f.Path, "")
+	}
+	for _, d := range p.Items {
+		t.add(d.Change, "device", d.Name, d.State)
+	}
+	if n := d.Added + d.Updated + d.Removed - len(p.Items); n > 0 {
+		t.add("…", "device", fmt.Sprintf("%d more", n), "")
+	}
+	return t.write(a.out)
+}
