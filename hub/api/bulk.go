@@ -25,7 +25,7 @@ type bulkInput struct{ Body resource.Bulk }
 // deed is what is done to each of many devices.
 type deed struct {
 	needs access.Operation
-	// detail goes into the audit records.
+	// detail goes into the audit records and the timelines.
 	detail string
 	// to is the group that devices are moved to. Nil: they stay where they are.
 	to *string
@@ -154,9 +154,9 @@ func (s *server) deed(c *call, b *resource.BulkDo) (*deed, error) {
 	case b.Command != nil:
 		return s.commandDeed(c, b.Command)
 	case b.Revoke:
-		return &deed{needs: access.DevicesRevoke, detail: "revoke", do: s.Changes.Revoke}, nil
+		return &deed{needs: access.DevicesRevoke, detail: "revoked", do: s.Changes.Revoke}, nil
 	case b.Remove:
-		return &deed{needs: access.DevicesRevoke, detail: "remove", do: s.Changes.Remove}, nil
+		return &deed{needs: access.DevicesRevoke, detail: "removed", do: s.Changes.Remove}, nil
 	case b.Confirm:
 		yes := true
 		return s.patchDeed(resource.DevicePatch{Confirm: &yes}), nil
@@ -174,7 +174,7 @@ func (s *server) deed(c *call, b *resource.BulkDo) (*deed, error) {
 }
 
 func (s *server) patchDeed(p resource.DevicePatch) *deed {
-	return &deed{needs: access.DevicesChange, to: p.Group, do: func(id protocol.DeviceID) error {
+	return &deed{needs: access.DevicesChange, detail: patchText(&p), to: p.Group, do: func(id protocol.DeviceID) error {
 		_, err := s.Changes.Update(id, func(d *fleet.Device) error {
 			patchDevice(d, &p)
 			return nil

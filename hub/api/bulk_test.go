@@ -54,6 +54,12 @@ func TestOneThingIsDoneToManyDevices(t *testing.T) {
 		t.Errorf("audit %q, want %q", got, want)
 	}
 
+	var past resource.TimelinePage
+	w.ask(http.MethodGet, "/devices/crane/timeline?kind=change", nil, &past)
+	if len(past.Items) == 0 || past.Items[0].By != "admin" || !strings.Contains(past.Items[0].Text, "group /peru/lima") {
+		t.Errorf("timeline %+v", past.Items)
+	}
+
 	out = w.bulk(resource.Bulk{Filter: &resource.DeviceFilter{State: []string{"never-seen"}}, Expect: ptr(3), Do: resource.BulkDo{Confirm: true}})
 	var d resource.DeviceDetail
 	w.ask(http.MethodGet, "/devices/pump", nil, &d)
@@ -188,10 +194,16 @@ func TestABulkRequestForALargeFleet(t *testing.T) {
 	}
 	began := time.Now()
 	out := w.bulk(resource.Bulk{Filter: &resource.DeviceFilter{}, Expect: ptr(len(devices)), Do: resource.BulkDo{Patch: &resource.BulkPatch{Group: ptr("sea")}}})
-	t.Logf("%d devices changed in %s", len(devices), time.Since(began).Round(time.Millisecond))
+	changed := time.Since(began)
 	var page resource.DevicePage
 	w.ask(http.MethodGet, "/devices?group=sea&limit=1", nil, &page)
 	if out.Done != len(devices) || out.Failed != 0 || len(out.Items) != 1000 || page.Total != len(devices) {
 		t.Errorf("done %d, failed %d, told %d, moved %d", out.Done, out.Failed, len(out.Items), page.Total)
 	}
+	began = time.Now()
+	out = w.bulk(resource.Bulk{Filter: &resource.DeviceFilter{Group: "sea"}, Expect: ptr(len(devices)), Do: resource.BulkDo{Command: &resource.NewCommand{Kind: protocol.CommandSnapshot}}})
+	if out.Done != len(devices) {
+		t.Errorf("commands: done %d, failed %d, %+v", out.Done, out.Failed, out.Items[0])
+	}
+	t.Logf("%d devices changed in %s, given a command in %s", len(devices), changed.Round(time.Millisecond), time.Since(began).Round(time.Millisecond))
 }
