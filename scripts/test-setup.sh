@@ -20,6 +20,8 @@ needed=(
 	'tinyproxy tinyproxy engine'
 	'mosquitto_sub mosquitto-clients engine'
 	'chromium chromium,fonts-dejavu-core engine'
+	'nginx nginx-light engine'
+	'openssl openssl engine'
 )
 # Where the kernel enforces AppArmor, dockerd does not start containers without its parser.
 if [ "$(cat /sys/module/apparmor/parameters/enabled 2>/dev/null)" = Y ]; then
