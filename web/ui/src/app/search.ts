@@ -62,6 +62,17 @@ export const waitingSearch = (s: Raw) =>
 
 export const keysSearch = (s: Raw) => defined({ new: s.new === true || s.new === 'true' ? true : undefined });
 
-export const stackSearch = (s: Raw) => defined({ tab: text(s.tab, 40), state: text(s.state, 100), q: text(s.q) });
+export const stackSearch = (s: Raw) =>
+  defined({
+    tab: text(s.tab, 40),
+    /** States, apart by commas. */
+    state: text(s.state, 100),
+    q: text(s.q),
+    /** Versions that are looked at, and compared with. */
+    version: text(s.version, 20),
+    with: text(s.with, 20),
+    file: text(s.file),
+  });
 
-export const stackEditSearch = (s: Raw) => defined({ file: text(s.file), from: text(s.from, 20) });
+export const stackEditSearch = (s: Raw) =>
+  defined({ file: text(s.file), from: text(s.from, 20), step: oneOf(s.step, ['review']) });

@@ -29,14 +29,19 @@ export function useNow(): number {
   return useSyncExternalStore(subscribe, () => clock.now);
 }
 
+/** useAgo says how far a time is from now; it renders again only when the words change. */
+export function useAgo(d: Date | undefined): string | undefined {
+  return useSyncExternalStore(subscribe, () => (d ? ago(d, clock.now) : undefined));
+}
+
 /** Since shows how far a time is from now, and the exact one on hover. */
 export function Since({ at, none = '–' }: { at: Time; none?: string }) {
-  const now = useNow();
   const d = dateOf(at);
+  const words = useAgo(d);
   if (!d) return <span>{none}</span>;
   return (
     <Tooltip label={exact(d)}>
-      <time dateTime={d.toISOString()}>{ago(d, now)}</time>
+      <time dateTime={d.toISOString()}>{words}</time>
     </Tooltip>
   );
 }

@@ -1,5 +1,152 @@
-import { Page } from '../../kit/Page';
+import './fleet.css';
+import { Button, Group, SegmentedControl, Skeleton, Stack, Text, Title } from '@mantine/core';
+import { useDocumentTitle, useMediaQuery } from '@mantine/hooks';
+import { IconDownload, IconFilterOff, IconKey, IconServer2 } from '@tabler/icons-react';
+import { Link, useNavigate, useSearch } from '@tanstack/react-router';
+import { lazy, Suspense, useCallback, useMemo, useState } from 'react';
+import { prefix } from '../../api/client';
+import { asProblem } from '../../api/problem';
+import { count } from '../../kit/bytes';
+import { Empty } from '../../kit/Empty';
+import { Failure } from '../../kit/Failure';
+import { BulkBar } from './BulkBar';
+import { Chips } from './Chips';
+import { ColumnMenu } from './ColumnMenu';
+import { Counts } from './Counts';
+import { DeviceCards } from './DeviceCards';
+import { DeviceTable } from './DeviceTable';
+import { FilterMenu } from './FilterMenu';
+import { type Filter, type FleetSearch, filterOf, plain, queryText, sortOf } from './filter';
+import { SelectorBar } from './SelectorBar';
+import { nothing, type Selection, sizeOf } from './selection';
+import { type Devices, useDevices } from './useDevices';
+import { ViewMenu } from './ViewMenu';
 
+const FleetMap = lazy(() => import('./map/FleetMap'));
+
+/** Fleet shows all devices, or those that are asked for, as a table, as cards on a phone, or on a map. */
 export function Fleet() {
-  return <Page title="Fleet">Not here yet.</Page>;
+  useDocumentTitle('Fleet · Farshore');
+  const search: FleetSearch = useSearch({ from: '/inside/fleet' });
+  const navigate = useNavigate();
+  const change = useCallback(
+    (next: Partial<FleetSearch>) =>
+      void navigate({ to: '/fleet', search: (now) => ({ ...now, ...next }), replace: true, resetScroll: false }),
+    [navigate],
+  );
+  const asked = JSON.stringify(filterOf(search));
+  const filter = useMemo<Filter>(() => JSON.parse(asked), [asked]);
+  const devices = useDevices(filter, sortOf(search));
+  const phone = useMediaQuery('(max-width: 48em)', undefined, { getInitialValueInEffect: false });
+  const problem = devices.error ? asProblem(devices.error) : undefined;
+  const wrongSelector = problem?.fields.find((f) => f.location === 'query.selector')?.message;
+  const map = search.view === 'map';
+  return (
+    <div className="fs-page fl-page" data-view={map ? 'map' : 'list'}>
+      <Group justify="space-between" gap="sm">
+        <Group gap="sm" align="baseline">
+          <Title order={1}>Fleet</Title>
+          <Text size="sm" c="dimmed" aria-live="polite">
+            {devices.pending ? ' ' : `${count(devices.total, 'device')}${asked === '{}' ? '' : ' that fit'}`}
+          </Text>
+        </Group>
+        <Group gap="xs">
+          <SegmentedControl
+            size="xs"
+            aria-label="Show the devices as"
+            value={map ? 'map' : 'list'}
+            onChange={(v) => change({ view: v === 'map' ? 'map' : undefined })}
+            data={[
+              { value: 'list', label: 'List' },
+              { value: 'map', label: 'Map' },
+            ]}
+          />
+          <ViewMenu search={search} />
+          {!map && !phone && <ColumnMenu hide={search.hide} change={change} />}
+          <Button
+            component="a"
+            href={`${prefix}/api/v1/devices/export?${queryText(filter)}`}
+            download
+            variant="default"
+            size="xs"
+            leftSection={<IconDownload size={14} aria-hidden />}
+            visibleFrom="sm"
+          >
+            Export CSV
+          </Button>
+        </Group>
+      </Group>
+      <Counts states={devices.states} search={search} change={change} />
+      <Group gap="xs" align="flex-start" wrap="nowrap">
+        <SelectorBar selector={search.selector} wrong={wrongSelector} change={change} />
+        <FilterMenu search={search} change={change} />
+      </Group>
+      <Chips search={search} change={change} />
+      {!wrongSelector && <Failure error={devices.error} retry={devices.retry} />}
+      {map ? (
+        <div className="fl-rest">
+          <Suspense fallback={<Skeleton flex={1} mih={320} />}>
+            <FleetMap filter={filter} search={search} />
+          </Suspense>
+        </div>
+      ) : (
+        // Another filter begins at the top, with nothing selected.
+        <List key={asked} {...{ devices, search, filter, change, phone }} />
+      )}
+    </div>
+  );
+}
+
+interface ListProps {
+  devices: Devices;
+  search: FleetSearch;
+  filter: Filter;
+  change: (next: Partial<FleetSearch>) => void;
+  phone: boolean;
+}
+
+function List({ devices, search, filter, change, phone }: ListProps) {
+  const [selection, select] = useState<Selection>(nothing);
+  if (!devices.pending && !devices.before && devices.total === 0) {
+    return devices.error ? null : <None filtered={Object.keys(filter).length > 0} search={search} />;
+  }
+  if (phone) return <DeviceCards devices={devices} />;
+  return (
+    <div className="fl-rest">
+      <DeviceTable {...{ devices, search, change, selection, select }} />
+      {sizeOf(selection, devices.total) > 0 && (
+        <BulkBar {...{ selection, select, filter, total: devices.total }} settled={!devices.before} />
+      )}
+    </div>
+  );
+}
+
+function None({ filtered, search }: { filtered: boolean; search: FleetSearch }) {
+  if (filtered) {
+    return (
+      <Empty icon={IconFilterOff} title="No device fits">
+        <Stack align="center" gap="sm">
+          All that is asked for above has to fit at once. Take something away, or look at all devices.
+          <Button variant="default" renderRoot={(props) => <Link to="/fleet" search={plain(search)} {...props} />}>
+            Show all devices
+          </Button>
+        </Stack>
+      </Empty>
+    );
+  }
+  return (
+    <Empty icon={IconServer2} title="No devices yet">
+      <Stack align="center" gap="sm">
+        A device comes in with an edge key. Make one, run the agent with it, and approve the device in the waiting room.
+        <Group justify="center">
+          <Button component={Link} to="/keys" leftSection={<IconKey size={16} aria-hidden />}>
+            Make an edge key
+          </Button>
+          <Button component={Link} to="/waiting" variant="default">
+            Look into the waiting room
+          </Button>
+        </Group>
+      </Stack>
+    </Empty>
+  );
 }

@@ -1,0 +1,88 @@
+import { CloseButton, Group, Stack, Text } from '@mantine/core';
+import { useQuery } from '@tanstack/react-query';
+import { Link } from '@tanstack/react-router';
+import { deviceQuery } from '../../../api/queries';
+import { count } from '../../../kit/bytes';
+import { Since } from '../../../kit/Since';
+import { State } from '../../../kit/State';
+import type { Clusters, Mark, Placed } from './clusters';
+
+const most = 50;
+
+interface Props {
+  mark: Mark;
+  clusters: Clusters;
+  close: () => void;
+}
+
+/** MarkCard tells of the device that was chosen on the map, or of all devices at one place. */
+export function MarkCard({ mark, clusters, close }: Props) {
+  if (mark.device) {
+    return (
+      <Group align="flex-start" wrap="nowrap" justify="space-between" gap="xs">
+        <One placed={mark.device} />
+        <CloseButton aria-label="Close" onClick={close} />
+      </Group>
+    );
+  }
+  const devices = devicesOf(mark, clusters);
+  return (
+    <Stack gap={4}>
+      <Group justify="space-between" wrap="nowrap">
+        <Text fw={600} size="sm">
+          {count(mark.count, 'device')} close together
+        </Text>
+        <CloseButton aria-label="Close" onClick={close} />
+      </Group>
+      <Stack gap={4} mah={220} style={{ overflowY: 'auto' }}>
+        {devices.map((d) => (
+          <Group key={d.id} justify="space-between" wrap="nowrap" gap="xs">
+            <DeviceLink placed={d} />
+            <State kind="liveness" state={d.state} />
+          </Group>
+        ))}
+        {mark.count > devices.length && (
+          <Text size="xs" c="dimmed">
+            And {count(mark.count - devices.length)} more.
+          </Text>
+        )}
+      </Stack>
+    </Stack>
+  );
+}
+
+/** devicesOf gives none where the devices changed since the mark was chosen. */
+function devicesOf(mark: Mark, clusters: Clusters): Placed[] {
+  try {
+    return mark.cluster === undefined ? [] : clusters.devices(mark.cluster, most);
+  } catch {
+    return [];
+  }
+}
+
+function DeviceLink({ placed }: { placed: Placed }) {
+  return (
+    <Link className="fm-device fs-text" to="/devices/$device" params={{ device: placed.id }}>
+      {placed.name}
+    </Link>
+  );
+}
+
+function One({ placed }: { placed: Placed }) {
+  const { data } = useQuery(deviceQuery(placed.id));
+  return (
+    <Stack gap={4} miw={0}>
+      <Group gap="xs" wrap="nowrap">
+        <DeviceLink placed={placed} />
+        <State kind="liveness" state={data?.liveness.state ?? placed.state} />
+      </Group>
+      <Text size="xs" c="dimmed" className="fs-text">
+        {data ? data.group || 'no group' : ' '}
+      </Text>
+      <Text size="xs">{data ? data.liveness.reason : ' '}</Text>
+      <Text size="xs" c="dimmed">
+        Last contact <Since at={data?.liveness.last_contact} /> · {placed.lat.toFixed(4)}°, {placed.lon.toFixed(4)}°
+      </Text>
+    </Stack>
+  );
+}

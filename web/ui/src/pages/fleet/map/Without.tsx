@@ -1,0 +1,28 @@
+import { Code, Text } from '@mantine/core';
+import { Link } from '@tanstack/react-router';
+import { count } from '../../../kit/bytes';
+import type { FleetSearch } from '../filter';
+
+interface Props {
+  n: number;
+  /** Others have a position. */
+  some: boolean;
+  search: FleetSearch;
+}
+
+/** Without says how many devices the map cannot show, and how to give them a position. */
+export function Without({ n, some, search }: Props) {
+  if (n === 0 && some) return null;
+  if (n === 0) return <Text size="sm">No device fits what is asked for above.</Text>;
+  const selector = [search.selector, '!farshore.io/lat'].filter(Boolean).join(',');
+  return (
+    <Text size="sm" c="dimmed">
+      <Link to="/fleet" search={{ ...search, view: undefined, selector }} className="fm-link">
+        {count(n, 'device')} without a position
+      </Link>
+      . To place a device, give it, its group or its edge key the labels <Code>farshore.io/lat</Code> and{' '}
+      <Code>farshore.io/lon</Code> in decimal degrees: <Code>farshore.io/lat=53.08</Code>,{' '}
+      <Code>farshore.io/lon=8.80</Code>.{!some && ' Nothing that fits has one yet.'}
+    </Text>
+  );
+}
