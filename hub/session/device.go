@@ -47,6 +47,7 @@ type device struct {
 	link     *Link
 	seen     time.Time
 	carrier  protocol.Carrier
+	came     time.Time     // when Came was last told of a carrier that stays not connected
 	interval time.Duration // the shortest at which it is expected; 0: not at all
 	dirty    time.Time     // since when orders may have changed; zero: not
 	poked    bool          // a goroutine is on its way to look at dirty
@@ -69,10 +70,28 @@ func (d *device) current() *Link {
 // contact notes that the device was heard of.
 func (d *device) contact(now time.Time, c protocol.Carrier) {
 	d.p.Lock()
+	back := c == protocol.CarrierHTTPS && (d.carrier != c || now.Sub(d.seen) > d.stays())
 	d.seen, d.carrier = now, c
 	d.p.Unlock()
+	if back {
+		d.back(now)
+	}
 	d.m.c.Devices.Contact(d.id, now, c)
 }
+
+// back tells that the device has come over a carrier that stays not connected, once for each moment.
+func (d *device) back(now time.Time) {
+	d.p.Lock()
+	told := d.came.Equal(now)
+	d.came = now
+	d.p.Unlock()
+	if !told {
+		d.m.c.Came(d.id, protocol.CarrierHTTPS)
+	}
+}
+
+// stays is how long after an exchange the device counts as connected. It needs d.p.
+func (d *device) stays() time.Duration { return 2*d.interval + 30*time.Second }
 
 // online tells whether there is a link, or an exchange was within twice the interval and 30 s.
 func (d *device) online(now time.Time) (protocol.Carrier, bool) {
@@ -81,7 +100,7 @@ func (d *device) online(now time.Time) (protocol.Carrier, bool) {
 	if d.link != nil {
 		return d.link.conn.Carrier(), true
 	}
-	if d.carrier == protocol.CarrierHTTPS && d.interval > 0 && now.Sub(d.seen) < 2*d.interval+30*time.Second {
+	if d.carrier == protocol.CarrierHTTPS && d.interval > 0 && now.Sub(d.seen) < d.stays() {
 		return protocol.CarrierHTTPS, true
 	}
 	return "", false

@@ -134,7 +134,7 @@ func (d *device) begin(f *protocol.Frame, a arrival) *protocol.Error {
 	d.dirty = a.at
 	d.p.Unlock()
 	if a.carrier == protocol.CarrierHTTPS {
-		d.m.c.Came(d.id, a.carrier)
+		d.back(a.at)
 	}
 	d.m.c.Log.Info("session begins", "device", d.id, "carrier", a.carrier, "boot", a.boot.Counter,
 		"version", protocol.Printable(h.Version, protocol.MaxName))

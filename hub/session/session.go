@@ -114,8 +114,8 @@ type Config struct {
 	Fleet func() int
 	// Event is told what a person should see. nil: nobody is told.
 	Event func(dev protocol.DeviceID, kind, text string)
-	// Came is told that a device has connected, or has begun a session over a carrier that stays not connected, and Went
-	// that its connection has ended. They must not wait. nil: nobody is told.
+	// Came is told that a device has connected, or, over a carrier that stays not connected, that it has begun a session
+	// or is back after it was away; Went that its connection has ended. They must not wait. nil: nobody is told.
 	Came func(protocol.DeviceID, protocol.Carrier)
 	Went func(protocol.DeviceID)
 	// Version of this build, for people.

@@ -80,13 +80,13 @@ func (e *Entry) contacts() string {
 	case e.Count > 1 && pushed:
 		return fmt.Sprintf("%d connections by %s between %s and %s", e.Count, e.Carrier, e.clock(e.From), e.clock(e.At))
 	case e.Count > 1:
-		return fmt.Sprintf("%d sessions by %s begun between %s and %s", e.Count, e.Carrier, e.clock(e.From), e.clock(e.At))
+		return fmt.Sprintf("contact by %s began %d times between %s and %s", e.Carrier, e.Count, e.clock(e.From), e.clock(e.At))
 	case e.Open:
 		return fmt.Sprintf("connected by %s", e.Carrier)
 	case pushed:
 		return fmt.Sprintf("connection by %s ended; it had begun at %s", e.Carrier, e.clock(e.From))
 	}
-	return fmt.Sprintf("session by %s begun", e.Carrier)
+	return fmt.Sprintf("contact by %s begins", e.Carrier)
 }
 
 // clock gives a time of the entry, with the day where it is not that of the entry itself.

@@ -106,7 +106,7 @@ func New(c Config) *Timeline {
 	return t
 }
 
-// Came notes that a device has connected by a carrier, or has begun a session over one that stays not connected.
+// Came notes that a device has connected by a carrier, or has come over one that stays not connected.
 func (t *Timeline) Came(id protocol.DeviceID, c protocol.Carrier) {
 	now := time.Now()
 	t.mu.Lock()

@@ -222,7 +222,7 @@ func TestPagesHaveEachEntryOnce(t *testing.T) {
 			t.Errorf("%d entries are kept", len(got))
 		}
 		d.Came(pump, protocol.CarrierHTTPS)
-		if got := d.all(pump, timeline.KindContact, timeline.KindTold); len(got) != 1 || got[0].Text != "session by https begun" {
+		if got := d.all(pump, timeline.KindContact, timeline.KindTold); len(got) != 1 || got[0].Text != "contact by https begins" {
 			t.Errorf("contacts: %+v", got)
 		}
 		for _, bad := range []string{"x", "1-2-3", "1", strings.Repeat("1-", 9000)} {
