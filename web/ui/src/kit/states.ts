@@ -94,7 +94,13 @@ const waiting: Record<string, Look> = {
   blocked: { word: 'blocked', color: 'dark', icon: IconBan },
 };
 
-const kinds = { liveness, container, stack, command, waiting };
+const health: Record<string, Look> = {
+  healthy: { word: 'healthy', color: 'green', icon: IconHeartbeat },
+  starting: { word: 'health not known yet', color: 'gray', icon: IconHeartbeat },
+  unhealthy: { word: 'unhealthy', color: 'red', icon: IconHeartBroken },
+};
+
+const kinds = { liveness, container, health, stack, command, waiting };
 
 /** lookOf gives how a state of some kind is shown. A word that this console does not know is shown as it is. */
 export function lookOf(kind: keyof typeof kinds, state: string): Look {

@@ -1,0 +1,126 @@
+import { ActionIcon, Stack, Table, Text, Tooltip } from '@mantine/core';
+import { IconDatabase, IconTrash } from '@tabler/icons-react';
+import { useState } from 'react';
+import { count } from '../../kit/bytes';
+import { Empty } from '../../kit/Empty';
+import { Since } from '../../kit/Since';
+import { usePhone } from '../../kit/usePhone';
+import { mountersOf } from './containers';
+import type { Container, Detail, Snapshot } from './queries';
+import { RemoveObject } from './RemoveObject';
+import { UsedBy } from './UsedBy';
+import { useActing } from './useActing';
+
+type Volume = NonNullable<Snapshot['volumes']>[number];
+
+interface Props {
+  device: Detail;
+  snapshot: Snapshot;
+}
+
+/** Volumes lists the volumes on the device, and who has them mounted. */
+export function Volumes({ device, snapshot }: Props) {
+  const phone = usePhone();
+  const list = [...(snapshot.volumes ?? [])]
+    .sort((a, b) => a.name.localeCompare(b.name))
+    .map((volume) => ({ volume, users: mountersOf(snapshot, volume.name) }));
+  if (list.length === 0) {
+    return (
+      <Empty icon={IconDatabase} title="No volumes">
+        Containers of this device keep nothing in volumes.
+      </Empty>
+    );
+  }
+  if (phone) {
+    return (
+      <Stack gap={0}>
+        {list.map(({ volume: v, users }) => (
+          <div key={v.name} className="fs-card">
+            <div className="fs-card-head">
+              <span className="fs-text">{v.name}</span>
+              <Remove device={device} volume={v} users={users} />
+            </div>
+            <Text size="sm" component="div">
+              {v.driver || 'local'} · made <Since at={v.created} none="at an unknown time" />
+            </Text>
+            <Text size="sm" component="div">
+              Mounted by <UsedBy containers={users} />
+            </Text>
+          </div>
+        ))}
+      </Stack>
+    );
+  }
+  return (
+    <div className="fs-scroll">
+      <Table highlightOnHover>
+        <Table.Thead>
+          <Table.Tr>
+            <Table.Th>Volume</Table.Th>
+            <Table.Th>Project</Table.Th>
+            <Table.Th w={120}>Driver</Table.Th>
+            <Table.Th w={140}>Created</Table.Th>
+            <Table.Th>Mounted by</Table.Th>
+            <Table.Th w={50}>
+              <span className="mantine-visually-hidden">Actions</span>
+            </Table.Th>
+          </Table.Tr>
+        </Table.Thead>
+        <Table.Tbody>
+          {list.map(({ volume: v, users }) => (
+            <Table.Tr key={v.name}>
+              <Table.Td className="fs-text">{v.name}</Table.Td>
+              <Table.Td className="fs-text">{v.project}</Table.Td>
+              <Table.Td className="fs-text">{v.driver || 'local'}</Table.Td>
+              <Table.Td>
+                <Since at={v.created} />
+              </Table.Td>
+              <Table.Td>
+                <UsedBy containers={users} />
+              </Table.Td>
+              <Table.Td py={0}>
+                <Remove device={device} volume={v} users={users} />
+              </Table.Td>
+            </Table.Tr>
+          ))}
+        </Table.Tbody>
+      </Table>
+    </div>
+  );
+}
+
+const nameForm = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,254}$/;
+
+function Remove({ device, volume: v, users }: { device: Detail; volume: Volume; users: Container[] }) {
+  const acting = useActing(device);
+  const why = acting ?? (nameForm.test(v.name) ? undefined : 'Its name cannot be given to the device.');
+  const [asked, ask] = useState(false);
+  return (
+    <>
+      <Tooltip label={why ?? 'Remove'}>
+        <ActionIcon
+          variant="subtle"
+          color="red"
+          size={36}
+          aria-label={`Remove volume ${v.name}`}
+          data-disabled={why ? true : undefined}
+          aria-disabled={!!why}
+          onClick={() => !why && ask(true)}
+        >
+          <IconTrash size={17} />
+        </ActionIcon>
+      </Tooltip>
+      <RemoveObject
+        device={device}
+        kind="volume.remove"
+        name={v.name}
+        target={v.name}
+        inUse={users.length > 0 ? `${count(users.length, 'container has', 'containers have')} it mounted.` : undefined}
+        opened={asked}
+        close={() => ask(false)}
+      >
+        All data in it is lost. There is no way back.
+      </RemoveObject>
+    </>
+  );
+}
