@@ -20,7 +20,13 @@ export function CopyIcon({ text, label = 'Copy' }: { text: string; label?: strin
 export function CopyBlock({ text, label }: { text: string; label: string }) {
   return (
     <Group gap="xs" wrap="nowrap" align="flex-start">
-      <Code block flex={1} tabIndex={0} aria-label={label} style={{ whiteSpace: 'pre-wrap', overflowWrap: 'anywhere' }}>
+      <Code
+        block
+        flex={1}
+        tabIndex={0}
+        aria-label={label}
+        style={{ whiteSpace: 'pre-wrap', overflowWrap: 'anywhere', maxHeight: 300, overflowY: 'auto' }}
+      >
         {text}
       </Code>
       <CopyIcon text={text} label={`Copy ${label}`} />

@@ -112,11 +112,16 @@ export function Room() {
             <Text size="sm" c="dimmed">
               {count(selected.length)} selected
             </Text>
-            <Button disabled={selected.length === 0} onClick={() => setApproving(selected)}>
+            <Button
+              aria-label="Approve the selected"
+              disabled={selected.length === 0}
+              onClick={() => setApproving(selected)}
+            >
               Approve
             </Button>
             <Button
               variant="default"
+              aria-label="Reject the selected"
               disabled={selected.length === 0}
               loading={isPending}
               onClick={() => no(selected, 'reject')}
@@ -125,6 +130,7 @@ export function Room() {
             </Button>
             <Button
               variant="default"
+              aria-label="Block the selected"
               disabled={selected.length === 0}
               loading={isPending}
               onClick={() => no(selected, 'block')}

@@ -106,11 +106,11 @@ const Row = memo(function Row({ device: w, enrolment, chosen, toggle, approve, r
       </Table.Td>
       <Table.Td>
         <Group gap={6} wrap="nowrap" justify="flex-end">
-          <Button size="xs" onClick={() => approve(w)}>
+          <Button size="xs" aria-label={`Approve ${w.pairing_code}`} onClick={() => approve(w)}>
             Approve
           </Button>
           {w.state === 'waiting' ? (
-            <Button size="xs" variant="default" onClick={() => reject(w)}>
+            <Button size="xs" variant="default" aria-label={`Reject ${w.pairing_code}`} onClick={() => reject(w)}>
               Reject
             </Button>
           ) : (
