@@ -110,6 +110,7 @@ const stacks = createRoute({
 const newStack = createRoute({
   getParentRoute: () => inside,
   path: '/new-stack',
+  validateSearch: stackEditSearch,
   component: lazyRouteComponent(() => import('../pages/stacks/NewStack'), 'NewStack'),
 });
 

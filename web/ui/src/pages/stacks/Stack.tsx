@@ -1,5 +1,105 @@
+import { Alert, Badge, Group, Skeleton, Tabs, Text, Title } from '@mantine/core';
+import { useQuery } from '@tanstack/react-query';
+import { useNavigate, useParams, useSearch } from '@tanstack/react-router';
+import { lazy, Suspense } from 'react';
+import { asProblem } from '../../api/problem';
+import { stackQuery } from '../../api/queries';
+import { count } from '../../kit/bytes';
+import { Failure } from '../../kit/Failure';
 import { Page } from '../../kit/Page';
+import { Since } from '../../kit/Since';
+import { StackActions } from './StackActions';
+import { StackDevices } from './StackDevices';
+import { Target } from './Stacks';
+import { StateBar } from './StateBar';
 
+const StackVersions = lazy(() => import('./StackVersions').then((m) => ({ default: m.StackVersions })));
+const StackFiles = lazy(() => import('./StackFiles').then((m) => ({ default: m.StackFiles })));
+
+const tabs = ['devices', 'versions', 'files'] as const;
+
+/** Stack shows one stack: how far it is on which device, its versions and its files. */
 export function Stack() {
-  return <Page title="Stack">Not here yet.</Page>;
+  const { stack: name } = useParams({ from: '/inside/stacks/$stack' });
+  const search = useSearch({ from: '/inside/stacks/$stack' });
+  const navigate = useNavigate({ from: '/stacks/$stack' });
+  const { data: stack, error, refetch } = useQuery(stackQuery(name));
+  const tab = tabs.find((t) => t === search.tab) ?? 'devices';
+  const gone = asProblem(error).status === 404;
+  if (gone || !stack) {
+    return (
+      <Page title={name}>
+        {error ? <Failure error={error} retry={gone ? undefined : () => refetch()} /> : <Skeleton h={320} />}
+      </Page>
+    );
+  }
+  return (
+    <Page
+      title={stack.name}
+      heading={
+        <Group gap="xs">
+          <Title order={1} className="fs-text">
+            {stack.name}
+          </Title>
+          <Text c="dimmed">version {stack.version}</Text>
+          {stack.removed && (
+            <Badge className="fs-state" variant="light" color="orange">
+              being removed
+            </Badge>
+          )}
+        </Group>
+      }
+      about={
+        <span className="fs-text">
+          <Since at={stack.current.created} />
+          {stack.current.author && ` by ${stack.current.author}`}
+          {stack.current.message && `: ${stack.current.message}`}
+        </span>
+      }
+      actions={<StackActions stack={stack} />}
+    >
+      {error ? <Failure error={error} retry={() => refetch()} /> : null}
+      {stack.removed && (
+        <Alert color="orange" p="xs" title={`Being removed${stack.removed_by ? ` by ${stack.removed_by}` : ''}`}>
+          <Text size="sm">
+            {count(stack.devices, 'device')} still {stack.devices === 1 ? 'has' : 'have'} to give it up; one that is
+            away does so when it comes back. To take it back, edit and deploy it.
+          </Text>
+        </Alert>
+      )}
+      <div>
+        <Group gap="xs" mb={6}>
+          <Text size="sm" fw={600}>
+            {count(stack.devices, 'device')}
+          </Text>
+          <Target selector={stack.selector} />
+        </Group>
+        <StateBar states={stack.states} legend />
+      </div>
+      <Tabs
+        value={tab}
+        onChange={(t) => void navigate({ search: t === 'devices' || t === null ? {} : { tab: t } })}
+        keepMounted={false}
+      >
+        <Tabs.List>
+          <Tabs.Tab value="devices">Devices</Tabs.Tab>
+          <Tabs.Tab value="versions">Versions</Tabs.Tab>
+          <Tabs.Tab value="files">Files</Tabs.Tab>
+        </Tabs.List>
+        <Tabs.Panel value="devices" pt="sm">
+          <StackDevices stack={stack} />
+        </Tabs.Panel>
+        <Tabs.Panel value="versions" pt="sm">
+          <Suspense fallback={<Skeleton h={200} />}>
+            <StackVersions stack={stack} />
+          </Suspense>
+        </Tabs.Panel>
+        <Tabs.Panel value="files" pt="sm">
+          <Suspense fallback={<Skeleton h={300} />}>
+            <StackFiles stack={stack} version={stack.version} />
+          </Suspense>
+        </Tabs.Panel>
+      </Tabs>
+    </Page>
+  );
 }

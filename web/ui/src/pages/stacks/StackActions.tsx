@@ -1,0 +1,95 @@
+import { Button, Group, Menu, Modal, Text } from '@mantine/core';
+import { notifications } from '@mantine/notifications';
+import { IconDots, IconPencil } from '@tabler/icons-react';
+import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { Link, useNavigate } from '@tanstack/react-router';
+import { useState } from 'react';
+import { api, ok, type Schemas } from '../../api/client';
+import { stackQuery, stacksQuery } from '../../api/queries';
+import { count } from '../../kit/bytes';
+import { ConfirmNamed } from '../../kit/ConfirmNamed';
+import { Failure } from '../../kit/Failure';
+import { usePhone } from '../../kit/usePhone';
+
+/** StackActions edit, redeploy and remove a stack. */
+export function StackActions({ stack }: { stack: Schemas['Stack'] }) {
+  const [asked, setAsked] = useState<'redeploy' | 'remove'>();
+  const cache = useQueryClient();
+  const navigate = useNavigate();
+  const size = usePhone() ? 'md' : 'sm';
+  const path = { stack: stack.name };
+  const close = () => setAsked(undefined);
+  const redeploy = useMutation({
+    mutationFn: () => ok(api.POST('/api/v1/stacks/{stack}/redeploy', { params: { path } })),
+    onSuccess: (now) => {
+      cache.setQueryData(stackQuery(stack.name).queryKey, now);
+      void cache.invalidateQueries({ queryKey: ['stack', stack.name] });
+      close();
+      notifications.show({ message: `${stack.name} is applied again on ${count(now.devices, 'device')}.` });
+    },
+  });
+  const remove = async () => {
+    await ok(api.DELETE('/api/v1/stacks/{stack}', { params: { path } }));
+    notifications.show({ message: `${stack.name} is being removed. Its devices give it up as they are reached.` });
+    void cache.invalidateQueries({ queryKey: stacksQuery.queryKey });
+    await navigate({ to: '/stacks' });
+  };
+  return (
+    <Group gap="xs">
+      <Button
+        renderRoot={(props) => <Link to="/stacks/$stack/edit" params={path} {...props} />}
+        leftSection={<IconPencil size={16} />}
+        size={size}
+      >
+        Edit
+      </Button>
+      {!stack.removed && (
+        <Menu position="bottom-end">
+          <Menu.Target>
+            <Button variant="default" size={size} aria-label="More for this stack" px="xs">
+              <IconDots size={18} />
+            </Button>
+          </Menu.Target>
+          <Menu.Dropdown>
+            <Menu.Item onClick={() => setAsked('redeploy')}>Redeploy …</Menu.Item>
+            <Menu.Item color="red" onClick={() => setAsked('remove')}>
+              Remove …
+            </Menu.Item>
+          </Menu.Dropdown>
+        </Menu>
+      )}
+      <Modal opened={asked === 'redeploy'} onClose={close} title={`Redeploy ${stack.name}?`} centered>
+        <Text size="sm">
+          {count(stack.devices, 'device')} will apply version {stack.version} again: images are asked for by its pull
+          policy, and containers are made anew where they are not as they should be. Devices that are away do so when
+          they come back.
+        </Text>
+        <Failure error={redeploy.error} />
+        <Group justify="flex-end" mt="md">
+          <Button variant="default" onClick={close}>
+            Cancel
+          </Button>
+          <Button onClick={() => redeploy.mutate()} loading={redeploy.isPending}>
+            Redeploy
+          </Button>
+        </Group>
+      </Modal>
+      <ConfirmNamed
+        opened={asked === 'remove'}
+        close={close}
+        title={`Remove ${stack.name}?`}
+        name={stack.name}
+        action="Remove"
+        run={remove}
+      >
+        Its containers are stopped and removed on {count(stack.devices, 'device')}. Devices that are away give it up
+        when they come back; until the last has, it is listed as being removed.{' '}
+        {stack.remove_volumes ? (
+          <b>Its named volumes go too, with all data in them. That cannot be undone.</b>
+        ) : (
+          'Its named volumes stay on the devices.'
+        )}
+      </ConfirmNamed>
+    </Group>
+  );
+}

@@ -1,0 +1,187 @@
+import { Anchor, Badge, Button, Group, NativeSelect, Skeleton, Stack, Table, Text, Title } from '@mantine/core';
+import { useQuery } from '@tanstack/react-query';
+import { Link, useNavigate, useSearch } from '@tanstack/react-router';
+import type { Schemas } from '../../api/client';
+import { bytes, count } from '../../kit/bytes';
+import { Failure } from '../../kit/Failure';
+import { Since } from '../../kit/Since';
+import { usePhone } from '../../kit/usePhone';
+import { FileDiffs } from './editor/FileDiffs';
+import { bundleQuery, versionsQuery } from './queries';
+import { StackFiles } from './StackFiles';
+
+type Version = Schemas['Version'];
+
+/** StackVersions lists the versions that are kept, shows the files of one, and compares two. */
+export function StackVersions({ stack }: { stack: Schemas['Stack'] }) {
+  const search = useSearch({ from: '/inside/stacks/$stack' });
+  const navigate = useNavigate({ from: '/stacks/$stack' });
+  const phone = usePhone();
+  const { data, error, refetch } = useQuery(versionsQuery(stack.name));
+  if (error) return <Failure error={error} retry={() => refetch()} />;
+  if (!data) return <Skeleton h={200} />;
+  const versions = data.items;
+  const shown = versions.find((v) => v.number === Number(search.version));
+  const other = versions.find((v) => v.number === Number(search.with));
+  const look = (part: { version?: string | undefined; with?: string | undefined; file?: undefined }) =>
+    void navigate({ search: (s) => ({ ...s, ...part }), replace: true });
+  const row = (v: Version) => ({
+    latest: v.number === stack.version,
+    look: () => look({ version: String(v.number), with: undefined, file: undefined }),
+    compare: () => look({ version: String(v.number), with: String(stack.version), file: undefined }),
+  });
+  return (
+    <Stack gap="md">
+      {phone ? (
+        versions.map((v) => (
+          <Stack key={v.number} gap={4} py={6} style={{ borderBottom: '1px solid var(--fs-line)' }}>
+            <About version={v} latest={row(v).latest} />
+            <Buttons stack={stack} version={v} {...row(v)} />
+          </Stack>
+        ))
+      ) : (
+        <Table aria-label="Versions">
+          <Table.Thead>
+            <Table.Tr>
+              <Table.Th>Version</Table.Th>
+              <Table.Th w={300}>
+                <span className="mantine-visually-hidden">Actions</span>
+              </Table.Th>
+            </Table.Tr>
+          </Table.Thead>
+          <Table.Tbody>
+            {versions.map((v) => (
+              <Table.Tr key={v.number} aria-current={v === shown}>
+                <Table.Td>
+                  <About version={v} latest={row(v).latest} />
+                </Table.Td>
+                <Table.Td>
+                  <Buttons stack={stack} version={v} {...row(v)} />
+                </Table.Td>
+              </Table.Tr>
+            ))}
+          </Table.Tbody>
+        </Table>
+      )}
+      {shown && (
+        <section aria-labelledby="fs-version-shown">
+          <Group gap="sm" mb="xs" align="flex-end">
+            <Title order={2} id="fs-version-shown">
+              {other ? `What version ${shown.number} has, against ${other.number}` : `Files of version ${shown.number}`}
+            </Title>
+            <NativeSelect
+              aria-label="Compare with"
+              size="xs"
+              value={other ? String(other.number) : ''}
+              onChange={(e) => look({ with: e.currentTarget.value || undefined })}
+              data={[
+                { value: '', label: 'not compared' },
+                ...versions
+                  .filter((v) => v !== shown)
+                  .map((v) => ({ value: String(v.number), label: `against version ${v.number}` })),
+              ]}
+            />
+          </Group>
+          {other ? (
+            <Compared stack={stack} from={other} to={shown} />
+          ) : (
+            <StackFiles stack={stack} version={shown.number} />
+          )}
+        </section>
+      )}
+    </Stack>
+  );
+}
+
+function About({ version: v, latest }: { version: Version; latest: boolean }) {
+  const size = v.files.reduce((n, f) => n + Number(f.size), 0);
+  return (
+    <div>
+      <Group gap="xs">
+        <Text size="sm" fw={600}>
+          Version {v.number}
+        </Text>
+        {latest && (
+          <Badge className="fs-state" variant="light">
+            latest
+          </Badge>
+        )}
+        <Text size="sm" c="dimmed" component="div" className="fs-text">
+          <Since at={v.created} />
+          {v.author && ` by ${v.author}`} · {count(v.files.length, 'file')}, {bytes(size)}
+        </Text>
+      </Group>
+      <Text size="sm" className="fs-text">
+        {v.message}
+      </Text>
+      {v.env && v.env.length > 0 && (
+        <Text size="xs" c="dimmed" className="fs-text">
+          Variables: {v.env.join(', ')}
+        </Text>
+      )}
+    </div>
+  );
+}
+
+interface ButtonsProps {
+  stack: Schemas['Stack'];
+  version: Version;
+  latest: boolean;
+  look: () => void;
+  compare: () => void;
+}
+
+function Buttons({ stack, version: v, latest, look, compare }: ButtonsProps) {
+  const size = usePhone() ? 'sm' : 'compact-sm';
+  const h = { base: 40, sm: 26 };
+  return (
+    <Group gap={6} justify="flex-end">
+      <Button size={size} h={h} variant="default" onClick={look} aria-label={`Files of version ${v.number}`}>
+        Files
+      </Button>
+      {!latest && (
+        <>
+          <Button
+            size={size}
+            h={h}
+            variant="default"
+            onClick={compare}
+            aria-label={`Compare version ${v.number} with the latest`}
+          >
+            Compare
+          </Button>
+          <Anchor
+            size="sm"
+            py={{ base: 8, sm: 0 }}
+            renderRoot={(props) => (
+              <Link
+                to="/stacks/$stack/edit"
+                params={{ stack: stack.name }}
+                search={{ from: String(v.number) }}
+                {...props}
+              />
+            )}
+          >
+            Edit from this one
+          </Anchor>
+        </>
+      )}
+    </Group>
+  );
+}
+
+function Compared({ stack, from, to }: { stack: Schemas['Stack']; from: Version; to: Version }) {
+  const before = useQuery(bundleQuery(stack, from.number));
+  const after = useQuery(bundleQuery(stack, to.number));
+  const error = before.error ?? after.error;
+  if (error) return <Failure error={error} />;
+  if (!before.data || !after.data) return <Skeleton h={200} />;
+  return (
+    <FileDiffs
+      key={`${from.number} ${to.number}`}
+      before={before.data}
+      after={after.data}
+      names={[`Version ${from.number}`, `Version ${to.number}`]}
+    />
+  );
+}

@@ -1,0 +1,277 @@
+import {
+  Alert,
+  Anchor,
+  Badge,
+  Button,
+  Checkbox,
+  Group,
+  List,
+  Skeleton,
+  Stack,
+  Table,
+  Text,
+  Title,
+} from '@mantine/core';
+import { IconAlertTriangle, IconRocket } from '@tabler/icons-react';
+import { Link } from '@tanstack/react-router';
+import { useState } from 'react';
+import type { Schemas } from '../../../api/client';
+import { count } from '../../../kit/bytes';
+import { Failure } from '../../../kit/Failure';
+import { State } from '../../../kit/State';
+import { livenessStates, lookOf } from '../../../kit/states';
+import type { Draft } from './draft';
+import { FileDiffs } from './FileDiffs';
+
+type Preview = Schemas['Preview'];
+
+interface Props {
+  draft: Draft;
+  preview: { data: Preview | undefined; error: unknown; refetch: () => unknown };
+  deploy: { run: () => void; busy: boolean; error: unknown };
+  back: () => void;
+}
+
+const changeColors: Record<string, string> = {
+  added: 'green',
+  changed: 'blue',
+  updated: 'blue',
+  removed: 'red',
+  same: 'gray',
+};
+
+/** Review shows what deploying a draft would do, and does it. */
+export function Review({ draft, preview, deploy, back }: Props) {
+  const [everywhere, setEverywhere] = useState(false);
+  if (preview.error) {
+    return (
+      <>
+        <Failure error={preview.error} retry={() => preview.refetch()} />
+        <Group>
+          <Button variant="default" onClick={back}>
+            Back to editing
+          </Button>
+        </Group>
+      </>
+    );
+  }
+  const p = preview.data;
+  if (!p) return <Skeleton h={420} aria-label="The hub works out what would change" />;
+  const total = p.devices.total;
+  const touched = p.devices.added + p.devices.updated + p.devices.removed;
+  const same = p.exists && !p.changed;
+  const needsTick = draft.settings.everywhere && !same;
+  return (
+    <Stack gap="md">
+      {same && (
+        <Alert color="blue" title="Nothing would change" p="xs">
+          <Text size="sm">
+            This is version {p.version_now} as it is. To make its devices apply it again, use Redeploy on the stack’s
+            page.
+          </Text>
+        </Alert>
+      )}
+      {p.warnings.length > 0 && (
+        <Alert color="yellow" icon={<IconAlertTriangle aria-hidden />} title="To think of" p="xs">
+          <List size="sm">
+            {p.warnings.map((w) => (
+              <List.Item key={w} className="fs-text">
+                {w}
+              </List.Item>
+            ))}
+          </List>
+        </Alert>
+      )}
+      <section aria-labelledby="fs-review-devices">
+        <Title order={2} id="fs-review-devices" mb={4}>
+          Devices
+        </Title>
+        <Devices preview={p} target={draft.settings} />
+      </section>
+      <section aria-labelledby="fs-review-services">
+        <Title order={2} id="fs-review-services" mb={4}>
+          Services
+        </Title>
+        <Services preview={p} />
+      </section>
+      <section aria-labelledby="fs-review-files">
+        <Title order={2} id="fs-review-files" mb={4}>
+          Files
+        </Title>
+        <FileDiffs
+          before={draft.base?.files ?? new Map()}
+          after={draft.files}
+          names={[draft.base ? `Version ${draft.base.version}, now` : 'Nothing yet', 'As it will be']}
+        />
+        <Variables draft={draft} />
+      </section>
+      {needsTick && (
+        <Checkbox
+          checked={everywhere}
+          onChange={(e) => setEverywhere(e.currentTarget.checked)}
+          label={`Yes, to all ${count(total, 'device')}, and to each device that joins later`}
+        />
+      )}
+      <Failure error={deploy.error} />
+      <Group gap="xs" justify="flex-end">
+        <Button variant="default" onClick={back}>
+          Back to editing
+        </Button>
+        <Button
+          leftSection={<IconRocket size={16} />}
+          onClick={deploy.run}
+          loading={deploy.busy}
+          disabled={same || (needsTick && !everywhere)}
+        >
+          {touched === 0 && total === 0 ? 'Deploy, to no device yet' : `Deploy to ${count(total, 'device')}`}
+        </Button>
+      </Group>
+    </Stack>
+  );
+}
+
+/** Devices says how many get it and how they are, and lists them. */
+function Devices({ preview: p, target }: { preview: Preview; target: Draft['settings'] }) {
+  const { added, updated, removed, same, total } = p.devices;
+  const away = livenessStates
+    .filter((s) => s !== 'on-time')
+    .map((state) => ({ state, n: p.items.filter((i) => i.change !== 'removed' && i.state === state).length }))
+    .filter(({ n }) => n > 0);
+  const listed = added + updated + removed;
+  return (
+    <Stack gap={6}>
+      <Text size="sm" className="fs-text">
+        {target.everywhere ? 'All devices' : `Devices with ${target.selector}`}: {count(total)}.{' '}
+        {[
+          added > 0 && `${count(added)} get it for the first time`,
+          updated > 0 && `${count(updated)} get the new version`,
+          same > 0 && `${count(same)} keep what they have`,
+          removed > 0 && `${count(removed)} lose it`,
+        ]
+          .filter(Boolean)
+          .join(', ')}
+        {listed + same > 0 && '.'}
+      </Text>
+      {removed > 0 && (
+        <Text size="sm" c="red.9" fw={600}>
+          It is taken from {count(removed, 'device')}: its containers stop there.
+        </Text>
+      )}
+      {away.map(({ state, n }) => (
+        <Text size="sm" key={state}>
+          {count(n)} of {p.items.length < listed ? `the first ${p.items.length}` : count(added + updated)}{' '}
+          {n === 1 ? 'is' : 'are'} {lookOf('liveness', state).word}: {n === 1 ? 'it gets' : 'they get'} it when{' '}
+          {n === 1 ? 'it comes' : 'they come'} back.
+        </Text>
+      ))}
+      {p.items.length > 0 && (
+        <details>
+          <summary style={{ cursor: 'pointer', fontSize: 'var(--mantine-font-size-sm)', padding: '6px 0' }}>
+            {p.items.length < listed ? `The first ${p.items.length} of ${count(listed, 'device')}` : 'Which they are'}
+          </summary>
+          <div className="fs-scroll" style={{ maxHeight: 320, overflowY: 'auto' }}>
+            <Table aria-label="Devices for which something changes">
+              <Table.Tbody>
+                {p.items.map((d) => (
+                  <Table.Tr key={d.id}>
+                    <Table.Td>
+                      <Anchor
+                        renderRoot={(props) => (
+                          <Link to="/devices/$device" params={{ device: d.id }} target="_blank" {...props} />
+                        )}
+                        size="sm"
+                        className="fs-text"
+                      >
+                        {d.name}
+                      </Anchor>
+                      <Text size="xs" c="dimmed" className="fs-text">
+                        {d.group}
+                      </Text>
+                    </Table.Td>
+                    <Table.Td>
+                      <State kind="liveness" state={d.state} />
+                    </Table.Td>
+                    <Table.Td>
+                      <Change word={d.change} />
+                    </Table.Td>
+                  </Table.Tr>
+                ))}
+              </Table.Tbody>
+            </Table>
+          </div>
+        </details>
+      )}
+    </Stack>
+  );
+}
+
+function Change({ word }: { word: string }) {
+  return (
+    <Badge variant="light" className="fs-state" color={changeColors[word] ?? 'gray'}>
+      {word}
+    </Badge>
+  );
+}
+
+function Services({ preview: p }: { preview: Preview }) {
+  const changes = p.services.filter((s) => s.change !== 'same');
+  const same = p.services.length - changes.length;
+  return (
+    <Stack gap={6}>
+      {changes.length > 0 && (
+        <div className="fs-scroll">
+          <Table aria-label="Services that change">
+            <Table.Tbody>
+              {changes.map((s) => (
+                <Table.Tr key={s.name}>
+                  <Table.Td className="fs-text" fw={600}>
+                    {s.name}
+                  </Table.Td>
+                  <Table.Td>
+                    <Change word={s.change} />
+                  </Table.Td>
+                  <Table.Td className="fs-text fs-code">
+                    {s.image_was && (
+                      <>
+                        <Text component="del" size="sm" c="dimmed">
+                          {s.image_was}
+                        </Text>{' '}
+                      </>
+                    )}
+                    <Text component="span" size="sm">
+                      {s.image}
+                    </Text>
+                  </Table.Td>
+                </Table.Tr>
+              ))}
+            </Table.Tbody>
+          </Table>
+        </div>
+      )}
+      {same > 0 && (
+        <Text size="sm" c="dimmed">
+          {count(same, 'service')} {same === 1 ? 'stays as it is' : 'stay as they are'}.
+        </Text>
+      )}
+      {p.images.length > 0 && (
+        <Text size="sm" className="fs-text">
+          New images, which each device has to get: <span className="fs-code">{p.images.join(', ')}</span>
+        </Text>
+      )}
+    </Stack>
+  );
+}
+
+function Variables({ draft }: { draft: Draft }) {
+  const names = new Set(draft.variables.map((v) => v.name));
+  const had = draft.base?.variables ?? [];
+  const gone = had.filter((n) => !names.has(n));
+  const added = [...names].filter((n) => !had.includes(n));
+  if (names.size === 0 && gone.length === 0) return null;
+  return (
+    <Text size="sm" mt="xs" className="fs-text">
+      Variables: {[...names].sort().join(', ') || 'none'}.{added.length > 0 && ` New: ${added.join(', ')}.`}
+      {gone.length > 0 && ` Gone: ${gone.join(', ')}.`} Their values are sent anew, and not compared.
+    </Text>
+  );
+}

@@ -1,0 +1,91 @@
+import { Anchor, Group, Loader, Radio, Stack, Text, TextInput } from '@mantine/core';
+import { useDebouncedValue } from '@mantine/hooks';
+import { useQuery } from '@tanstack/react-query';
+import { Link } from '@tanstack/react-router';
+import { asProblem } from '../../../api/problem';
+import { devicesQuery } from '../../../api/queries';
+import { count } from '../../../kit/bytes';
+import { State } from '../../../kit/State';
+import { type Settings, wrongSelector } from './draft';
+
+const shown = 6;
+
+interface Props {
+  settings: Settings;
+  change: (part: Partial<Settings>) => void;
+  asked: boolean;
+}
+
+/** Target chooses the devices, and shows as one types which they are. */
+export function Target({ settings, change, asked }: Props) {
+  const [selector] = useDebouncedValue(settings.everywhere ? '' : settings.selector.trim(), 250);
+  const enabled = settings.everywhere || selector !== '';
+  const { data, error, isFetching } = useQuery({
+    ...devicesQuery({ ...(selector ? { selector } : {}), limit: shown }),
+    enabled,
+  });
+  const found = enabled && !error ? data : undefined;
+  return (
+    <Stack gap={6}>
+      <Radio.Group
+        aria-label="Which devices"
+        value={settings.everywhere ? 'all' : 'some'}
+        onChange={(v) => change({ everywhere: v === 'all' })}
+      >
+        <Group gap="md">
+          <Radio value="some" label="By selector" />
+          <Radio value="all" label="All devices" />
+        </Group>
+      </Radio.Group>
+      {settings.everywhere ? (
+        <Text size="xs">All devices get it, and each that joins later.</Text>
+      ) : (
+        <TextInput
+          aria-label="Selector"
+          placeholder="site=bremen, line in (packing, filling)"
+          className="fs-code"
+          value={settings.selector}
+          error={(enabled && error && asProblem(error).message) || (asked && wrongSelector(settings))}
+          rightSection={isFetching && enabled ? <Loader size={14} /> : undefined}
+          onChange={(e) => change({ selector: e.currentTarget.value })}
+          maxLength={2000}
+          spellCheck={false}
+          autoComplete="off"
+          autoCapitalize="none"
+        />
+      )}
+      <div aria-live="polite">
+        {found && (
+          <Text size="sm" fw={600}>
+            {found.total === 0
+              ? 'No device fits now'
+              : `${count(found.total, 'device')} ${found.total === 1 ? 'fits' : 'fit'}`}
+          </Text>
+        )}
+        {found?.items.map((d) => (
+          <Group key={d.id} gap="xs" wrap="nowrap" justify="space-between" py={2}>
+            <Text size="sm" truncate className="fs-text">
+              {d.name}
+            </Text>
+            <State kind="liveness" state={d.liveness.state} />
+          </Group>
+        ))}
+        {found && found.total > found.items.length && (
+          <Anchor
+            size="sm"
+            renderRoot={(props) => (
+              <Link to="/fleet" search={selector ? { selector } : {}} target="_blank" {...props} />
+            )}
+          >
+            All {count(found.total)} in the fleet, in a new tab
+          </Anchor>
+        )}
+        {found?.total === 0 && (
+          <Text size="xs" c="dimmed">
+            It may be deployed all the same: devices that fit later get it then.
+          </Text>
+        )}
+      </div>
+    </Stack>
+  );
+}

@@ -1,0 +1,87 @@
+import { ActionIcon, Button, Group, PasswordInput, Stack, Text, TextInput } from '@mantine/core';
+import { IconPlus, IconTrash } from '@tabler/icons-react';
+import { type Draft, parseEnv, type Variable, wrongVariable } from './draft';
+import type { DraftStore } from './useDraft';
+
+/** Variables edits what Compose fills in. Values only go to the hub, and never come back. */
+export function Variables({ draft, store, asked }: { draft: Draft; store: DraftStore; asked: boolean }) {
+  const all = draft.variables;
+  const set = (variables: readonly Variable[]) => store.edit((d) => ({ ...d, variables }));
+  const change = (id: number, part: Partial<Variable>) => set(all.map((v) => (v.id === id ? { ...v, ...part } : v)));
+  const next = Math.max(-1, ...all.map((v) => v.id)) + 1;
+  const paste = (id: number, text: string) => {
+    const found = text.includes('\n') ? parseEnv(text) : undefined;
+    if (!found) return false;
+    const kept = all.filter((v) => v.id !== id && !found.some((f) => f.name === v.name));
+    set([...kept, ...found.map((f, i) => ({ ...f, id: next + i }))]);
+    return true;
+  };
+  const back = all.filter((v) => v.value === undefined);
+  return (
+    <Stack gap={6}>
+      <Text size="xs" c="dimmed">
+        They fill in <code>$&#123;NAME&#125;</code> in the Compose file. The hub keeps values encrypted and gives none
+        back: each version needs all of them again, and what is left out here is gone in the new version.
+      </Text>
+      {back.length > 0 && (
+        <Text size="xs" role="status">
+          Version {draft.from} has {back.map((v) => v.name).join(', ')}. Give{' '}
+          {back.length === 1 ? 'its value' : 'their values'} again, or remove {back.length === 1 ? 'it' : 'them'}.
+        </Text>
+      )}
+      {all.map((v) => {
+        const wrong = wrongVariable(v, all);
+        return (
+          <Group key={v.id} gap={6} wrap="nowrap" align="flex-start">
+            <TextInput
+              aria-label="Name of a variable"
+              placeholder="NAME"
+              value={v.name}
+              error={(asked || v.name !== '') && wrong.name}
+              onChange={(e) => change(v.id, { name: e.currentTarget.value })}
+              onPaste={(e) => paste(v.id, e.clipboardData.getData('text')) && e.preventDefault()}
+              spellCheck={false}
+              autoComplete="off"
+              autoCapitalize="none"
+              flex={1}
+              miw={0}
+            />
+            <PasswordInput
+              aria-label={`Value of ${v.name || 'the variable'}`}
+              placeholder={v.value === undefined ? 'give it again' : 'empty'}
+              value={v.value ?? ''}
+              error={asked && wrong.value}
+              onChange={(e) => change(v.id, { value: e.currentTarget.value })}
+              autoComplete="new-password"
+              flex={1}
+              miw={0}
+            />
+            <ActionIcon
+              variant="subtle"
+              color="gray"
+              size={36}
+              aria-label={`Remove variable ${v.name || '(no name)'}`}
+              onClick={() => set(all.filter((o) => o.id !== v.id))}
+            >
+              <IconTrash size={16} />
+            </ActionIcon>
+          </Group>
+        );
+      })}
+      <Group gap="xs">
+        <Button
+          size="compact-sm"
+          h={{ base: 40, sm: 26 }}
+          variant="default"
+          leftSection={<IconPlus size={14} />}
+          onClick={() => set([...all, { id: next, name: '', value: '' }])}
+        >
+          Variable
+        </Button>
+        <Text size="xs" c="dimmed">
+          Lines of a .env file can be pasted into a name.
+        </Text>
+      </Group>
+    </Stack>
+  );
+}
