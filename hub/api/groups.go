@@ -91,7 +91,7 @@ type groupCount struct {
 }
 
 func (s *server) countGroups() map[string]*groupCount {
-	counts, now := map[string]*groupCount{}, time.Now()
+	counts := map[string]*groupCount{}
 	of := func(path string) *groupCount {
 		n := counts[path]
 		if n == nil {
@@ -100,16 +100,15 @@ func (s *server) countGroups() map[string]*groupCount {
 		}
 		return n
 	}
-	for _, d := range s.Devices.Devices() {
-		if d.Revoked != 0 {
+	for x := range s.Devices.Sights(time.Now()) {
+		if x.Device.Revoked != 0 {
 			continue
 		}
-		state := string(s.Devices.Liveness(d.ID, now).State)
-		of(d.Group).within++
-		for path, more := d.Group, true; more; path, more = above(path) {
+		of(x.Device.Group).within++
+		for path, more := x.Device.Group, true; more; path, more = above(path) {
 			n := of(path)
 			n.below++
-			n.states[state]++
+			n.states[string(x.Liveness.State)]++
 		}
 	}
 	return counts

@@ -87,9 +87,9 @@ func (s *server) remember(c *call, on access.Resource) {
 	if !ok { // it was removed, and its timeline with it
 		return
 	}
-	text := "its record was changed"
-	if c.op == access.DevicesRevoke && d.Revoked != 0 {
+	text := cmp.Or(c.detail, "its record was changed")
+	if c.op == access.DevicesRevoke && d.Revoked != 0 && d.ReplacedBy == "" {
 		text = "revoked"
 	}
-	s.Timeline.Note(id, timeline.Entry{Kind: timeline.KindChange, Text: cmp.Or(c.detail, text), By: c.by()})
+	s.Timeline.Note(id, timeline.Entry{Kind: timeline.KindChange, Text: text, By: c.by()})
 }
