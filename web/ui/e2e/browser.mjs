@@ -32,6 +32,7 @@ export function newContext(browser, url, { screen = 'desk', scheme = 'light' } =
     hasTouch: screen === 'phone',
     isMobile: screen === 'phone',
     colorScheme: scheme,
+    reducedMotion: 'reduce',
     locale: 'en-GB',
     timezoneId: 'UTC',
   });
@@ -44,4 +45,12 @@ export async function signIn(page, { username, password }) {
   await page.getByLabel('Password', { exact: true }).fill(password);
   await page.getByRole('button', { name: 'Sign in' }).click();
   await page.waitForURL((u) => !u.pathname.endsWith('/sign-in'));
+}
+
+/** whole waits until a page has its heading, and shows nothing any more that stands for what is still to come. */
+export async function whole(page) {
+  await page.getByRole('heading', { level: 1 }).first().waitFor();
+  await page.waitForFunction(() => !document.querySelector('.mantine-Skeleton-root'));
+  // Colours and sizes are as they will be with the next picture that the browser paints.
+  await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
 }

@@ -1,0 +1,151 @@
+// A simulated fleet with something of everything, always the same, for the pictures and for looking at every page.
+import { Hub, until } from './programs.mjs';
+
+// Sites with where they are. What is on the water lies along a route.
+const sites = [
+  { name: 'bremen', group: 'plants/bremen', devices: 8, labels: { line: 'packing' }, lat: 53.08, lon: 8.8 },
+  { name: 'gdansk', group: 'plants/gdansk', devices: 6, labels: { line: 'filling' }, lat: 54.35, lon: 18.65 },
+  { name: 'valparaiso', group: 'plants/valparaiso', devices: 4, labels: { line: 'filling' }, lat: -33.05, lon: -71.61 },
+  { name: 'aurora', group: 'ships/aurora', devices: 5, labels: { link: 'satellite' }, lat: 61.2, lon: 1.5, step: 2.5 },
+];
+
+const images = 'registry.plant.example';
+
+const telemetry = (version, more = '') => ({
+  'compose.yml': `services:
+  collect:
+    image: ${images}/telemetry/collect:${version}
+    restart: unless-stopped
+    configs: [{source: points, target: /etc/collect/points.yml}]
+  forward:
+    image: ${images}/telemetry/forward:${version}
+    restart: unless-stopped
+    environment: {HUB: "\${UPSTREAM:-wss://telemetry.example}"}
+    depends_on: [collect]${more}
+configs:
+  points: {file: ./points.yml}
+`,
+  'points.yml': `# What is measured, and how often.\n- {name: pressure, unit: bar, every: 10s}\n- {name: temperature, unit: °C, every: 30s}\n`,
+});
+
+const failing = {
+  'compose.yml': `services:
+  infer:
+    image: ${images}/vision/infer:0.9.0
+    labels: {farshore.test/fail: pull}
+  capture:
+    image: ${images}/vision/capture:0.9.0
+`,
+};
+
+const slow = {
+  'compose.yml': `services:
+  charts:
+    image: ${images}/bridge/charts:2026.11
+    labels: {farshore.test/delay: 1h}
+`,
+};
+
+/** startSample runs a hub with the fleet. It gives the hub, and the names that pages are opened by. */
+export async function startSample() {
+  const hub = await Hub.start();
+  await Promise.all(sites.map((site) => addSite(hub, site)));
+  await Promise.all([waiting(hub), silent(hub), hub.key('spare-parts', { uses: 20, group: 'plants/bremen' })]);
+  await stacks(hub);
+  await moments(hub);
+  await hub.put('groups', { path: 'ships/aurora', profile: 'satellite' });
+  const { id } = await hub.device('bremen-0001');
+  return { hub, device: id, stack: 'telemetry', close: () => hub.close() };
+}
+
+async function addSite(hub, { name, group, devices, labels, lat, lon, step = 0.02 }) {
+  await hub.simulate(name, devices, { key: { group, labels } });
+  for (let i = 0; i < devices; i++) {
+    const { id } = await hub.device(`${name}-000${i}`);
+    const at = { 'farshore.io/lat': (lat + (i % 3) * step).toFixed(4), 'farshore.io/lon': (lon + i * step).toFixed(4) };
+    // One device a site has no position yet.
+    if (i !== devices - 1) await hub.patch(`devices/${id}`, { labels: at });
+  }
+}
+
+/** waiting are devices that ask to be let in, and one that was told no. */
+async function waiting(hub) {
+  await hub.simulate('wells', 4, { wait: true, key: { group: 'wells', labels: { region: 'north' } } });
+  const { items } = await hub.get('waiting');
+  const no = items.find((w) => w.facts.hostname === 'wells-0003');
+  await hub.post('waiting/reject', { ids: [no.id], block: false });
+}
+
+/** silent are devices that the hub has not heard of for longer than they should be silent, or never, or never again. */
+async function silent(hub) {
+  const sim = await hub.simulate('tromso', 3, { key: { group: 'plants/tromso' } });
+  await sim.stop();
+  const { id } = await hub.device('tromso-0002');
+  await hub.post(`devices/${id}/revoke`);
+  const knocking = await hub.simulate('hamburg', 1, { wait: true, key: { group: 'plants/hamburg' } });
+  await knocking.stop();
+  const { items } = await hub.get('waiting');
+  const knocked = items.find((w) => w.facts.hostname === 'hamburg-0000');
+  await hub.post('waiting/approve', { approvals: [{ id: knocked.id, name: 'hamburg-0000' }] });
+}
+
+async function stacks(hub) {
+  const plants = 'line in (packing, filling)';
+  await hub.apply('telemetry', telemetry('1.4.0'), { selector: plants, message: 'first' });
+  await hub.apply('vision', failing, { selector: 'line=filling', message: 'quality control on the filling lines' });
+  await hub.apply('navigation', slow, { selector: 'link=satellite', message: 'charts of November' });
+  const running = (n, state) => async () => {
+    const { items } = await hub.get('stacks');
+    return Object.entries(n).every(([name, want]) => items.find((s) => s.name === name).states?.[state] === want);
+  };
+  await until('telemetry runs', running({ telemetry: 18 }, 'running'));
+  await hub.apply('telemetry', telemetry('1.5.0'), { selector: plants, message: 'forward buffers for two days' });
+  await until('telemetry runs anew', running({ telemetry: 18 }, 'running'));
+  await until('vision fails', running({ vision: 10 }, 'failed'));
+}
+
+/** moments are what has happened to one device: commands, and a container that was stopped. */
+async function moments(hub) {
+  const { id } = await hub.device('bremen-0001');
+  const { snapshot } = await hub.get(`devices/${id}/snapshot`);
+  const [first] = snapshot.containers;
+  for (const command of [
+    { kind: 'container.stop', target: first.name },
+    { kind: 'container.restart', target: 'nobody' },
+    { kind: 'snapshot' },
+  ]) {
+    const given = await hub.post(`devices/${id}/commands`, command);
+    await until(`${command.kind} has ended`, async () => (await hub.get(`commands/${given.id}`)).final);
+  }
+}
+
+/** places are all pages with what is there when they are whole; the address is below the hub's. */
+export function places({ device, stack }) {
+  const tab = (name) => [`device-${name}`, `devices/${device}?tab=${name}`];
+  return [
+    ['fleet', 'fleet'],
+    ['fleet-search', 'fleet?q=influxdb&sort=name'],
+    ['fleet-empty', 'fleet?q=nothing-is-called-so'],
+    ['fleet-map', 'fleet?view=map'],
+    ['device', `devices/${device}`],
+    ...['containers', 'images', 'volumes', 'networks', 'stacks', 'timeline', 'settings'].map(tab),
+    ['device-unknown', 'devices/nobody'],
+    ['waiting', 'waiting'],
+    ['waiting-rejected', 'waiting?state=rejected'],
+    ['waiting-code', 'waiting?code=0000-0000'],
+    ['keys', 'keys'],
+    ['groups', 'groups'],
+    ['group', 'groups?path=plants/bremen'],
+    ['stacks', 'stacks'],
+    ['stack', `stacks/${stack}`],
+    ['stack-versions', `stacks/${stack}?tab=versions`],
+    ['stack-files', `stacks/${stack}?tab=files`],
+    ['stack-failing', 'stacks/vision'],
+    ['stack-edit', `stacks/${stack}/edit`],
+    ['stack-new', 'new-stack'],
+    ['activity', 'activity'],
+    ['activity-events', 'activity?tab=events'],
+    ['settings', 'settings'],
+    ['no-such-page', 'nowhere'],
+  ];
+}
