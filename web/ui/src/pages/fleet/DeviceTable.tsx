@@ -2,18 +2,15 @@
 // biome-ignore-all lint/a11y/useFocusableInteractive: the grid has the focus, and points at the active row
 
 import { useNavigate } from '@tanstack/react-router';
-import { useTable } from '@tanstack/react-table';
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { type KeyboardEvent, type MouseEvent, useCallback, useEffect, useMemo, useRef, useState } from 'react';
-import { count } from '../../kit/bytes';
-import { columns, features, hiddenOf } from './columns';
+import { columns, hiddenOf } from './columns';
 import { DeviceRow } from './DeviceRow';
-import { type FleetSearch, nextSort, sortOf } from './filter';
-import type { Device } from './queries';
+import { type FleetSearch, sortOf } from './filter';
 import { added, nothing, type Selection, ticked } from './selection';
+import { headHeight, TableHead } from './TableHead';
 import type { Devices } from './useDevices';
 
-const headHeight = 34;
 const rowHeight = 36;
 const foundHeight = 50;
 const tickWidth = 40;
@@ -22,22 +19,21 @@ const barRoom = 64;
 
 interface Props {
   devices: Devices;
+  /** What is asked for, in one text: another one begins at the top. */
+  asked: string;
   search: FleetSearch;
   change: (next: Partial<FleetSearch>) => void;
   selection: Selection;
   select: (next: (now: Selection) => Selection) => void;
 }
 
-const noRows: Device[] = [];
-
 /** DeviceTable shows as many devices as there are, of which it renders those in view. */
-export function DeviceTable({ devices, search, change, selection, select }: Props) {
+export function DeviceTable({ devices, asked, search, change, selection, select }: Props) {
   const navigate = useNavigate();
   const frame = useRef<HTMLDivElement>(null);
   const [active, setActive] = useState(0);
   const anchor = useRef(0);
   const columnVisibility = useMemo(() => hiddenOf(search.hide), [search.hide]);
-  const table = useTable({ features, columns, data: noRows, state: { columnVisibility } });
   const shown = useMemo(() => columns.filter((c) => columnVisibility[c.id ?? ''] !== false), [columnVisibility]);
   const template = `${tickWidth}px ${shown.map((c) => c.meta?.width).join(' ')}`;
   const least = shown.reduce((sum, c) => sum + (c.meta?.least ?? 0), tickWidth);
@@ -58,6 +54,12 @@ export function DeviceTable({ devices, search, change, selection, select }: Prop
   });
   // biome-ignore lint/correctness/useExhaustiveDependencies: rows are measured anew when their height changes
   useEffect(() => rows.measure(), [size]);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: what is asked for is why
+  useEffect(() => {
+    rows.scrollToOffset(0);
+    setActive(0);
+    anchor.current = 0;
+  }, [asked]);
   const range = rows.range;
   useEffect(() => {
     if (range) inView(range.startIndex, range.endIndex);
@@ -119,8 +121,6 @@ export function DeviceTable({ devices, search, change, selection, select }: Prop
     open(id);
   };
 
-  const sort = sortOf(search);
-  const some = selection.all || selection.ids.size > 0;
   return (
     <div
       ref={frame}
@@ -137,40 +137,16 @@ export function DeviceTable({ devices, search, change, selection, select }: Prop
       data-before={devices.before || undefined}
     >
       <div style={{ height: rows.getTotalSize(), minWidth: least, '--fl-columns': template } as React.CSSProperties}>
-        <div className="fl-head" role="rowgroup">
-          <div className="fl-row" role="row" aria-rowindex={1} style={{ height: headHeight }}>
-            <div role="columnheader" className="fl-tick">
-              <input
-                type="checkbox"
-                aria-label={some ? 'Select none' : `Select all ${count(total, 'device')}`}
-                title={some ? 'Select none' : `Select all ${count(total, 'device')} that fit`}
-                checked={selection.all}
-                disabled={total === 0}
-                ref={(box) => {
-                  if (box) box.indeterminate = some && !selection.all;
-                }}
-                onChange={() => select(() => (some ? nothing : { all: true }))}
-              />
-            </div>
-            {table.getVisibleLeafColumns().map((c) => {
-              const by = sort === c.id ? 'ascending' : sort === `-${c.id}` ? 'descending' : undefined;
-              const name = c.columnDef.header as string;
-              return (
-                <div key={c.id} role="columnheader" aria-sort={by}>
-                  {c.columnDef.meta?.sorts ? (
-                    <button type="button" onClick={() => change({ sort: nextSort(sort, c.id) })}>
-                      {name}
-                      <span aria-hidden>{by === 'ascending' ? ' ↑' : by === 'descending' ? ' ↓' : ''}</span>
-                    </button>
-                  ) : (
-                    name
-                  )}
-                </div>
-              );
-            })}
-          </div>
-        </div>
-        <div role="rowgroup">
+        <TableHead
+          hide={search.hide}
+          sort={sortOf(search)}
+          change={change}
+          total={total}
+          some={selection.all || selection.ids.size > 0}
+          all={selection.all}
+          select={select}
+        />
+        <div className="fl-rows" role="rowgroup">
           {rows.getVirtualItems().map((row) => {
             const device = at(row.index);
             return (

@@ -15,18 +15,9 @@ export function FilterMenu({ search, change }: Props) {
   const [opened, setOpened] = useState(false);
   const set = (['group', 'mode', 'profile', 'stack', 'version', 'trouble'] as const).filter((k) => search[k]).length;
   return (
-    <Popover
-      opened={opened}
-      onChange={setOpened}
-      position="bottom-end"
-      width={280}
-      shadow="md"
-      trapFocus
-      returnFocus
-      withinPortal
-    >
-      <Popover.Target>
-        <Indicator label={set} size={16} disabled={set === 0}>
+    <Indicator label={set} size={16} disabled={set === 0}>
+      <Popover opened={opened} onChange={setOpened} position="bottom-end" width={280} shadow="md" trapFocus returnFocus>
+        <Popover.Target>
           <Button
             variant="default"
             leftSection={<IconFilter size={16} aria-hidden />}
@@ -35,10 +26,10 @@ export function FilterMenu({ search, change }: Props) {
           >
             Filters
           </Button>
-        </Indicator>
-      </Popover.Target>
-      <Popover.Dropdown>{opened && <Fields search={search} change={change} />}</Popover.Dropdown>
-    </Popover>
+        </Popover.Target>
+        <Popover.Dropdown>{opened && <Fields search={search} change={change} />}</Popover.Dropdown>
+      </Popover>
+    </Indicator>
   );
 }
 

@@ -1,6 +1,6 @@
 import './fleet.css';
 import { Button, Group, SegmentedControl, Skeleton, Stack, Text, Title } from '@mantine/core';
-import { useDocumentTitle, useMediaQuery } from '@mantine/hooks';
+import { useDocumentTitle } from '@mantine/hooks';
 import { IconDownload, IconFilterOff, IconKey, IconServer2 } from '@tabler/icons-react';
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import { lazy, Suspense, useCallback, useMemo, useState } from 'react';
@@ -9,6 +9,7 @@ import { asProblem } from '../../api/problem';
 import { count } from '../../kit/bytes';
 import { Empty } from '../../kit/Empty';
 import { Failure } from '../../kit/Failure';
+import { usePhone } from '../../kit/usePhone';
 import { BulkBar } from './BulkBar';
 import { Chips } from './Chips';
 import { ColumnMenu } from './ColumnMenu';
@@ -37,7 +38,7 @@ export function Fleet() {
   const asked = JSON.stringify(filterOf(search));
   const filter = useMemo<Filter>(() => JSON.parse(asked), [asked]);
   const devices = useDevices(filter, sortOf(search));
-  const phone = useMediaQuery('(max-width: 48em)', undefined, { getInitialValueInEffect: false });
+  const phone = usePhone();
   const problem = devices.error ? asProblem(devices.error) : undefined;
   const wrongSelector = problem?.fields.find((f) => f.location === 'query.selector')?.message;
   const map = search.view === 'map';
@@ -90,8 +91,7 @@ export function Fleet() {
           </Suspense>
         </div>
       ) : (
-        // Another filter begins at the top, with nothing selected.
-        <List key={asked} {...{ devices, search, filter, change, phone }} />
+        <List {...{ devices, asked, search, filter, change, phone }} />
       )}
     </div>
   );
@@ -99,21 +99,29 @@ export function Fleet() {
 
 interface ListProps {
   devices: Devices;
+  asked: string;
   search: FleetSearch;
   filter: Filter;
   change: (next: Partial<FleetSearch>) => void;
   phone: boolean;
 }
 
-function List({ devices, search, filter, change, phone }: ListProps) {
-  const [selection, select] = useState<Selection>(nothing);
+function List({ devices, asked, search, filter, change, phone }: ListProps) {
+  // What was selected under another filter is selected no longer: one could not see what it is.
+  const [chosen, setChosen] = useState({ asked, selection: nothing as Selection });
+  const selection = chosen.asked === asked ? chosen.selection : nothing;
+  const select = useCallback(
+    (next: (now: Selection) => Selection) =>
+      setChosen((c) => ({ asked, selection: next(c.asked === asked ? c.selection : nothing) })),
+    [asked],
+  );
   if (!devices.pending && !devices.before && devices.total === 0) {
     return devices.error ? null : <None filtered={Object.keys(filter).length > 0} search={search} />;
   }
   if (phone) return <DeviceCards devices={devices} />;
   return (
     <div className="fl-rest">
-      <DeviceTable {...{ devices, search, change, selection, select }} />
+      <DeviceTable {...{ devices, asked, search, change, selection, select }} />
       {sizeOf(selection, devices.total) > 0 && (
         <BulkBar {...{ selection, select, filter, total: devices.total }} settled={!devices.before} />
       )}
