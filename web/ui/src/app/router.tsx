@@ -15,6 +15,7 @@ import { Shell } from './Shell';
 import {
   deviceSearch,
   fleetSearch,
+  groupsSearch,
   keysSearch,
   signInSearch,
   stackEditSearch,
@@ -96,8 +97,7 @@ const keys = createRoute({
 const groups = createRoute({
   getParentRoute: () => inside,
   path: '/groups',
-  validateSearch: (s: Record<string, unknown>): { path?: string } =>
-    typeof s.path === 'string' ? { path: s.path } : {},
+  validateSearch: groupsSearch,
   component: lazyRouteComponent(() => import('../pages/groups/Groups'), 'Groups'),
 });
 

@@ -60,6 +60,14 @@ export const waitingSearch = (s: Raw) =>
     q: text(s.q),
   });
 
+export const groupsSearch = (s: Raw) =>
+  defined({
+    /** The group that is shown; '' is the root. */
+    path: s.path === '' ? '' : text(s.path, 512),
+    /** A selector that is tried out. */
+    selector: text(s.selector, 2000),
+  });
+
 export const keysSearch = (s: Raw) => defined({ new: s.new === true || s.new === 'true' ? true : undefined });
 
 export const stackSearch = (s: Raw) =>
