@@ -120,6 +120,7 @@ function PickTime({ asOf, pick }: { asOf: string | undefined; pick: (t: string) 
       step={1}
       size="xs"
       aria-label="Go to a time"
+      className="fs-picktime"
       value={text}
       max={localField(new Date().toISOString())}
       onChange={(e) => setText(e.currentTarget.value)}

@@ -1,6 +1,7 @@
 import { Anchor, Button, CloseButton, Group, Paper, Stack, Text } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
+import { secondsOf } from '../../kit/frequency';
 import { Since } from '../../kit/Since';
 import { State } from '../../kit/State';
 import { usePlace } from './place';
@@ -76,13 +77,14 @@ export function Standing({ device, command: c }: { device: Detail; command: Comm
   const { data: observed } = useQuery(snapshotQuery(device.id));
   if (c.withdrawing) return 'The device was asked not to start it; its word decides.';
   if (c.state === 'queued') {
-    const next = device.liveness.next_contact;
+    const next = secondsOf(device.effective.settings.command ?? '') && device.liveness.next_contact;
     return (
       <>
-        {whenCollected(device)}{' '}
+        {whenCollected(device)}
         {next && (
           <>
-            Next contact about <Since at={next} />.
+            {' '}
+            Next contact expected: <Since at={next} />
           </>
         )}
       </>

@@ -1,4 +1,4 @@
-import { Group, Stack, Table, Text, Tooltip } from '@mantine/core';
+import { Group, Stack, Table, Text, Tooltip, VisuallyHidden } from '@mantine/core';
 import { IconBox, IconSearchOff } from '@tabler/icons-react';
 import { Fragment } from 'react';
 import { count } from '../../kit/bytes';
@@ -87,17 +87,19 @@ function Rows({ device, snapshot, sections }: ListProps) {
   const plain = sections.length === 1 && sections[0]?.project === '';
   return (
     <div className="fs-scroll">
-      <Table highlightOnHover>
+      <Table highlightOnHover layout="fixed" miw={900}>
         <Table.Thead>
           <Table.Tr>
-            <Table.Th w={220}>State</Table.Th>
-            <Table.Th>Name</Table.Th>
+            <Table.Th w={210}>State</Table.Th>
+            <Table.Th w="22%">Name</Table.Th>
             <Table.Th>Image</Table.Th>
-            <Table.Th>Ports</Table.Th>
-            <Table.Th ta="right">Restarts</Table.Th>
-            <Table.Th>Started</Table.Th>
-            <Table.Th w={50}>
-              <span className="mantine-visually-hidden">Actions</span>
+            <Table.Th w={150}>Ports</Table.Th>
+            <Table.Th w={90} ta="right">
+              Restarts
+            </Table.Th>
+            <Table.Th w={140}>Started</Table.Th>
+            <Table.Th w={60}>
+              <VisuallyHidden>Actions</VisuallyHidden>
             </Table.Th>
           </Table.Tr>
         </Table.Thead>

@@ -21,7 +21,7 @@ export function Heading({ device }: { device: Detail }) {
           multiline
           maw={300}
         >
-          <Badge variant="default" className="fs-label" leftSection={<IconShieldCheck size={14} aria-hidden />}>
+          <Badge variant="default" className="fs-state" leftSection={<IconShieldCheck size={14} aria-hidden />}>
             confirmed
           </Badge>
         </Tooltip>
@@ -34,7 +34,7 @@ export function Heading({ device }: { device: Detail }) {
           <Badge
             variant="light"
             color="yellow"
-            className="fs-label"
+            className="fs-state"
             leftSection={<IconShieldQuestion size={14} aria-hidden />}
           >
             not confirmed

@@ -1,4 +1,4 @@
-import { ActionIcon, Stack, Table, Text, Tooltip } from '@mantine/core';
+import { ActionIcon, Stack, Table, Text, Tooltip, VisuallyHidden } from '@mantine/core';
 import { IconPhoto, IconTrash } from '@tabler/icons-react';
 import { useState } from 'react';
 import { bytes, count } from '../../kit/bytes';
@@ -71,7 +71,7 @@ export function Images({ device, snapshot }: Props) {
                 <Table.Th w={140}>Built</Table.Th>
                 <Table.Th>Used by</Table.Th>
                 <Table.Th w={50}>
-                  <span className="mantine-visually-hidden">Actions</span>
+                  <VisuallyHidden>Actions</VisuallyHidden>
                 </Table.Th>
               </Table.Tr>
             </Table.Thead>

@@ -1,4 +1,4 @@
-import { Anchor, Badge, Group, Progress, SimpleGrid, Stack, Table, Text, Title } from '@mantine/core';
+import { Anchor, Badge, Group, Progress, SimpleGrid, Stack, Text, Title } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
 import { groupsQuery } from '../../api/queries';
@@ -183,28 +183,16 @@ function SettingsPart({ device }: { device: Detail }) {
   const { settings, from, profile } = device.effective;
   return (
     <Part title="Settings in effect">
-      <div className="fs-scroll">
-        <Table verticalSpacing={3} aria-label="Settings in effect">
-          <Table.Tbody>
-            <Table.Tr>
-              <Table.Td c="dimmed">Link profile</Table.Td>
-              <Table.Td className="fs-text">{profile || 'none'}</Table.Td>
-              <Table.Td c="dimmed" className="fs-text">
-                {profile ? originWords(from.profile) : ''}
-              </Table.Td>
-            </Table.Tr>
-            {settingFields.map((f) => (
-              <Table.Tr key={f}>
-                <Table.Td c="dimmed">{settingNames[f]}</Table.Td>
-                <Table.Td>{inWords(f, settings[f])}</Table.Td>
-                <Table.Td c="dimmed" className="fs-text">
-                  {originWords(from[f])}
-                </Table.Td>
-              </Table.Tr>
-            ))}
-          </Table.Tbody>
-        </Table>
-      </div>
+      <Terms>
+        <Term name="Link profile">
+          {profile || 'none'} {profile && <span className="fs-dim">· {originWords(from.profile)}</span>}
+        </Term>
+        {settingFields.map((f) => (
+          <Term key={f} name={settingNames[f]}>
+            {inWords(f, settings[f])} <span className="fs-dim">· {originWords(from[f])}</span>
+          </Term>
+        ))}
+      </Terms>
     </Part>
   );
 }

@@ -1,4 +1,4 @@
-import { Button, Group, Modal, Stack, Table, Text } from '@mantine/core';
+import { Button, Group, Modal, Stack, Table, Text, VisuallyHidden } from '@mantine/core';
 import { IconRefresh, IconStack2 } from '@tabler/icons-react';
 import { useState } from 'react';
 import { Empty } from '../../kit/Empty';
@@ -58,7 +58,7 @@ export function DeviceStacks({ device }: { device: Detail }) {
             <Table.Th w={140}>Since</Table.Th>
             <Table.Th>Reason</Table.Th>
             <Table.Th w={130}>
-              <span className="mantine-visually-hidden">Actions</span>
+              <VisuallyHidden>Actions</VisuallyHidden>
             </Table.Th>
           </Table.Tr>
         </Table.Thead>

@@ -18,6 +18,7 @@ import { Failure } from '../../kit/Failure';
 import { LinkAnchor } from '../../kit/links';
 import { Since } from '../../kit/Since';
 import { State } from '../../kit/State';
+import { lookOf } from '../../kit/states';
 import { dateOf } from '../../kit/time';
 import { usePlace } from './place';
 import { type Detail, type Entry, timelineQuery } from './queries';
@@ -104,6 +105,12 @@ function Days({ entries }: { entries: Entry[] }) {
   );
 }
 
+/** colorOf gives what went well or wrong the colour of its state. */
+function colorOf(e: Entry): string | undefined {
+  if (!e.data?.state || (e.kind !== 'stack' && e.kind !== 'command')) return undefined;
+  return `var(--mantine-color-${lookOf(e.kind, e.data.state).color}-filled)`;
+}
+
 function Row({ entry: e }: { entry: Entry }) {
   const { go } = usePlace();
   const kind = kinds[e.kind] ?? { icon: IconDots, word: e.kind };
@@ -112,7 +119,7 @@ function Row({ entry: e }: { entry: Entry }) {
   const stack = e.data?.stack;
   return (
     <li data-kind={e.kind}>
-      <kind.icon size={17} stroke={1.6} aria-label={kind.word} role="img" />
+      <kind.icon size={17} stroke={1.6} aria-label={kind.word} role="img" color={colorOf(e)} />
       <time dateTime={e.at} className="fs-clock">
         {at ? clock.format(at) : ''}
       </time>

@@ -1,4 +1,4 @@
-import { ActionIcon, Stack, Table, Text, Tooltip } from '@mantine/core';
+import { ActionIcon, Stack, Table, Text, Tooltip, VisuallyHidden } from '@mantine/core';
 import { IconDatabase, IconTrash } from '@tabler/icons-react';
 import { useState } from 'react';
 import { count } from '../../kit/bytes';
@@ -62,7 +62,7 @@ export function Volumes({ device, snapshot }: Props) {
             <Table.Th w={140}>Created</Table.Th>
             <Table.Th>Mounted by</Table.Th>
             <Table.Th w={50}>
-              <span className="mantine-visually-hidden">Actions</span>
+              <VisuallyHidden>Actions</VisuallyHidden>
             </Table.Th>
           </Table.Tr>
         </Table.Thead>

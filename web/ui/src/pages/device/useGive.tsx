@@ -4,7 +4,7 @@ import { useQueryClient } from '@tanstack/react-query';
 import { api, ok } from '../../api/client';
 import { asProblem } from '../../api/problem';
 import { usePlace } from './place';
-import type { Command, Detail, NewCommand } from './queries';
+import { type Command, commandsQuery, type Detail, type NewCommand } from './queries';
 import { commandWords, whenCollected } from './words';
 
 /** tell shows for a moment that something failed which has no place of its own to say so. */
@@ -35,6 +35,8 @@ export function useGive(device: Detail) {
     const given = await ok(
       api.POST('/api/v1/devices/{device}/commands', { params: { path: { device: device.id } }, body }),
     );
+    // It is shown as under way even if its end comes before the list is read again.
+    cache.setQueryData(commandsQuery(device.id).queryKey, (l) => l && { ...l, items: [given, ...l.items] });
     void cache.invalidateQueries({ queryKey: ['commands'] });
     if (given.kind !== 'container.logs') {
       const id = given.id;
@@ -58,7 +60,7 @@ export function useGive(device: Detail) {
                   void withdraw(id);
                 }}
               >
-                Undo
+                Withdraw
               </Anchor>
             </Group>
           </>
