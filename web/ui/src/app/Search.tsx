@@ -4,6 +4,7 @@ import { IconSearch } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
 import { useState } from 'react';
+import { asProblem } from '../api/problem';
 import { devicesQuery } from '../api/queries';
 import { count } from '../kit/bytes';
 import { State } from '../kit/State';
@@ -16,7 +17,7 @@ export function Search() {
   const [q] = useDebouncedValue(text.trim(), 150);
   const navigate = useNavigate();
   const box = useCombobox({ onDropdownClose: () => box.resetSelectedOption() });
-  const { data, isFetching } = useQuery({ ...devicesQuery({ q, limit: shown }), enabled: q !== '' });
+  const { data, isFetching, error } = useQuery({ ...devicesQuery({ q, limit: shown }), enabled: q !== '' });
   const found = q === '' ? undefined : data;
   const done = () => {
     box.closeDropdown();
@@ -30,6 +31,10 @@ export function Search() {
   return (
     <Combobox
       store={box}
+      // On a phone the field is too narrow for what is found.
+      width="max(100%, min(560px, 100vw - 16px))"
+      position="bottom"
+      middlewares={{ shift: { padding: 8 } }}
       onOptionSubmit={(id) => {
         if (id === '') return all();
         void navigate({ to: '/devices/$device', params: { device: id } });
@@ -59,28 +64,33 @@ export function Search() {
           }}
         />
       </Combobox.Target>
-      <Combobox.Dropdown hidden={!found}>
-        <Combobox.Options>
-          {found?.items.map((d) => (
-            <Combobox.Option value={d.id} key={d.id}>
-              <Group justify="space-between" wrap="nowrap" gap="xs">
-                <div style={{ minWidth: 0 }}>
-                  <Text size="sm" truncate className="fs-text">
-                    {d.name}
-                  </Text>
-                  <Text size="xs" c="dimmed" truncate className="fs-text">
-                    {d.found_in?.map((f) => `${f.kind} ${f.text}`).join(' · ') || d.group || d.id}
-                  </Text>
-                </div>
-                <State kind="liveness" state={d.liveness.state} />
-              </Group>
+      <Combobox.Dropdown hidden={q === '' || (!found && !error)}>
+        {error && <Combobox.Empty role="alert">{asProblem(error).message}</Combobox.Empty>}
+        {!error && found?.total === 0 && <Combobox.Empty>No device is known by “{q}”</Combobox.Empty>}
+        {!error && found && found.total > 0 && (
+          <Combobox.Options aria-label="Devices found" mah="70dvh" style={{ overflowY: 'auto' }}>
+            {found.items.map((d) => (
+              <Combobox.Option value={d.id} key={d.id}>
+                <Group justify="space-between" wrap="nowrap" gap="xs">
+                  <div style={{ minWidth: 0 }}>
+                    <Text size="sm" truncate className="fs-text">
+                      {d.name}
+                    </Text>
+                    <Text size="xs" c="dimmed" truncate className="fs-text">
+                      {d.found_in?.map((f) => `${f.kind} ${f.text}`).join(' · ') || d.group || d.id}
+                    </Text>
+                  </div>
+                  <State kind="liveness" state={d.liveness.state} />
+                </Group>
+              </Combobox.Option>
+            ))}
+            <Combobox.Option value="" py="xs">
+              {found.total === 1
+                ? 'Show it in the fleet’s list'
+                : `Show all ${count(found.total, 'device')} in the fleet’s list`}
             </Combobox.Option>
-          ))}
-          {found && found.total > found.items.length && (
-            <Combobox.Option value="">All {count(found.total, 'device')} in the fleet’s list</Combobox.Option>
-          )}
-          {found && found.total === 0 && <Combobox.Empty>No device is known by “{q}”</Combobox.Empty>}
-        </Combobox.Options>
+          </Combobox.Options>
+        )}
       </Combobox.Dropdown>
     </Combobox>
   );

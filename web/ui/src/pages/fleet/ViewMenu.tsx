@@ -1,4 +1,4 @@
-import { ActionIcon, Button, Group, Menu, Modal, Stack, Text, TextInput } from '@mantine/core';
+import { ActionIcon, Button, Group, Modal, Popover, Stack, Text, TextInput } from '@mantine/core';
 import { notifications } from '@mantine/notifications';
 import { IconBookmark, IconDeviceFloppy, IconTrash } from '@tabler/icons-react';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
@@ -17,6 +17,7 @@ export function ViewMenu({ search }: { search: FleetSearch }) {
   const navigate = useNavigate();
   const cache = useQueryClient();
   const [naming, setNaming] = useState(false);
+  const [opened, setOpened] = useState(false);
   const { data, error, refetch } = useQuery(viewsQuery);
   const views = data?.items ?? [];
   const put = useMutation({
@@ -55,34 +56,65 @@ export function ViewMenu({ search }: { search: FleetSearch }) {
     });
   return (
     <>
-      <Menu position="bottom-end" width={280} shadow="md">
-        <Menu.Target>
-          <Button variant="default" size="xs" leftSection={<IconBookmark size={14} aria-hidden />}>
+      <Popover opened={opened} onChange={setOpened} position="bottom-end" width={280} shadow="md" trapFocus returnFocus>
+        <Popover.Target>
+          <Button
+            variant="default"
+            size="xs"
+            leftSection={<IconBookmark size={14} aria-hidden />}
+            onClick={() => setOpened(!opened)}
+          >
             Views
           </Button>
-        </Menu.Target>
-        <Menu.Dropdown mah={420} style={{ overflowY: 'auto' }}>
-          <Menu.Item leftSection={<IconDeviceFloppy size={16} aria-hidden />} onClick={() => setNaming(true)}>
+        </Popover.Target>
+        <Popover.Dropdown p={6} mah={420} style={{ overflowY: 'auto' }}>
+          <Button
+            variant="subtle"
+            fullWidth
+            justify="flex-start"
+            leftSection={<IconDeviceFloppy size={16} aria-hidden />}
+            onClick={() => {
+              setOpened(false);
+              setNaming(true);
+            }}
+          >
             Save this view
-          </Menu.Item>
-          {views.length > 0 && <Menu.Label>Saved views</Menu.Label>}
+          </Button>
           {views.map((v) => (
             <Group key={v.name} gap={4} wrap="nowrap">
-              <Menu.Item
-                className="fs-text"
+              <Button
+                variant="subtle"
+                color="gray"
+                c="inherit"
                 flex={1}
-                onClick={() => void navigate({ to: '/fleet', search: fleetSearch(queryOf(v.query)) })}
+                miw={0}
+                justify="flex-start"
+                onClick={() => {
+                  setOpened(false);
+                  void navigate({ to: '/fleet', search: fleetSearch(queryOf(v.query)) });
+                }}
               >
                 {v.name}
-              </Menu.Item>
-              <ActionIcon variant="subtle" color="gray" aria-label={`Remove view ${v.name}`} onClick={() => remove(v)}>
+              </Button>
+              <ActionIcon
+                variant="subtle"
+                color="gray"
+                size={36}
+                aria-label={`Remove view ${v.name}`}
+                onClick={() => remove(v)}
+              >
                 <IconTrash size={16} />
               </ActionIcon>
             </Group>
           ))}
-          {error && <Failure error={error} retry={() => void refetch()} />}
-        </Menu.Dropdown>
-      </Menu>
+          {data && views.length === 0 && (
+            <Text size="xs" c="dimmed" px="sm" pb={6}>
+              None are saved yet. A view keeps filters, order and columns under a name.
+            </Text>
+          )}
+          <Failure error={error} retry={() => void refetch()} />
+        </Popover.Dropdown>
+      </Popover>
       <Modal opened={naming} onClose={() => setNaming(false)} title="Save this view" centered>
         <NameView
           views={views}

@@ -62,7 +62,7 @@ export class Clusters {
     this.index.load(
       devices.map((device) => ({
         type: 'Feature',
-        geometry: { type: 'Point', coordinates: [device.lon, device.lat] },
+        geometry: { type: 'Point', coordinates: toIndex(project(device.lon, device.lat)) },
         properties: { device },
       })),
     );
@@ -74,8 +74,7 @@ export class Clusters {
     let marks = this.byZoom.get(zoom);
     if (!marks) {
       marks = this.index.getClusters([-180, -90, 180, 90], zoom).map((f) => {
-        const [lon = 0, lat = 0] = f.geometry.coordinates;
-        const [x, y] = project(lon, lat);
+        const [x, y] = fromIndex(f.geometry.coordinates);
         if ('device' in f.properties) {
           const { device } = f.properties;
           return { key: device.id, x, y, count: 1, state: device.state, states: { [device.state]: 1 }, device };
@@ -103,6 +102,21 @@ export class Clusters {
 /** zoomOf is the step of the index whose world is as wide as the sheet is seen. */
 function zoomOf(k: number): number {
   return Math.min(deepest + 1, Math.max(0, Math.floor(Math.log2((k * sheet.width) / tile) + 0.01)));
+}
+
+// The index takes degrees and measures on a square Mercator map. It is given those degrees whose place there is the
+// place on the sheet, so that it measures what is seen.
+
+const top = (sheet.width - sheet.height) / 2;
+
+function toIndex([x, y]: readonly [number, number]): [number, number] {
+  const turn = Math.PI - ((y + top) / sheet.width) * 2 * Math.PI;
+  return [(x / sheet.width) * 360 - 180, (Math.atan(Math.exp(turn)) * 360) / Math.PI - 90];
+}
+
+function fromIndex([lon = 0, lat = 0]: readonly number[]): [number, number] {
+  const turn = Math.log(Math.tan(((lat + 90) * Math.PI) / 360));
+  return [((lon + 180) / 360) * sheet.width, ((Math.PI - turn) / (2 * Math.PI)) * sheet.width - top];
 }
 
 function scaleOf(zoom: number): number {

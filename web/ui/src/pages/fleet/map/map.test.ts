@@ -55,6 +55,9 @@ describe('clusters', () => {
     const [near, far] = new Clusters(devices).marks(least(frame)).sort((x, y) => y.count - x.count);
     expect(near).toMatchObject({ count: 3, state: 'overdue', states: { overdue: 1, late: 1, 'on-time': 1 } });
     expect(far).toMatchObject({ count: 1, device: { id: 'far' } });
+    const [x, y] = project(151, -33);
+    expect(far?.x).toBeCloseTo(x, 2);
+    expect(far?.y).toBeCloseTo(y, 2);
     expect(worst({ quiet: 2, 'on-time': 5 })).toBe('quiet');
   });
 
