@@ -1,4 +1,5 @@
 import { Anchor, Button, CloseButton, Group, Paper, Stack, Text } from '@mantine/core';
+import { notifications } from '@mantine/notifications';
 import { useQuery } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
 import { secondsOf } from '../../kit/frequency';
@@ -22,6 +23,14 @@ export function CommandStrip({ device }: { device: Detail }) {
   useEffect(() => {
     if (fresh) setSeen((s) => new Set([...s, ...fresh.split(' ')]));
   }, [fresh]);
+  const ended = data?.items
+    .filter((c) => c.final && seen.has(c.id))
+    .map((c) => c.id)
+    .join(' ');
+  useEffect(() => {
+    // What said that it is queued is not true any more.
+    for (const id of ended?.split(' ') ?? []) notifications.hide(id);
+  }, [ended]);
   const list = (data?.items ?? []).filter((c) => (!c.final || seen.has(c.id)) && !gone.has(c.id));
   if (list.length === 0 || tab === 'commands') return null;
   return (
