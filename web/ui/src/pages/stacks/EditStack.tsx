@@ -29,14 +29,10 @@ export function EditStack() {
 
   const gone = asProblem(error).status === 404 && draft !== undefined;
   const other = draft && start && draft.rev > 0 && from !== undefined && draft.from !== start.from;
-  return (
-    <Page
-      title={place.step === 'review' ? `Review ${name}` : `Edit ${name}`}
-      about={draft?.base && draft.from !== draft.base.version ? `Beginning with version ${draft.from}` : undefined}
-    >
-      <Leaving store={store} />
+  const notices = (
+    <>
       {gone && draft.base && (
-        <Alert color="yellow" title="The stack is gone" my="sm">
+        <Alert color="yellow" title="The stack is gone" p="xs">
           <Text size="sm" mb="xs">
             Somebody removed it meanwhile. What you typed is here, and can be deployed as a new stack.
           </Text>
@@ -45,7 +41,6 @@ export function EditStack() {
           </Button>
         </Alert>
       )}
-      {error && !gone && !draft ? <Failure error={error} /> : null}
       {other && (
         <Alert color="blue" title="There is a draft that was not deployed" p="xs">
           <Text size="sm" mb="xs">
@@ -56,19 +51,24 @@ export function EditStack() {
           </Button>
         </Alert>
       )}
-      {draft ? (
-        <Workbench
-          key={draft.id}
-          store={store}
-          draft={draft}
-          stack={stack}
-          place={place}
-          go={(next) => void navigate({ search: { ...next, ...(from === undefined ? {} : { from }) } })}
-        />
-      ) : (
-        !error && <Skeleton h={480} />
-      )}
-    </Page>
+    </>
+  );
+  if (!draft) return <Page title={`Edit ${name}`}>{error ? <Failure error={error} /> : <Skeleton h={480} />}</Page>;
+  return (
+    <>
+      <Leaving store={store} />
+      <Workbench
+        key={draft.id}
+        title={`Edit ${name}`}
+        about={draft.base && draft.from !== draft.base.version ? `Beginning with version ${draft.from}` : undefined}
+        notices={notices}
+        store={store}
+        draft={draft}
+        stack={stack}
+        place={place}
+        go={(next) => void navigate({ search: { ...next, ...(from === undefined ? {} : { from }) } })}
+      />
+    </>
   );
 }
 

@@ -1,6 +1,5 @@
 import { useNavigate, useSearch } from '@tanstack/react-router';
 import { useEffect } from 'react';
-import { Page } from '../../kit/Page';
 import { newDraft } from './editor/draft';
 import { Leaving } from './editor/Leaving';
 import { useDraft } from './editor/useDraft';
@@ -15,21 +14,20 @@ export function NewStack() {
   useEffect(() => {
     if (!draft) begin(newDraft());
   }, [draft, begin]);
+  if (!draft) return null;
   return (
-    <Page
-      title={place.step === 'review' ? `Review ${draft?.name}` : 'New stack'}
-      about="A stack is a Compose file, with other files where it needs them, for all devices that fit its selector."
-    >
+    <>
       <Leaving store={store} />
-      {draft && (
-        <Workbench
-          store={store}
-          draft={draft}
-          stack={undefined}
-          place={place}
-          go={(search) => void navigate({ search })}
-        />
-      )}
-    </Page>
+      <Workbench
+        key={draft.id}
+        title="New stack"
+        about="A Compose file, with other files where it needs them, for all devices that fit a selector."
+        store={store}
+        draft={draft}
+        stack={undefined}
+        place={place}
+        go={(search) => void navigate({ search })}
+      />
+    </>
   );
 }

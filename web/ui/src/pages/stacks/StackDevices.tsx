@@ -118,7 +118,7 @@ function Virtual({ rows }: { rows: readonly Row[] }) {
 function Line({ row: r }: { row: Row }) {
   return (
     <Box role="row" className="fs-device-row">
-      <Box role="cell" miw={0}>
+      <Text role="cell" size="sm" component="div" miw={0}>
         <Anchor
           renderRoot={(props) => (
             <Link to="/devices/$device" params={{ device: r.device }} search={{ tab: 'stacks' }} {...props} />
@@ -128,11 +128,14 @@ function Line({ row: r }: { row: Row }) {
         >
           {r.device_name || r.device}
         </Anchor>
-      </Box>
+      </Text>
       <Box role="cell">
         <State kind="stack" state={r.state} />
       </Box>
       <Text role="cell" size="sm" component="div">
+        <Text component="span" inherit hiddenFrom="sm">
+          version{' '}
+        </Text>
         <Versions row={r} />
       </Text>
       <Text role="cell" size="sm" className="fs-text" component="div">
@@ -147,7 +150,9 @@ function Line({ row: r }: { row: Row }) {
             )}
           </>
         ) : (
-          <span aria-hidden>–</span>
+          <Text component="span" inherit visibleFrom="sm" aria-hidden>
+            –
+          </Text>
         )}
       </Text>
       <Text role="cell" size="sm" c="dimmed" component="div">

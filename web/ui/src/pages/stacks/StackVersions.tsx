@@ -1,4 +1,16 @@
-import { Anchor, Badge, Button, Group, NativeSelect, Skeleton, Stack, Table, Text, Title } from '@mantine/core';
+import {
+  Anchor,
+  Badge,
+  Button,
+  Group,
+  NativeSelect,
+  Skeleton,
+  Stack,
+  Table,
+  Text,
+  Title,
+  VisuallyHidden,
+} from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import type { Schemas } from '../../api/client';
@@ -45,7 +57,7 @@ export function StackVersions({ stack }: { stack: Schemas['Stack'] }) {
             <Table.Tr>
               <Table.Th>Version</Table.Th>
               <Table.Th w={300}>
-                <span className="mantine-visually-hidden">Actions</span>
+                <VisuallyHidden>Actions</VisuallyHidden>
               </Table.Th>
             </Table.Tr>
           </Table.Thead>
@@ -135,7 +147,7 @@ function Buttons({ stack, version: v, latest, look, compare }: ButtonsProps) {
   const size = usePhone() ? 'sm' : 'compact-sm';
   const h = { base: 40, sm: 26 };
   return (
-    <Group gap={6} justify="flex-end">
+    <Group gap={6} justify="flex-end" wrap="nowrap">
       <Button size={size} h={h} variant="default" onClick={look} aria-label={`Files of version ${v.number}`}>
         Files
       </Button>

@@ -1,4 +1,4 @@
-import { Anchor, Badge, Button, Stack as Column, Group, Paper, Skeleton, Table, Text } from '@mantine/core';
+import { Anchor, Badge, Box, Button, Stack as Column, Group, Paper, Skeleton, Table, Text } from '@mantine/core';
 import { IconPlus, IconStack2 } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
@@ -102,7 +102,9 @@ function Cards({ items }: { items: readonly StackItem[] }) {
             </Text>
           </Group>
           <Target selector={s.selector} />
-          <StateBar states={s.states} legend />
+          <Box mt={6}>
+            <StateBar states={s.states} legend />
+          </Box>
           <Group justify="space-between" mt={6}>
             <Latest stack={s} />
             <Trouble stack={s} />
@@ -150,7 +152,13 @@ export function Target({ selector }: { selector: string }) {
 
 function Trouble({ stack: s }: { stack: StackItem }) {
   const n = (s.states.failed ?? 0) + (s.states.degraded ?? 0);
-  if (n === 0) return <Text size="sm">none</Text>;
+  if (n === 0) {
+    return (
+      <Text size="sm" visibleFrom="sm">
+        none
+      </Text>
+    );
+  }
   return (
     <Anchor
       renderRoot={(props) => (

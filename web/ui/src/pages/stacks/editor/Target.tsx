@@ -33,7 +33,7 @@ export function Target({ settings, change, asked }: Props) {
         onChange={(v) => change({ everywhere: v === 'all' })}
       >
         <Group gap="md">
-          <Radio value="some" label="By selector" />
+          <Radio value="some" label="Chosen by labels" />
           <Radio value="all" label="All devices" />
         </Group>
       </Radio.Group>

@@ -1,8 +1,9 @@
 import { Alert, Button, Center, Group, Kbd, Skeleton, Stack, Text } from '@mantine/core';
 import { useDebouncedValue, useHotkeys } from '@mantine/hooks';
-import { lazy, Suspense, useEffect, useRef, useState } from 'react';
+import { lazy, type ReactNode, Suspense, useEffect, useRef, useState } from 'react';
 import type { Schemas } from '../../../api/client';
 import { bytes } from '../../../kit/bytes';
+import { Page } from '../../../kit/Page';
 import { usePhone } from '../../../kit/usePhone';
 import { Changed } from './Changed';
 import type { EditorHandle, Kept } from './CodeEditor';
@@ -31,6 +32,10 @@ export interface EditorPlace {
 }
 
 interface Props {
+  title: string;
+  about?: ReactNode;
+  /** What is to be said before all else. */
+  notices?: ReactNode;
   store: DraftStore;
   draft: Draft;
   /** The stack as it is on the hub now; undefined for a new one. */
@@ -41,7 +46,7 @@ interface Props {
 }
 
 /** Workbench edits a draft, checks it, reviews it and deploys it. */
-export function Workbench({ store, draft, stack, place, go }: Props) {
+export function Workbench({ title, about, notices, store, draft, stack, place, go }: Props) {
   const phone = usePhone();
   const editor = useRef<EditorHandle>(undefined);
   const kept = useRef(new Map<string, Kept>());
@@ -112,9 +117,11 @@ export function Workbench({ store, draft, stack, place, go }: Props) {
   const base = draft.base;
   const outdated = base && stack && stack.etag !== base.etag;
   const changed = outdated && <Changed draft={draft as Draft & { base: Base }} store={store} stack={stack} />;
+  const actions = <Actions check={check} review={review} />;
   if (reviewing && wrong.length === 0 && !taken) {
     return (
-      <Stack gap="md">
+      <Page title={`Review ${draft.name}`} about={about}>
+        {notices}
         {changed}
         <Review
           draft={draft}
@@ -126,11 +133,12 @@ export function Workbench({ store, draft, stack, place, go }: Props) {
           }}
           back={() => go({ file: path })}
         />
-      </Stack>
+      </Page>
     );
   }
   return (
-    <Stack gap="sm">
+    <Page title={title} about={about} actions={phone ? undefined : actions}>
+      {notices}
       {changed}
       <div className="fs-workbench">
         <FileList store={store} files={draft.files} open={path ?? ''} marks={marks} show={open} />
@@ -164,7 +172,7 @@ export function Workbench({ store, draft, stack, place, go }: Props) {
             </Center>
           )}
           <Group justify="space-between" gap="xs">
-            <Text size="xs" c="dimmed" id="fs-editor-keys">
+            <Text size="xs" c="dimmed" id="fs-editor-keys" visibleFrom="sm">
               <Kbd size="xs">Tab</Kbd> indents, <Kbd size="xs">Esc</Kbd> <Kbd size="xs">Tab</Kbd> leaves the editor
             </Text>
             {file?.crlf && path !== undefined && (
@@ -193,23 +201,24 @@ export function Workbench({ store, draft, stack, place, go }: Props) {
           nameTaken={taken ? 'There is a stack of this name: choose another, or edit that one.' : undefined}
         />
       </div>
-      <Actions check={check} review={review} />
+      {phone && actions}
       {deploy.error && !outdated && (
         <Alert color="yellow" p="xs">
           <Text size="sm">The last try to deploy failed: {deploy.error.message}</Text>
         </Alert>
       )}
-    </Stack>
+    </Page>
   );
 }
 
 function Actions({ check, review }: { check: () => void; review: () => void }) {
+  const size = usePhone() ? 'md' : 'sm';
   return (
     <Group justify="flex-end" gap="xs">
-      <Button variant="default" onClick={check} title="Ctrl+S or ⌘S">
+      <Button variant="default" size={size} onClick={check} title="Ctrl+S or ⌘S">
         Check
       </Button>
-      <Button onClick={review} title="Ctrl+Enter or ⌘Enter">
+      <Button size={size} onClick={review} title="Ctrl+Enter or ⌘Enter">
         Review and deploy
       </Button>
     </Group>

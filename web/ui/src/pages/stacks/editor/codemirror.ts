@@ -15,6 +15,7 @@ import {
 } from '@codemirror/view';
 import { tags } from '@lezer/highlight';
 import { nonce } from '../../../app/nonce';
+import { isYaml } from './files';
 
 const colors = HighlightStyle.define([
   { tag: [tags.propertyName, tags.definition(tags.propertyName)], color: 'var(--fs-code-key)', fontWeight: '600' },
@@ -59,11 +60,6 @@ const look = EditorView.theme({
   '&.cm-merge-b .cm-changedText': { background: 'var(--fs-code-new)' },
 });
 
-/** isYaml tells whether a file is coloured and checked as YAML. */
-export function isYaml(path: string): boolean {
-  return /\.ya?ml$/i.test(path);
-}
-
 /** shown is what every view of a file has. */
 export function shown(path: string): Extension {
   return [
@@ -81,10 +77,25 @@ export function readOnly(path: string): Extension {
   return [shown(path), EditorState.readOnly.of(true), EditorView.editable.of(false), keymap.of(searchKeymap)];
 }
 
+/**
+ * Where a letter replaces what is selected, Chromium puts a span with a style of its own into the page, which the
+ * policy forbids. So the letter is taken before that happens.
+ */
+const replacing = EditorView.domEventHandlers({
+  beforeinput(e, view) {
+    if (e.inputType !== 'insertText' || e.data === null || e.isComposing || view.state.selection.main.empty)
+      return false;
+    e.preventDefault();
+    view.dispatch(view.state.replaceSelection(e.data), { userEvent: 'input.type', scrollIntoView: true });
+    return true;
+  },
+});
+
 /** editable is a file that is edited; Mod-Enter is the page's. Tab indents; after Escape it leads out of the editor. */
 export function editable(path: string): Extension {
   return [
     shown(path),
+    replacing,
     history(),
     drawSelection(),
     indentOnInput(),

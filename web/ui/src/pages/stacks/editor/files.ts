@@ -20,6 +20,11 @@ export function mainFile(files: Files): string | undefined {
   return mainNames.find((n) => files.has(n));
 }
 
+/** isYaml tells whether a file is coloured and checked as YAML. */
+export function isYaml(path: string): boolean {
+  return /\.ya?ml$/i.test(path);
+}
+
 /** fileOf reads the bytes of a file: as text where all of it is text, or else untouched. */
 export function fileOf(bytes: Uint8Array<ArrayBuffer>): DraftFile {
   if (bytes.includes(0)) return { content: bytes };

@@ -2,8 +2,7 @@ import { useQuery } from '@tanstack/react-query';
 import { useEffect, useRef, useState } from 'react';
 import { composeSchemaQuery } from '../queries';
 import { Checker } from './Checker';
-import { isYaml } from './codemirror';
-import { type Files, mainFile } from './files';
+import { type Files, isYaml, mainFile } from './files';
 import type { Mark } from './mark';
 
 /** Marks are what is to be said about a text. */

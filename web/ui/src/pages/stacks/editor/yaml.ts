@@ -39,6 +39,7 @@ export function checkYaml(text: string, { schema }: Rules): Mark[] {
       const key = `${m.from} ${m.message}`;
       return !seen.has(key) && seen.add(key);
     })
+    .sort((a, b) => a.from - b.from)
     .slice(0, most)
     .map((m) => ({ ...m, severity }));
 }
