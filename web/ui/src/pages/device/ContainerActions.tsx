@@ -71,8 +71,9 @@ export function ContainerActions({ device, container: c, as }: Props) {
             {actions.map((a) => (
               <Menu.Item
                 key={a.name}
-                leftSection={<a.icon size={16} aria-hidden />}
-                color={a.color}
+                leftSection={
+                  <a.icon size={16} aria-hidden color={a.color && `var(--mantine-color-${a.color}-filled)`} />
+                }
                 disabled={!!why || a.off}
                 onClick={a.run}
               >

@@ -86,7 +86,7 @@ export function Settings({ device }: { device: Detail }) {
               label="Name"
               value={values.name}
               onChange={(e) => put({ name: e.currentTarget.value })}
-              error={bad.name ?? refused?.field('name')}
+              error={bad.name ?? refused?.field('name') ?? (refused?.code === 'exists' ? refused.message : undefined)}
               maxLength={200}
               autoComplete="off"
               spellCheck={false}
@@ -158,44 +158,46 @@ export function Settings({ device }: { device: Detail }) {
             refused={(f) => refused?.field(`settings.${f}`)}
             disabled={out}
           />
-          {conflict ? (
-            <Conflict
-              error={error}
-              differences={against(draft, fieldsOf(device))}
-              takeMine={() => void save(device.etag)}
-              takeTheirs={() => {
-                setDraft(undefined);
-                setError(undefined);
-              }}
-              busy={busy}
-            />
-          ) : (
-            <Failure error={error} />
-          )}
-          {!conflict && (
-            <Group gap="sm">
-              <Button type="submit" disabled={!draft || Object.keys(bad).length > 0} loading={busy}>
-                Save
-              </Button>
-              <Button
-                variant="default"
-                disabled={!draft || busy}
-                onClick={() => {
+          <div className="fs-savebar" data-dirty={draft ? '' : undefined}>
+            {conflict ? (
+              <Conflict
+                error={error}
+                differences={against(draft, fieldsOf(device))}
+                takeMine={() => void save(device.etag)}
+                takeTheirs={() => {
                   setDraft(undefined);
                   setError(undefined);
                 }}
-              >
-                Discard
-              </Button>
-              <Text size="sm" c="dimmed">
-                {draft
-                  ? `Not saved: ${changed.map((f) => fieldNames[f]).join(', ')}`
-                  : out
-                    ? 'The device is shut out: it cannot be changed.'
-                    : 'Nothing changed.'}
-              </Text>
-            </Group>
-          )}
+                busy={busy}
+              />
+            ) : (
+              <Failure error={error} />
+            )}
+            {!conflict && (
+              <Group gap="sm">
+                <Button type="submit" disabled={!draft || Object.keys(bad).length > 0} loading={busy}>
+                  Save
+                </Button>
+                <Button
+                  variant="default"
+                  disabled={!draft || busy}
+                  onClick={() => {
+                    setDraft(undefined);
+                    setError(undefined);
+                  }}
+                >
+                  Discard
+                </Button>
+                <Text size="sm" c="dimmed">
+                  {draft
+                    ? `Not saved: ${changed.map((f) => fieldNames[f]).join(', ')}`
+                    : out
+                      ? 'The device is shut out: it cannot be changed.'
+                      : 'Nothing changed.'}
+                </Text>
+              </Group>
+            )}
+          </div>
         </Stack>
       </form>
       <Danger device={device} />
