@@ -22,6 +22,7 @@ export class Live {
   /** Since when the stream is lost. */
   lostAt = 0;
   private readonly listeners = new Set<() => void>();
+  private readonly taps = new Set<(event: Schemas['Event']) => void>();
   private readonly stale = new Map<string, readonly unknown[]>();
   private gather: ReturnType<typeof setTimeout> | undefined;
   private last = '';
@@ -50,6 +51,12 @@ export class Live {
   subscribe = (listener: () => void): (() => void) => {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
+  };
+
+  /** tap gives each event as it comes to a listener, until the function that it returns is called. */
+  tap = (listener: (event: Schemas['Event']) => void): (() => void) => {
+    this.taps.add(listener);
+    return () => this.taps.delete(listener);
   };
 
   private set(state: LiveState) {
@@ -113,6 +120,7 @@ export class Live {
   }
 
   private take(event: Schemas['Event']) {
+    for (const t of this.taps) t(event);
     for (const key of concerns(event)) this.stale.set(JSON.stringify(key), key);
     this.gather ??= setTimeout(() => {
       this.gather = undefined;

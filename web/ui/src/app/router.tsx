@@ -13,6 +13,7 @@ import type { Context } from './context';
 import { NoSuchPage } from './NoSuchPage';
 import { Shell } from './Shell';
 import {
+  activitySearch,
   deviceSearch,
   fleetSearch,
   groupsSearch,
@@ -131,7 +132,7 @@ const editStack = createRoute({
 const activity = createRoute({
   getParentRoute: () => inside,
   path: '/activity',
-  validateSearch: tabSearch,
+  validateSearch: activitySearch,
   component: lazyRouteComponent(() => import('../pages/activity/Activity'), 'Activity'),
 });
 

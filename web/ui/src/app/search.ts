@@ -20,6 +20,16 @@ export const signInSearch = (s: Raw): { to?: string } => defined({ to: text(s.to
 export const tabSearch = (s: Raw) =>
   defined({ tab: text(s.tab, 40), q: text(s.q), result: text(s.result, 40), since: text(s.since, 40) });
 
+export const activitySearch = (s: Raw) =>
+  defined({
+    tab: oneOf(s.tab, ['events']),
+    q: text(s.q, 200),
+    result: oneOf(s.result, ['done', 'refused', 'failed']),
+    /** The beginning of the kinds of events. */
+    kind: text(s.kind, 40),
+    since: oneOf(s.since, ['1h', '24h', '7d', '30d']),
+  });
+
 export const fleetSearch = (s: Raw) =>
   defined({
     q: text(s.q, 200),

@@ -1,5 +1,44 @@
+import { Tabs } from '@mantine/core';
+import { useNavigate, useSearch } from '@tanstack/react-router';
 import { Page } from '../../kit/Page';
+import { Appearance } from './Appearance';
+import { Hub } from './Hub';
+import { Profiles } from './Profiles';
+import { Tokens } from './Tokens';
 
+// A place of the settings has a line here and a file beside this one.
+const places = [
+  { value: 'hub', label: 'Hub', shows: Hub },
+  { value: 'profiles', label: 'Link profiles', shows: Profiles },
+  { value: 'tokens', label: 'API tokens', shows: Tokens },
+  { value: 'appearance', label: 'Appearance', shows: Appearance },
+] as const;
+
+/** Settings are those of the hub and of this browser. */
 export function Settings() {
-  return <Page title="Settings">Not here yet.</Page>;
+  const { tab } = useSearch({ from: '/inside/settings' });
+  const navigate = useNavigate({ from: '/settings' });
+  const at = places.find((p) => p.value === tab) ?? places[0];
+  return (
+    <Page title="Settings">
+      <Tabs
+        value={at.value}
+        onChange={(v) => navigate({ search: { tab: v === 'hub' ? undefined : (v ?? undefined) } })}
+        keepMounted={false}
+      >
+        <Tabs.List style={{ flexWrap: 'nowrap', overflowX: 'auto', overflowY: 'hidden' }}>
+          {places.map((p) => (
+            <Tabs.Tab key={p.value} value={p.value} py="sm">
+              {p.label}
+            </Tabs.Tab>
+          ))}
+        </Tabs.List>
+        {places.map((p) => (
+          <Tabs.Panel key={p.value} value={p.value} pt="md">
+            <p.shows />
+          </Tabs.Panel>
+        ))}
+      </Tabs>
+    </Page>
+  );
 }

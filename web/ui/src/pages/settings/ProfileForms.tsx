@@ -1,0 +1,178 @@
+import { Button, Group, Modal, Stack, TextInput } from '@mantine/core';
+import { notifications } from '@mantine/notifications';
+import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { useState } from 'react';
+import { api, ok, type Schemas } from '../../api/client';
+import { asProblem, problemOf } from '../../api/problem';
+import { profilesQuery } from '../../api/queries';
+import { Conflict } from '../../kit/Conflict';
+import { Failure } from '../../kit/Failure';
+import type { Fields } from '../../kit/merge';
+import { SettingsFields } from '../../kit/SettingsFields';
+import { settingFields, settingNames, settingsFrom, settingsText, wrongSetting } from '../../kit/settings';
+import { useEdit } from '../../kit/useEdit';
+
+type Profile = Schemas['Profile'];
+
+const anyWrong = (fields: Fields) => settingFields.some((f) => wrongSetting(f, fields[f] ?? ''));
+
+/** useRefresh reads anew what a profile changes. */
+function useRefresh() {
+  const cache = useQueryClient();
+  return () => Promise.all(['profiles', 'device'].map((k) => cache.invalidateQueries({ queryKey: [k] })));
+}
+
+/** EditProfile changes a link profile, for all that go by it. */
+export function EditProfile({ profile, close }: { profile: Profile; close: () => void }) {
+  const cache = useQueryClient();
+  const refresh = useRefresh();
+  const put = async (fields: Fields, etag: string) => {
+    const now = await ok(
+      api.PUT('/api/v1/profiles/{profile}', {
+        params: { path: { profile: profile.name }, header: { 'If-Match': etag } },
+        body: { settings: settingsFrom(fields) },
+      }),
+    );
+    void refresh();
+    return now;
+  };
+  const edit = useEdit({
+    thing: profile,
+    etagOf: (p) => p.etag,
+    fieldsOf: (p): Fields => settingsText(p.settings),
+    names: settingNames,
+    save: put,
+    read: async () => {
+      const { items } = await cache.fetchQuery({ ...profilesQuery, staleTime: 0 });
+      const p = items.find((x) => x.name === profile.name);
+      if (!p)
+        throw problemOf(404, { title: 'Gone', detail: `The link profile ${profile.name} was removed meanwhile.` });
+      return p;
+    },
+    saved: (now, before) => {
+      close();
+      const id = notifications.show({
+        title: `${profile.name}: saved`,
+        autoClose: 10_000,
+        message: (
+          <Button
+            size="xs"
+            variant="default"
+            mt={4}
+            onClick={() => {
+              notifications.hide(id);
+              put(before, now.etag).catch((e) =>
+                notifications.show({ color: 'red', title: 'Not undone', message: asProblem(e).message }),
+              );
+            }}
+          >
+            Undo
+          </Button>
+        ),
+      });
+    },
+  });
+  const refused = edit.error ? asProblem(edit.error) : undefined;
+  return (
+    <form
+      noValidate
+      onSubmit={(e) => {
+        e.preventDefault();
+        if (!anyWrong(edit.fields)) edit.save();
+      }}
+    >
+      <Stack gap="sm">
+        <SettingsFields value={edit.fields} change={edit.set} refused={(f) => refused?.field(`settings.${f}`)} />
+        {edit.conflict && <Conflict {...edit.conflict} />}
+        <Failure error={edit.error} />
+        <Group justify="flex-end" gap="xs">
+          <Button
+            variant="default"
+            onClick={() => {
+              edit.reset();
+              close();
+            }}
+          >
+            Cancel
+          </Button>
+          <Button type="submit" loading={edit.busy} disabled={anyWrong(edit.fields) || !!edit.conflict}>
+            Save
+          </Button>
+        </Group>
+      </Stack>
+    </form>
+  );
+}
+
+/** NewProfile makes a link profile, empty or like another. undefined: the dialog is closed. */
+export function NewProfile({ like, close }: { like: Profile | 'empty' | undefined; close: () => void }) {
+  return (
+    <Modal opened={like !== undefined} onClose={close} title="New link profile" size="lg">
+      {like && <NewForm like={like === 'empty' ? undefined : like} close={close} />}
+    </Modal>
+  );
+}
+
+function NewForm({ like, close }: { like: Profile | undefined; close: () => void }) {
+  const refresh = useRefresh();
+  const [name, setName] = useState('');
+  const [fields, setFields] = useState<Fields>(settingsText(like?.settings));
+  const [asked, setAsked] = useState(false);
+  const make = useMutation({
+    mutationFn: () =>
+      ok(
+        api.PUT('/api/v1/profiles/{profile}', {
+          params: { path: { profile: name.trim() }, header: { 'If-None-Match': '*' } },
+          body: { settings: settingsFrom(fields) },
+        }),
+      ),
+    onSuccess: async () => {
+      await refresh();
+      close();
+    },
+  });
+  const refused = make.error ? asProblem(make.error) : undefined;
+  const exists = refused?.code === 'exists';
+  const wrong = /^[a-z0-9._-]{1,63}$/.test(name.trim())
+    ? undefined
+    : 'Give it a name of small letters, digits, . _ and -, such as vessel.';
+  return (
+    <form
+      noValidate
+      onSubmit={(e) => {
+        e.preventDefault();
+        setAsked(true);
+        if (!wrong && !anyWrong(fields)) make.mutate();
+      }}
+    >
+      <Stack gap="sm">
+        <TextInput
+          size="md"
+          label="Name"
+          description={like ? `Begins as ${like.name} does; change what is different` : 'By the kind of link'}
+          placeholder="vessel"
+          data-autofocus
+          autoCapitalize="none"
+          spellCheck={false}
+          value={name}
+          onChange={(e) => setName(e.currentTarget.value)}
+          error={(asked && wrong) || (exists && 'There is a link profile of this name already.')}
+        />
+        <SettingsFields
+          value={fields}
+          change={(f, text) => setFields((all) => ({ ...all, [f]: text }))}
+          refused={(f) => refused?.field(`settings.${f}`)}
+        />
+        <Failure error={exists ? undefined : make.error} />
+        <Group justify="flex-end" gap="xs">
+          <Button variant="default" onClick={close}>
+            Cancel
+          </Button>
+          <Button type="submit" loading={make.isPending} disabled={asked && anyWrong(fields)}>
+            Make the profile
+          </Button>
+        </Group>
+      </Stack>
+    </form>
+  );
+}

@@ -1,0 +1,167 @@
+import { Badge, Button, Group, Paper, SimpleGrid, Skeleton, Stack, Table, Text, Title } from '@mantine/core';
+import { notifications } from '@mantine/notifications';
+import { IconCopy, IconLock, IconPencil, IconPlus, IconTrash } from '@tabler/icons-react';
+import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { useState } from 'react';
+import { api, ok, type Schemas } from '../../api/client';
+import { groupsQuery, profilesQuery } from '../../api/queries';
+import { ConfirmNamed } from '../../kit/ConfirmNamed';
+import { Failure } from '../../kit/Failure';
+import { LinkAnchor } from '../../kit/links';
+import { inWords, settingFields, settingNames } from '../../kit/settings';
+import { EditProfile, NewProfile } from './ProfileForms';
+
+type Profile = Schemas['Profile'];
+
+/** Profiles are the link profiles: settings by name, for groups and devices with the same kind of link. */
+export function Profiles() {
+  const cache = useQueryClient();
+  const { data, error, refetch } = useQuery(profilesQuery);
+  const [making, setMaking] = useState<Profile | 'empty'>();
+  const [editing, setEditing] = useState<string>();
+  const [removing, setRemoving] = useState<Profile>();
+  const [open, setOpen] = useState(false);
+  return (
+    <Stack gap="md">
+      <Group justify="space-between" gap="sm">
+        <Text size="sm" c="dimmed" maw={640}>
+          How often devices make contact, and how: by the kind of their link. Groups and devices name one; what it does
+          not say is inherited.
+        </Text>
+        <Button leftSection={<IconPlus size={18} aria-hidden />} onClick={() => setMaking('empty')}>
+          New profile
+        </Button>
+      </Group>
+      <Failure error={error} retry={refetch} />
+      {!data && !error && <Skeleton h={260} />}
+      <SimpleGrid cols={{ base: 1, lg: 2 }} spacing="md">
+        {data?.items.map((p) => (
+          <Paper key={p.name} withBorder p={{ base: 'sm', sm: 'md' }} component="section" aria-label={p.name}>
+            <Group justify="space-between" gap="xs" mb="xs">
+              <Group gap="xs">
+                <Title order={2} className="fs-text">
+                  {p.name}
+                </Title>
+                {p.built_in && (
+                  <Badge
+                    className="fs-state"
+                    variant="light"
+                    color="gray"
+                    leftSection={<IconLock size={13} aria-hidden />}
+                  >
+                    built in
+                  </Badge>
+                )}
+              </Group>
+              <Group gap={4}>
+                {p.built_in ? (
+                  <Button
+                    variant="default"
+                    leftSection={<IconCopy size={16} aria-hidden />}
+                    aria-label={`Make one like it: ${p.name}`}
+                    onClick={() => setMaking(p)}
+                  >
+                    Make one like it
+                  </Button>
+                ) : (
+                  editing !== p.name && (
+                    <>
+                      <Button
+                        variant="default"
+                        leftSection={<IconPencil size={16} aria-hidden />}
+                        aria-label={`Edit ${p.name}`}
+                        onClick={() => setEditing(p.name)}
+                      >
+                        Edit
+                      </Button>
+                      <Button
+                        variant="subtle"
+                        color="gray"
+                        px="xs"
+                        aria-label={`Remove the profile ${p.name}`}
+                        onClick={() => {
+                          setRemoving(p);
+                          setOpen(true);
+                        }}
+                      >
+                        <IconTrash size={18} aria-hidden />
+                      </Button>
+                    </>
+                  )
+                )}
+              </Group>
+            </Group>
+            {editing === p.name ? (
+              <EditProfile profile={p} close={() => setEditing(undefined)} />
+            ) : (
+              <Says profile={p} />
+            )}
+            <UsedBy name={p.name} />
+          </Paper>
+        ))}
+      </SimpleGrid>
+      <NewProfile like={making} close={() => setMaking(undefined)} />
+      {removing && (
+        <ConfirmNamed
+          opened={open}
+          close={() => setOpen(false)}
+          title="Remove this link profile?"
+          name={removing.name}
+          action="Remove"
+          run={async () => {
+            await ok(api.DELETE('/api/v1/profiles/{profile}', { params: { path: { profile: removing.name } } }));
+            await cache.invalidateQueries({ queryKey: ['profiles'] });
+            notifications.show({ title: 'Link profile removed', message: removing.name });
+          }}
+        >
+          The hub refuses while a group or device goes by it.
+        </ConfirmNamed>
+      )}
+    </Stack>
+  );
+}
+
+function Says({ profile }: { profile: Profile }) {
+  return (
+    <Table withRowBorders={false} verticalSpacing={3} aria-label={`What ${profile.name} says`}>
+      <Table.Tbody>
+        {settingFields.map((f) => {
+          const words = inWords(f, profile.settings[f]);
+          return (
+            <Table.Tr key={f}>
+              <Table.Th scope="row" fw={400} w={150} c="dimmed" pl={0}>
+                {settingNames[f]}
+              </Table.Th>
+              <Table.Td c={words ? undefined : 'dimmed'}>{words || 'inherited'}</Table.Td>
+            </Table.Tr>
+          );
+        })}
+      </Table.Tbody>
+    </Table>
+  );
+}
+
+function UsedBy({ name }: { name: string }) {
+  const { data } = useQuery(groupsQuery);
+  const by = data?.items.filter((g) => g.profile === name) ?? [];
+  return (
+    <Group gap="sm" mt="xs">
+      <LinkAnchor to="/fleet" search={{ profile: name }} size="sm">
+        Devices that go by it
+      </LinkAnchor>
+      {by.length > 0 && (
+        <Text size="sm" c="dimmed" component="div">
+          Named by{' '}
+          {by.map((g, i) => (
+            <span key={g.path}>
+              {i > 0 && ', '}
+              <LinkAnchor to="/groups" search={{ path: g.path }} size="sm" underline="always" className="fs-text">
+                {g.path || 'all devices'}
+              </LinkAnchor>
+            </span>
+          ))}
+        </Text>
+      )}
+    </Group>
+  );
+}
