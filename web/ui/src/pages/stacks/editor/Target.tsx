@@ -43,7 +43,7 @@ export function Target({ settings, change, asked }: Props) {
         <TextInput
           aria-label="Selector"
           placeholder="site=bremen, line in (packing, filling)"
-          className="fs-code"
+          classNames={{ input: 'fs-code' }}
           value={settings.selector}
           error={(enabled && error && asProblem(error).message) || (asked && wrongSelector(settings))}
           rightSection={isFetching && enabled ? <Loader size={14} /> : undefined}
