@@ -71,7 +71,7 @@ export function Trail() {
         <SinceField />
         <Group gap="xs" ml={{ sm: 'auto' }}>
           <Text size="sm" c="dimmed">
-            {count(fit.length, 'entry', 'entries')}
+            Export the {count(fit.length, 'entry', 'entries')} that fit:
           </Text>
           <Button
             variant="default"

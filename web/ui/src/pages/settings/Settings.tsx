@@ -28,7 +28,7 @@ export function Settings() {
       >
         <Tabs.List style={{ flexWrap: 'nowrap', overflowX: 'auto', overflowY: 'hidden' }}>
           {places.map((p) => (
-            <Tabs.Tab key={p.value} value={p.value} py="sm">
+            <Tabs.Tab key={p.value} value={p.value} py="sm" px={{ base: 'xs', sm: 'md' }}>
               {p.label}
             </Tabs.Tab>
           ))}

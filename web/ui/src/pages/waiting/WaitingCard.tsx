@@ -18,7 +18,7 @@ interface Props {
 /** WaitingCard is one device that waits, to be read and decided on in a gloved hand. */
 export const WaitingCard = memo(function WaitingCard({ device: w, enrolment, approve, reject, block, again }: Props) {
   return (
-    <Paper withBorder p="sm" component="article" aria-label={`Device with the pairing code ${w.pairing_code}`}>
+    <Paper withBorder p="sm" component="article" aria-label={`Device ${w.pairing_code}`}>
       <Stack gap="sm">
         <Group justify="space-between" wrap="nowrap" gap="xs">
           <Title order={2} className="fs-pairing-code" fz={38}>
