@@ -32,7 +32,7 @@ export function Search() {
     <Combobox
       store={box}
       // On a phone the field is too narrow for what is found.
-      width="max(100%, min(560px, 100vw - 16px))"
+      width="min(560px, calc(100vw - 16px))"
       position="bottom"
       middlewares={{ shift: { padding: 8 } }}
       onOptionSubmit={(id) => {

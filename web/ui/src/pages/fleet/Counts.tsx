@@ -20,6 +20,7 @@ export function Counts({ states, search, change }: Props) {
         const style = {
           '--fl-ground': `var(--mantine-color-${look.color}-light)`,
           '--fl-ink': `var(--mantine-color-${look.color}-light-color)`,
+          '--fl-hue': `var(--mantine-color-${look.color === 'dark' ? 'gray' : look.color}-5)`,
         } as React.CSSProperties;
         return (
           <UnstyledButton

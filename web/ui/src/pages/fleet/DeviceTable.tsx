@@ -56,7 +56,8 @@ export function DeviceTable({ devices, asked, search, change, selection, select 
   useEffect(() => rows.measure(), [size]);
   // biome-ignore lint/correctness/useExhaustiveDependencies: what is asked for is why
   useEffect(() => {
-    rows.scrollToOffset(0);
+    // To ask the element, or to scroll it where it is, would have the browser lay everything out at once.
+    if (rows.scrollOffset && frame.current) frame.current.scrollTop = 0;
     setActive(0);
     anchor.current = 0;
   }, [asked]);

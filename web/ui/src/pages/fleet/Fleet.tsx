@@ -121,7 +121,7 @@ function List({ devices, asked, search, filter, change, phone }: ListProps) {
   if (phone) return <DeviceCards devices={devices} />;
   return (
     <div className="fl-rest">
-      <DeviceTable {...{ devices, asked, search, change, selection, select }} />
+      <DeviceTable {...{ devices, search, change, selection, select }} asked={`${asked} ${sortOf(search)}`} />
       {sizeOf(selection, devices.total) > 0 && (
         <BulkBar {...{ selection, select, filter, total: devices.total }} settled={!devices.before} />
       )}

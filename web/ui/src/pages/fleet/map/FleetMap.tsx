@@ -17,6 +17,8 @@ import { Without } from './Without';
 import { outlines, project } from './world';
 
 const nobody: Placed[] = [];
+// How many devices of one place are listed.
+const most = 50;
 // A mark this far outside is drawn still.
 const margin = 40;
 
@@ -33,7 +35,8 @@ export default function FleetMap({ filter, search }: { filter: Filter; search: F
   const frame = { width: width || 1, height: height || 1 };
   const view = useCamera(box, frame, begun.current ?? []);
   const { k, dx, dy } = view.camera;
-  const [chosen, setChosen] = useState<Mark>();
+  // With its devices: clusters are made anew when a device moves.
+  const [chosen, setChosen] = useState<{ mark: Mark; devices: Placed[] }>();
   const seen = clusters
     .marks(k)
     .map((mark) => ({ mark, x: mark.x * k + dx, y: mark.y * k + dy }))
@@ -41,7 +44,7 @@ export default function FleetMap({ filter, search }: { filter: Filter; search: F
   const press = (mark: Mark) => {
     if (view.dragged()) return;
     const closer = mark.cluster === undefined ? undefined : clusters.scaleOf(mark.cluster);
-    if (closer === undefined) return setChosen(mark);
+    if (closer === undefined) return setChosen({ mark, devices: clusters.devices(mark, most) });
     view.set(centred([mark.x, mark.y], Math.max(closer * 1.05, k * 1.5), frame));
   };
   return (
@@ -62,18 +65,18 @@ export default function FleetMap({ filter, search }: { filter: Filter; search: F
             <World />
           </g>
         </svg>
-        {width > 0 &&
-          seen.map(({ mark, x, y }) => (
-            <MarkButton key={mark.key} mark={mark} x={x} y={y} press={press} chosen={chosen?.key === mark.key} />
-          ))}
         <Stack gap={4} className="fm-tools">
           <Tool label="Zoom in" onClick={view.zoomIn} icon={IconPlus} />
           <Tool label="Zoom out" onClick={view.zoomOut} icon={IconMinus} />
           <Tool label="Show all devices" onClick={view.all} icon={IconFocusCentered} />
         </Stack>
+        {width > 0 &&
+          seen.map(({ mark, x, y }) => (
+            <MarkButton key={mark.key} mark={mark} x={x} y={y} press={press} chosen={chosen?.mark.key === mark.key} />
+          ))}
         {chosen && (
           <Paper withBorder shadow="md" p="sm" className="fm-card" onPointerDown={(e) => e.stopPropagation()}>
-            <MarkCard mark={chosen} clusters={clusters} close={() => setChosen(undefined)} />
+            <MarkCard count={chosen.mark.count} devices={chosen.devices} close={() => setChosen(undefined)} />
           </Paper>
         )}
       </div>

@@ -5,32 +5,31 @@ import { deviceQuery } from '../../../api/queries';
 import { count } from '../../../kit/bytes';
 import { Since } from '../../../kit/Since';
 import { State } from '../../../kit/State';
-import type { Clusters, Mark, Placed } from './clusters';
-
-const most = 50;
+import type { Placed } from './clusters';
 
 interface Props {
-  mark: Mark;
-  clusters: Clusters;
+  /** How many devices there are; devices has the first of them. */
+  count: number;
+  devices: Placed[];
   close: () => void;
 }
 
 /** MarkCard tells of the device that was chosen on the map, or of all devices at one place. */
-export function MarkCard({ mark, clusters, close }: Props) {
-  if (mark.device) {
+export function MarkCard({ count: n, devices, close }: Props) {
+  const [first] = devices;
+  if (n === 1 && first) {
     return (
       <Group align="flex-start" wrap="nowrap" justify="space-between" gap="xs">
-        <One placed={mark.device} />
+        <One placed={first} />
         <CloseButton aria-label="Close" onClick={close} />
       </Group>
     );
   }
-  const devices = devicesOf(mark, clusters);
   return (
     <Stack gap={4}>
       <Group justify="space-between" wrap="nowrap">
         <Text fw={600} size="sm">
-          {count(mark.count, 'device')} close together
+          {count(n, 'device')} close together
         </Text>
         <CloseButton aria-label="Close" onClick={close} />
       </Group>
@@ -41,23 +40,14 @@ export function MarkCard({ mark, clusters, close }: Props) {
             <State kind="liveness" state={d.state} />
           </Group>
         ))}
-        {mark.count > devices.length && (
+        {n > devices.length && (
           <Text size="xs" c="dimmed">
-            And {count(mark.count - devices.length)} more.
+            And {count(n - devices.length)} more.
           </Text>
         )}
       </Stack>
     </Stack>
   );
-}
-
-/** devicesOf gives none where the devices changed since the mark was chosen. */
-function devicesOf(mark: Mark, clusters: Clusters): Placed[] {
-  try {
-    return mark.cluster === undefined ? [] : clusters.devices(mark.cluster, most);
-  } catch {
-    return [];
-  }
 }
 
 function DeviceLink({ placed }: { placed: Placed }) {

@@ -93,9 +93,10 @@ export class Clusters {
     return zoom > deepest ? undefined : scaleOf(zoom);
   }
 
-  /** devices gives the first devices of a cluster. */
-  devices(cluster: number, most: number): Placed[] {
-    return this.index.getLeaves(cluster, most).map((f) => f.properties.device);
+  /** devices gives the first devices of a mark. */
+  devices(mark: Mark, most: number): Placed[] {
+    if (mark.cluster === undefined) return mark.device ? [mark.device] : [];
+    return this.index.getLeaves(mark.cluster, most).map((f) => f.properties.device);
   }
 }
 
