@@ -3,6 +3,7 @@ import { IconArrowsDiff, IconChevronLeft, IconChevronRight, IconHistory } from '
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { exact } from '../../kit/time';
+import { usePhone } from '../../kit/usePhone';
 import { Changes } from './Changes';
 import { usePlace } from './place';
 import { type Detail, timesQuery } from './queries';
@@ -18,6 +19,9 @@ export function AsOf({ device }: { device: Detail }) {
   const [dragged, drag] = useState<number>();
   const to = (i: number) => go({ as_of: i >= last ? undefined : times[Math.max(i, 0)] });
   const when = (i: number) => (i >= last || i < 0 ? 'now' : exact(new Date(times[i] as string)));
+  const phone = usePhone();
+  const [wanted, want] = useState(false);
+  const folded = phone && !asOf && !search.with && !wanted;
   const before = asOf && here === last ? times[last] : times[here - 1];
   return (
     <div>
@@ -34,64 +38,72 @@ export function AsOf({ device }: { device: Detail }) {
             )}
           </Text>
           {asOf && (
-            <Button size="compact-sm" onClick={() => go({ as_of: undefined })}>
+            <Button size="compact-sm" style={{ flexShrink: 0 }} onClick={() => go({ as_of: undefined })}>
               Back to now
             </Button>
           )}
         </Group>
-        <Group gap={6} wrap="nowrap" flex={1} miw={210} maw={460}>
-          <Tooltip label="One change back">
-            <ActionIcon
-              variant="default"
-              size="lg"
-              aria-label="One change back"
-              disabled={here <= 0}
-              onClick={() => to(here - 1)}
+        {folded ? (
+          <Button variant="default" size="xs" ml="auto" onClick={() => want(true)}>
+            Go back in time
+          </Button>
+        ) : (
+          <>
+            <Group gap={6} wrap="nowrap" flex={1} miw={210} maw={460}>
+              <Tooltip label="One change back">
+                <ActionIcon
+                  variant="default"
+                  size="lg"
+                  aria-label="One change back"
+                  disabled={here <= 0}
+                  onClick={() => to(here - 1)}
+                >
+                  <IconChevronLeft size={18} />
+                </ActionIcon>
+              </Tooltip>
+              <Slider
+                flex={1}
+                size="sm"
+                thumbSize={18}
+                thumbLabel="Time looked at"
+                thumbProps={{ 'aria-valuetext': when(dragged ?? here) }}
+                min={0}
+                max={Math.max(last, 1)}
+                disabled={last < 1}
+                value={last < 1 ? 1 : (dragged ?? Math.max(here, 0))}
+                label={when}
+                onChange={drag}
+                onChangeEnd={(i) => {
+                  drag(undefined);
+                  to(i);
+                }}
+              />
+              <Tooltip label="One change on">
+                <ActionIcon
+                  variant="default"
+                  size="lg"
+                  aria-label="One change on"
+                  disabled={!asOf}
+                  onClick={() => to(here + 1)}
+                >
+                  <IconChevronRight size={18} />
+                </ActionIcon>
+              </Tooltip>
+            </Group>
+            <PickTime key={search.as_of ?? ''} asOf={asOf} pick={(t) => go({ as_of: t })} />
+            <Button
+              variant={search.with ? 'light' : 'default'}
+              size="xs"
+              leftSection={<IconArrowsDiff size={16} aria-hidden />}
+              disabled={last < 1 && !search.with}
+              aria-expanded={!!search.with}
+              onClick={() => go({ with: search.with ? undefined : (before ?? times[last]) })}
             >
-              <IconChevronLeft size={18} />
-            </ActionIcon>
-          </Tooltip>
-          <Slider
-            flex={1}
-            size="sm"
-            thumbSize={18}
-            thumbLabel="Time looked at"
-            thumbProps={{ 'aria-valuetext': when(dragged ?? here) }}
-            min={0}
-            max={Math.max(last, 1)}
-            disabled={last < 1}
-            value={last < 1 ? 1 : (dragged ?? Math.max(here, 0))}
-            label={when}
-            onChange={drag}
-            onChangeEnd={(i) => {
-              drag(undefined);
-              to(i);
-            }}
-          />
-          <Tooltip label="One change on">
-            <ActionIcon
-              variant="default"
-              size="lg"
-              aria-label="One change on"
-              disabled={!asOf}
-              onClick={() => to(here + 1)}
-            >
-              <IconChevronRight size={18} />
-            </ActionIcon>
-          </Tooltip>
-        </Group>
-        <PickTime key={search.as_of ?? ''} asOf={asOf} pick={(t) => go({ as_of: t })} />
-        <Button
-          variant={search.with ? 'light' : 'default'}
-          size="xs"
-          leftSection={<IconArrowsDiff size={16} aria-hidden />}
-          disabled={last < 1 && !search.with}
-          aria-expanded={!!search.with}
-          onClick={() => go({ with: search.with ? undefined : (before ?? times[last]) })}
-        >
-          What changed
-        </Button>
-        {data && last < 1 && (
+              What changed
+            </Button>
+          </>
+        )}
+        {data && last < 1 && !folded && (
           <Text size="xs" c="dimmed">
             {last < 0 ? 'No state of it is known yet.' : 'Nothing has changed on it since its first snapshot.'}
           </Text>

@@ -1,4 +1,4 @@
-import { Group, NativeSelect, Paper, Skeleton, Table, Text } from '@mantine/core';
+import { Group, NativeSelect, Paper, Skeleton, Text } from '@mantine/core';
 import { IconMinus, IconPencil, IconPlus } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { Failure } from '../../kit/Failure';
@@ -48,15 +48,11 @@ export function Changes({ device, times }: { device: Detail; times: readonly str
         </Text>
       )}
       {list && list.length > 0 && (
-        <div className="fs-scroll">
-          <Table verticalSpacing={3}>
-            <Table.Tbody>
-              {list.slice(0, shown).map((c) => (
-                <Row key={`${c.of} ${c.name}`} change={c} />
-              ))}
-            </Table.Tbody>
-          </Table>
-        </div>
+        <ul className="fs-changes">
+          {list.slice(0, shown).map((c) => (
+            <Row key={`${c.of} ${c.name}`} change={c} />
+          ))}
+        </ul>
       )}
       {list && list.length > shown && (
         <Text size="sm" c="dimmed">
@@ -70,16 +66,12 @@ export function Changes({ device, times }: { device: Detail; times: readonly str
 function Row({ change: c }: { change: Change }) {
   const look = looks[c.kind];
   return (
-    <Table.Tr>
-      <Table.Td w={110}>
-        <Group gap={6} wrap="nowrap">
-          <look.icon size={15} color={`var(--mantine-color-${look.color}-filled)`} aria-hidden />
-          {look.word}
-        </Group>
-      </Table.Td>
-      <Table.Td w={90}>{c.of}</Table.Td>
-      <Table.Td className="fs-text">{c.name}</Table.Td>
-      <Table.Td className="fs-text">{c.what}</Table.Td>
-    </Table.Tr>
+    <li>
+      <look.icon size={15} color={`var(--mantine-color-${look.color}-filled)`} aria-hidden />
+      <span>
+        {c.of} <b className="fs-text">{c.name}</b> {look.word}
+        {c.what && <span className="fs-text">: {c.what}</span>}
+      </span>
+    </li>
   );
 }

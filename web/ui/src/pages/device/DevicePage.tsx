@@ -1,6 +1,7 @@
 import './device.css';
 import { Badge, Stack, Tabs } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
+import { useEffect, useRef } from 'react';
 import { Page } from '../../kit/Page';
 import { AsOf } from './AsOf';
 import { CommandDrawer } from './CommandDrawer';
@@ -35,6 +36,10 @@ const names: Record<Tab, string> = {
 export function DevicePage({ device }: { device: Detail }) {
   const { tab, go, asOf } = usePlace();
   const { data: observed } = useQuery(snapshotQuery(device.id, asOf));
+  const list = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    list.current?.querySelector(`[role="tab"][id$="-${tab}"]`)?.scrollIntoView({ inline: 'center', block: 'nearest' });
+  }, [tab]);
   const counts: Partial<Record<Tab, number>> = {
     containers: observed?.snapshot.containers?.length,
     images: observed?.snapshot.images?.length,
@@ -54,7 +59,7 @@ export function DevicePage({ device }: { device: Detail }) {
           onChange={(t) => go({ tab: t === 'overview' ? undefined : (t ?? undefined), q: undefined, kind: undefined })}
           keepMounted={false}
         >
-          <Tabs.List className="fs-tabs">
+          <Tabs.List className="fs-tabs" ref={list}>
             {tabs.map((t) => (
               <Tabs.Tab
                 key={t}

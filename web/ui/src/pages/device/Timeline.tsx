@@ -127,12 +127,12 @@ function Row({ entry: e }: { entry: Entry }) {
         {e.kind === 'liveness' && e.data?.state ? <State kind="liveness" state={e.data.state} /> : null} {e.text}
         {e.by && <span className="fs-dim"> by {e.by}</span>}{' '}
         {command && (
-          <Anchor component="button" type="button" size="sm" onClick={() => go({ command })}>
+          <Anchor component="button" type="button" size="sm" underline="always" onClick={() => go({ command })}>
             Show the command
           </Anchor>
         )}
         {stack && (
-          <LinkAnchor to="/stacks/$stack" params={{ stack }} size="sm">
+          <LinkAnchor to="/stacks/$stack" params={{ stack }} size="sm" underline="always">
             Show the stack
           </LinkAnchor>
         )}
