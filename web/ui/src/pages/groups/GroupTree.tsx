@@ -169,9 +169,13 @@ function Troubles({ states }: { states: Record<string, number> }) {
                 size={14}
                 style={{ verticalAlign: -2 }}
                 color={`var(--mantine-color-${look.color}-7)`}
-                aria-hidden
+                aria-label={look.word}
               />{' '}
-              {states[s]} {look.word}
+              {states[s]}
+              <Text span inherit visibleFrom="sm" aria-hidden>
+                {' '}
+                {look.word}
+              </Text>
             </Text>
           );
         })}

@@ -7,13 +7,13 @@ import type { Outcome } from './decide';
 /** Certainty says whether the pairing code was compared. */
 function Certainty({ confirmed }: { confirmed: boolean }) {
   return confirmed ? (
-    <Group gap={6} wrap="nowrap">
-      <IconShieldCheck size={20} aria-hidden color="var(--mantine-color-green-7)" />
+    <Group gap={8} wrap="nowrap" ta="left">
+      <IconShieldCheck size={24} aria-hidden color="var(--mantine-color-green-7)" style={{ flexShrink: 0 }} />
       <Text>Confirmed: the pairing code was compared.</Text>
     </Group>
   ) : (
-    <Group gap={6} wrap="nowrap">
-      <IconShieldQuestion size={20} aria-hidden color="var(--mantine-color-orange-7)" />
+    <Group gap={8} wrap="nowrap" ta="left">
+      <IconShieldQuestion size={24} aria-hidden color="var(--mantine-color-orange-7)" style={{ flexShrink: 0 }} />
       <Text>Unconfirmed: nobody compared the pairing code.</Text>
     </Group>
   );
@@ -40,7 +40,7 @@ export function Approved({ outcome, confirmed, another }: Props) {
           renderRoot={(p) => <Link to="/devices/$device" params={{ device: outcome.id }} {...p} />}
           fullWidth
         >
-          Open device
+          Open the device
         </Button>
         <Button size="lg" variant="default" onClick={another} fullWidth>
           Approve another
@@ -66,8 +66,8 @@ export function Outcomes({ outcomes, done, nameOf, linked }: OutcomesProps) {
   return (
     <Stack gap="sm">
       <Alert color={failed.length ? 'yellow' : 'green'} p="xs" role="status">
-        {count(worked.length, 'device')}: {done}.
-        {failed.length > 0 && ` ${count(failed.length, 'device')}: it did not work, see below.`}
+        Done for {count(worked.length, 'device')}.
+        {failed.length > 0 && ` It did not work for ${count(failed.length, 'device')}: see below why.`}
       </Alert>
       <Table>
         <Table.Tbody>

@@ -36,7 +36,7 @@ export function ByCode({ code: asked }: { code: string }) {
   return (
     <Page
       title={`Approve ${code ?? ''}`}
-      heading={<Title order={1}>Approve a device</Title>}
+      heading={<Title order={1}>Approve {code ?? 'a device'}</Title>}
       about={
         <Anchor size="sm" renderRoot={(p) => <Link to="/waiting" {...p} />}>
           All that wait
