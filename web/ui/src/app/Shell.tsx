@@ -60,7 +60,7 @@ export function Shell() {
   return (
     <AppShell
       header={{ height: 52 }}
-      navbar={{ width: 196, breakpoint: 'sm', collapsed: { mobile: true } }}
+      navbar={{ width: 212, breakpoint: 'sm', collapsed: { mobile: true } }}
       footer={{ height: { base: 56, sm: 0 } }}
       padding={{ base: 'sm', sm: 'lg' }}
     >
