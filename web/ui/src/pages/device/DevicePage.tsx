@@ -36,10 +36,12 @@ const names: Record<Tab, string> = {
 export function DevicePage({ device }: { device: Detail }) {
   const { tab, go, asOf } = usePlace();
   const { data: observed } = useQuery(snapshotQuery(device.id, asOf));
+  const known = observed !== undefined;
   const list = useRef<HTMLDivElement>(null);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the numbers make tabs wider once they are known
   useEffect(() => {
     list.current?.querySelector(`[role="tab"][id$="-${tab}"]`)?.scrollIntoView({ inline: 'center', block: 'nearest' });
-  }, [tab]);
+  }, [tab, known]);
   const counts: Partial<Record<Tab, number>> = {
     containers: observed?.snapshot.containers?.length,
     images: observed?.snapshot.images?.length,
