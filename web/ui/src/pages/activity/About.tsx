@@ -39,7 +39,7 @@ export function About({ thing }: { thing: Thing }) {
     );
   }
   return (
-    <Text span size="sm" underline="always" className="fs-text">
+    <Text span size="sm" className="fs-text">
       {kind === 'key' ? 'edge key' : kind} {id}
     </Text>
   );
