@@ -4,6 +4,7 @@ import { IconSearch } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
 import { useState } from 'react';
+import type { Schemas } from '../api/client';
 import { asProblem } from '../api/problem';
 import { devicesQuery } from '../api/queries';
 import { count } from '../kit/bytes';
@@ -77,7 +78,7 @@ export function Search() {
                       {d.name}
                     </Text>
                     <Text size="xs" c="dimmed" truncate className="fs-text">
-                      {d.found_in?.map((f) => `${f.kind} ${f.text}`).join(' · ') || d.group || d.id}
+                      {foundIn(d.found_in) || d.group || d.id}
                     </Text>
                   </div>
                   <State kind="liveness" state={d.liveness.state} />
@@ -94,4 +95,12 @@ export function Search() {
       </Combobox.Dropdown>
     </Combobox>
   );
+}
+
+/** foundIn says where a device was found, beyond its name, which is shown anyway. */
+function foundIn(found: Schemas['FoundIn'][] | null | undefined): string {
+  return (found ?? [])
+    .filter((f) => f.kind !== 'name')
+    .map((f) => `${f.kind} ${f.text}`)
+    .join(' · ');
 }

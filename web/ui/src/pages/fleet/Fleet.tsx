@@ -48,7 +48,7 @@ export function Fleet() {
         <Group gap="sm" align="baseline">
           <Title order={1}>Fleet</Title>
           <Text size="sm" c="dimmed" aria-live="polite">
-            {devices.pending ? ' ' : `${count(devices.total, 'device')}${asked === '{}' ? '' : ' that fit'}`}
+            {devices.pending ? ' ' : `${count(devices.total, 'device')}${asked === '{}' || phone ? '' : ' that fit'}`}
           </Text>
         </Group>
         <Group gap="xs">

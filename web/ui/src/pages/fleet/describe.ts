@@ -10,7 +10,10 @@ export function labelList(labels: Device['labels']): string[] {
 
 /** foundText says where a search found a device, beyond its name. */
 export function foundText(found: Device['found_in']): string {
-  return (found ?? []).map((f) => `${f.kind} ${f.text}`).join(' · ');
+  return (found ?? [])
+    .filter((f) => f.kind !== 'name')
+    .map((f) => `${f.kind} ${f.text}`)
+    .join(' · ');
 }
 
 /** troubleText says what is wrong with a device in few words; '': nothing is. */

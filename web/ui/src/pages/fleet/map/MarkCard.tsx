@@ -35,7 +35,7 @@ export function MarkCard({ count: n, devices, close }: Props) {
       </Group>
       <Stack gap={4} mah={220} style={{ overflowY: 'auto' }}>
         {devices.map((d) => (
-          <Group key={d.id} justify="space-between" wrap="nowrap" gap="xs">
+          <Group key={d.id} justify="space-between" wrap="nowrap" gap="xs" mih={{ base: 40, sm: 26 }}>
             <DeviceLink placed={d} />
             <State kind="liveness" state={d.state} />
           </Group>
