@@ -60,7 +60,11 @@ export function EditStack() {
       <Workbench
         key={draft.id}
         title={`Edit ${name}`}
-        about={draft.base && draft.from !== draft.base.version ? `Beginning with version ${draft.from}` : undefined}
+        about={
+          from !== undefined && draft.base && draft.from !== draft.base.version
+            ? `Beginning with version ${draft.from}`
+            : undefined
+        }
         notices={notices}
         store={store}
         draft={draft}

@@ -1,5 +1,4 @@
 import { Alert, Button, Group, Stack, Text } from '@mantine/core';
-import { notifications } from '@mantine/notifications';
 import { IconUsers } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
@@ -10,6 +9,7 @@ import { bundleQuery } from '../queries';
 import { type Base, baseOf, type Draft, draftOf, type Settings, sameSettings } from './draft';
 import { FileDiffs } from './FileDiffs';
 import { compare, onTop } from './onTop';
+import { undoable } from './undoable';
 import type { DraftStore } from './useDraft';
 
 interface Props {
@@ -36,26 +36,7 @@ export function Changed({ draft, store, stack }: Props) {
   const take = (next: Draft, message: string) => {
     const before = draft;
     store.edit(() => next);
-    const id = crypto.randomUUID();
-    notifications.show({
-      id,
-      autoClose: 20_000,
-      message: (
-        <Group justify="space-between" wrap="nowrap">
-          <Text size="sm">{message}</Text>
-          <Button
-            size="xs"
-            variant="default"
-            onClick={() => {
-              store.edit(() => before);
-              notifications.hide(id);
-            }}
-          >
-            Undo
-          </Button>
-        </Group>
-      ),
-    });
+    undoable(message, () => store.edit(() => before));
   };
 
   return (

@@ -18,6 +18,7 @@ import { bytes } from '../../../kit/bytes';
 import { usePhone } from '../../../kit/usePhone';
 import { type Files, sizeOf, sorted } from './files';
 import { PathDialog } from './PathDialog';
+import { undoable } from './undoable';
 import { type Chosen, chosenOf, dropped, read } from './upload';
 import type { DraftStore } from './useDraft';
 import type { Marks } from './useMarks';
@@ -236,29 +237,4 @@ export function FileList({ store, files, open, marks, show }: Props) {
       />
     </Stack>
   );
-}
-
-function undoable(message: string, undo: () => void) {
-  const id = crypto.randomUUID();
-  notifications.show({
-    id,
-    autoClose: 10_000,
-    message: (
-      <Group justify="space-between" wrap="nowrap">
-        <Text size="sm" className="fs-text">
-          {message}
-        </Text>
-        <Button
-          size="xs"
-          variant="default"
-          onClick={() => {
-            undo();
-            notifications.hide(id);
-          }}
-        >
-          Undo
-        </Button>
-      </Group>
-    ),
-  });
 }

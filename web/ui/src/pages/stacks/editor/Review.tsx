@@ -30,6 +30,8 @@ interface Props {
   preview: { data: Preview | undefined; error: unknown; refetch: () => unknown };
   deploy: { run: () => void; busy: boolean; error: unknown };
   back: () => void;
+  /** Somebody else changed the stack meanwhile. */
+  outdated: boolean;
 }
 
 const changeColors: Record<string, string> = {
@@ -41,7 +43,7 @@ const changeColors: Record<string, string> = {
 };
 
 /** Review shows what deploying a draft would do, and does it. */
-export function Review({ draft, preview, deploy, back }: Props) {
+export function Review({ draft, preview, deploy, back, outdated }: Props) {
   const [everywhere, setEverywhere] = useState(false);
   if (preview.error) {
     return (
@@ -101,7 +103,10 @@ export function Review({ draft, preview, deploy, back }: Props) {
         <FileDiffs
           before={draft.base?.files ?? new Map()}
           after={draft.files}
-          names={[draft.base ? `Version ${draft.base.version}, now` : 'Nothing yet', 'As it will be']}
+          names={[
+            draft.base ? `Version ${draft.base.version}${outdated ? '' : ', now'}` : 'Nothing yet',
+            'As it will be',
+          ]}
         />
         <Variables draft={draft} />
       </section>
@@ -113,17 +118,18 @@ export function Review({ draft, preview, deploy, back }: Props) {
         />
       )}
       <Failure error={deploy.error} />
-      <Group gap="xs" justify="flex-end">
-        <Button variant="default" onClick={back}>
-          Back to editing
-        </Button>
+      {outdated && <Text size="sm">Choose first, above, how to go on with what somebody else changed.</Text>}
+      <Group gap="xs">
         <Button
           leftSection={<IconRocket size={16} />}
           onClick={deploy.run}
           loading={deploy.busy}
-          disabled={same || (needsTick && !everywhere)}
+          disabled={same || outdated || (needsTick && !everywhere)}
         >
           {touched === 0 && total === 0 ? 'Deploy, to no device yet' : `Deploy to ${count(total, 'device')}`}
+        </Button>
+        <Button variant="default" onClick={back}>
+          Back to editing
         </Button>
       </Group>
     </Stack>
@@ -141,7 +147,8 @@ function Devices({ preview: p, target }: { preview: Preview; target: Draft['sett
   return (
     <Stack gap={6}>
       <Text size="sm" className="fs-text">
-        {target.everywhere ? 'All devices' : `Devices with ${target.selector}`}: {count(total)}.{' '}
+        {target.everywhere ? `All devices, now ${count(total)}` : `${count(total, 'device')} with ${target.selector}`}
+        {listed + same > 0 && ': '}
         {[
           added > 0 && `${count(added)} get it for the first time`,
           updated > 0 && `${count(updated)} get the new version`,
@@ -220,7 +227,7 @@ function Services({ preview: p }: { preview: Preview }) {
     <Stack gap={6}>
       {changes.length > 0 && (
         <div className="fs-scroll">
-          <Table aria-label="Services that change">
+          <Table aria-label="Services that change" w="auto">
             <Table.Tbody>
               {changes.map((s) => (
                 <Table.Tr key={s.name}>

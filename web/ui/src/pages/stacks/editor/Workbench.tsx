@@ -132,6 +132,7 @@ export function Workbench({ title, about, notices, store, draft, stack, place, g
             error: outdated ? undefined : deploy.error,
           }}
           back={() => go({ file: path })}
+          outdated={Boolean(outdated)}
         />
       </Page>
     );

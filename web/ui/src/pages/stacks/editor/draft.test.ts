@@ -1,0 +1,82 @@
+import { describe, expect, it } from 'vitest';
+import { applyOf, type Base, draftOf, newDraft, obstacles, parseEnv } from './draft';
+import type { Files } from './files';
+import { onTop } from './onTop';
+
+const files = (all: Record<string, string>): Files =>
+  new Map(Object.entries(all).map(([p, content]) => [p, { content }]));
+
+const base: Base = {
+  etag: 'one',
+  version: 1,
+  author: 'ann',
+  files: files({ 'compose.yml': 'old', a: 'a', b: 'b', c: 'c' }),
+  variables: ['TOKEN'],
+  settings: { selector: 'site=a', everywhere: false, pull: 'missing', removeVolumes: false },
+};
+
+describe('drafts', () => {
+  it('asks for each value again that the hub keeps', () => {
+    const draft = draftOf('web', base);
+    expect(obstacles(draft)).toEqual([expect.stringContaining('TOKEN')]);
+    const given = { ...draft, variables: draft.variables.map((v) => ({ ...v, value: 's3' })) };
+    expect(obstacles(given)).toEqual([]);
+    expect(applyOf(given).env).toEqual({ TOKEN: 's3' });
+    expect(obstacles({ ...draft, variables: [] })).toEqual([]);
+  });
+
+  it('goes to all devices only where that was said', () => {
+    const draft = { ...newDraft(), name: 'web' };
+    expect(obstacles(draft)).toEqual([expect.stringContaining('all devices')]);
+    const all = { ...draft, settings: { ...draft.settings, everywhere: true } };
+    expect(obstacles(all)).toEqual([]);
+    expect(applyOf(all).selector).toBe('');
+  });
+
+  it('says what is wrong with names', () => {
+    const draft = { ...draftOf('Web Shop', base), variables: [] };
+    expect(obstacles(draft)[0]).toContain('Name');
+    const v = (id: number, name: string) => ({ id, name, value: '' });
+    const bad = { ...draft, name: 'web', variables: [v(0, '1A'), v(1, 'FARSHORE_X'), v(2, 'OK'), v(3, 'OK')] };
+    expect(obstacles(bad)).toHaveLength(3);
+  });
+
+  it('reads .env files that are pasted', () => {
+    expect(parseEnv('# secret\nexport A=1\r\nB="x y"\n\nC=a=b')).toEqual([
+      { name: 'A', value: '1' },
+      { name: 'B', value: 'x y' },
+      { name: 'C', value: 'a=b' },
+    ]);
+    expect(parseEnv('just text\nmore')).toBeUndefined();
+  });
+});
+
+describe('two people', () => {
+  const theirs: Base = {
+    ...base,
+    etag: 'two',
+    version: 2,
+    files: files({ 'compose.yml': 'theirs', a: 'theirs', b: 'b', new: 'theirs' }),
+    variables: ['TOKEN', 'EXTRA'],
+    settings: { ...base.settings, pull: 'always', selector: 'site=b' },
+  };
+  const start = draftOf('web', base);
+  const mine = {
+    ...start,
+    files: files({ 'compose.yml': 'mine', a: 'a', c: 'c', mine: 'mine' }),
+    settings: { ...start.settings, selector: 'site=c' },
+  };
+
+  it('keeps what I changed, and takes over what only they changed', () => {
+    const merged = onTop(mine, theirs);
+    expect([...merged.files].map(([p, f]) => [p, f.content]).sort()).toEqual([
+      ['a', 'theirs'],
+      ['compose.yml', 'mine'],
+      ['mine', 'mine'],
+      ['new', 'theirs'],
+    ]);
+    expect(merged.settings).toEqual({ selector: 'site=c', everywhere: false, pull: 'always', removeVolumes: false });
+    expect(merged.variables.map((v) => v.name)).toEqual(['TOKEN', 'EXTRA']);
+    expect(merged.base?.etag).toBe('two');
+  });
+});
