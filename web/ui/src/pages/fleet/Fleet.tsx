@@ -2,13 +2,14 @@ import './fleet.css';
 import { Button, Group, SegmentedControl, Skeleton, Stack, Text, Title } from '@mantine/core';
 import { useDocumentTitle } from '@mantine/hooks';
 import { IconDownload, IconFilterOff, IconKey, IconServer2 } from '@tabler/icons-react';
-import { Link, useNavigate, useSearch } from '@tanstack/react-router';
+import { useNavigate, useSearch } from '@tanstack/react-router';
 import { lazy, Suspense, useCallback, useMemo, useState } from 'react';
 import { prefix } from '../../api/client';
 import { asProblem } from '../../api/problem';
 import { count } from '../../kit/bytes';
 import { Empty } from '../../kit/Empty';
 import { Failure } from '../../kit/Failure';
+import { LinkButton } from '../../kit/links';
 import { usePhone } from '../../kit/usePhone';
 import { BulkBar } from './BulkBar';
 import { Chips } from './Chips';
@@ -135,9 +136,9 @@ function None({ filtered, search }: { filtered: boolean; search: FleetSearch }) 
       <Empty icon={IconFilterOff} title="No device fits">
         <Stack align="center" gap="sm">
           All that is asked for above has to fit at once. Take something away, or look at all devices.
-          <Button variant="default" renderRoot={(props) => <Link to="/fleet" search={plain(search)} {...props} />}>
+          <LinkButton variant="default" to="/fleet" search={plain(search)}>
             Show all devices
-          </Button>
+          </LinkButton>
         </Stack>
       </Empty>
     );
@@ -147,12 +148,12 @@ function None({ filtered, search }: { filtered: boolean; search: FleetSearch }) 
       <Stack align="center" gap="sm">
         A device comes in with an edge key. Make one, run the agent with it, and approve the device in the waiting room.
         <Group justify="center">
-          <Button component={Link} to="/keys" leftSection={<IconKey size={16} aria-hidden />}>
+          <LinkButton to="/keys" leftSection={<IconKey size={16} aria-hidden />}>
             Make an edge key
-          </Button>
-          <Button component={Link} to="/waiting" variant="default">
+          </LinkButton>
+          <LinkButton to="/waiting" variant="default">
             Look into the waiting room
-          </Button>
+          </LinkButton>
         </Group>
       </Stack>
     </Empty>

@@ -1,6 +1,6 @@
 import { Stack, Table, Text } from '@mantine/core';
-import { Link } from '@tanstack/react-router';
 import { count } from '../../kit/bytes';
+import { LinkAnchor } from '../../kit/links';
 import type { BulkResult } from './queries';
 
 /** Outcomes shows what failed, device by device. */
@@ -24,9 +24,9 @@ export function Outcomes({ result, past }: { result: BulkResult; past: string })
             {failures.map((o) => (
               <Table.Tr key={o.id}>
                 <Table.Td className="fs-text">
-                  <Link to="/devices/$device" params={{ device: o.id }}>
+                  <LinkAnchor to="/devices/$device" params={{ device: o.id }} size="sm">
                     {o.name || o.id}
-                  </Link>
+                  </LinkAnchor>
                 </Table.Td>
                 <Table.Td className="fs-text">{o.error}</Table.Td>
               </Table.Tr>

@@ -1,8 +1,8 @@
 import { CloseButton, Group, Stack, Text } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
-import { Link } from '@tanstack/react-router';
 import { deviceQuery } from '../../../api/queries';
 import { count } from '../../../kit/bytes';
+import { LinkAnchor } from '../../../kit/links';
 import { Since } from '../../../kit/Since';
 import { State } from '../../../kit/State';
 import type { Placed } from './clusters';
@@ -52,9 +52,9 @@ export function MarkCard({ count: n, devices, close }: Props) {
 
 function DeviceLink({ placed }: { placed: Placed }) {
   return (
-    <Link className="fm-device fs-text" to="/devices/$device" params={{ device: placed.id }}>
+    <LinkAnchor className="fs-text" size="sm" fw={600} to="/devices/$device" params={{ device: placed.id }}>
       {placed.name}
-    </Link>
+    </LinkAnchor>
   );
 }
 

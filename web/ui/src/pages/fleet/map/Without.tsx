@@ -1,6 +1,6 @@
 import { Code, Text } from '@mantine/core';
-import { Link } from '@tanstack/react-router';
 import { count } from '../../../kit/bytes';
+import { LinkAnchor } from '../../../kit/links';
 import type { FleetSearch } from '../filter';
 
 interface Props {
@@ -17,9 +17,9 @@ export function Without({ n, some, search }: Props) {
   const selector = [search.selector, '!farshore.io/lat'].filter(Boolean).join(',');
   return (
     <Text size="sm" c="dimmed">
-      <Link to="/fleet" search={{ ...search, view: undefined, selector }} className="fm-link">
+      <LinkAnchor to="/fleet" search={{ ...search, view: undefined, selector }} inherit>
         {count(n, 'device')} without a position
-      </Link>
+      </LinkAnchor>
       . To place a device, give it, its group or its edge key the labels <Code>farshore.io/lat</Code> and{' '}
       <Code>farshore.io/lon</Code> in decimal degrees: <Code>farshore.io/lat=53.08</Code>,{' '}
       <Code>farshore.io/lon=8.80</Code>.{!some && ' Nothing that fits has one yet.'}
