@@ -43,9 +43,15 @@ export function useEdit<T>(o: Options<T>): Edit {
   const [typed, setTyped] = useState<Fields>({});
   const fields = { ...base.fields, ...typed };
   const dirty = differences(fields, base.fields, {}).length > 0;
-  if (!dirty && o.etagOf(o.thing) !== base.etag) {
-    setBase({ etag: o.etagOf(o.thing), fields: o.fieldsOf(o.thing) });
-    setTyped({});
+  // Compared with what was given before: what was just saved is newer than what is still given.
+  const [given, setGiven] = useState(base.etag);
+  const gives = o.etagOf(o.thing);
+  if (gives !== given) {
+    setGiven(gives);
+    if (!dirty) {
+      setBase({ etag: gives, fields: o.fieldsOf(o.thing) });
+      setTyped({});
+    }
   }
   const run = useMutation({
     mutationFn: async (from: { etag: string; fields: Fields; before: Fields }) => {
@@ -71,6 +77,7 @@ export function useEdit<T>(o: Options<T>): Edit {
     set: (field, text) => setTyped((t) => ({ ...t, [field]: text })),
     save: () => run.mutate({ etag: base.etag, fields, before: base.fields }),
     reset: () => {
+      setBase({ etag: gives, fields: o.fieldsOf(o.thing) });
       setTyped({});
       run.reset();
     },

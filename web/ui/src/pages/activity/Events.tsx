@@ -83,7 +83,7 @@ export function Events() {
           }}
         />
         <SinceField />
-        <Text size="sm" c="dimmed" ml={{ sm: 'auto' }}>
+        <Text size="sm" c="dimmed" ml={{ sm: 'auto' }} w={{ base: '100%', sm: 'auto' }}>
           {count(fit.length, 'event')}
         </Text>
       </Group>

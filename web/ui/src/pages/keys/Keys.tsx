@@ -162,7 +162,7 @@ function Cards({ items, remove }: ListProps) {
     <Stack gap="sm">
       {items.map((k) => (
         <Paper key={k.id} withBorder p="sm" component="article" aria-label={`Edge key ${k.name}`}>
-          <Group justify="space-between" wrap="nowrap" align="flex-start">
+          <Group justify="space-between" wrap={k.unusable ? 'wrap' : 'nowrap'} align="flex-start">
             <Title order={2} size="h3" className="fs-text">
               {k.name}
             </Title>
@@ -172,7 +172,7 @@ function Cards({ items, remove }: ListProps) {
             Used by {used(k)}; expires <Since at={k.expires} none="never" />
           </Text>
           <Text size="sm" className="fs-text">
-            {approval(k)}
+            Approval {approval(k)}
           </Text>
           <Group justify="space-between" align="flex-end" wrap="nowrap" mt={4}>
             <Gives k={k} />
@@ -201,7 +201,7 @@ function RemoveButton({ k, remove }: { k: Key; remove: (k: Key) => void }) {
 }
 
 function Gives({ k }: { k: Key }) {
-  if (!k.group && Object.keys(k.labels ?? {}).length === 0) return <span>–</span>;
+  if (!k.group && Object.keys(k.labels ?? {}).length === 0) return null;
   return (
     <Group gap={6}>
       {k.group && (

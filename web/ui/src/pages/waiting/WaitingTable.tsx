@@ -26,10 +26,10 @@ export function WaitingTable({ devices, enrolment, chosen, choose, ...decide }: 
   };
   return (
     <div className="fs-scroll">
-      <Table highlightOnHover verticalSpacing="xs" aria-label="Devices in the waiting room">
+      <Table highlightOnHover layout="fixed" miw={900} verticalSpacing="xs" aria-label="Devices in the waiting room">
         <Table.Thead>
           <Table.Tr>
-            <Table.Th w={36}>
+            <Table.Th w={44}>
               <Checkbox
                 aria-label="Select all"
                 checked={all}
@@ -86,8 +86,10 @@ const Row = memo(function Row({ device: w, enrolment, chosen, toggle, approve, r
         <Text size="sm" fw={600}>
           {nameOf(w)}
         </Text>
-        <Text size="sm">{[f.os, f.arch, f.engine || 'no engine found'].filter(Boolean).join(' · ')}</Text>
-        <Text size="xs" c="dimmed">
+        <Text size="sm" lineClamp={3}>
+          {[f.os, f.arch, f.engine || 'no engine found'].filter(Boolean).join(' · ')}
+        </Text>
+        <Text size="xs" c="dimmed" lineClamp={4}>
           {[f.serial && `serial ${f.serial}`, f.version && `agent ${f.version}`, f.mode, wishes && `asks for ${wishes}`]
             .filter(Boolean)
             .join(' · ')}

@@ -5,9 +5,13 @@ export type Waiter = Schemas['Waiting'];
 export type Approval = Schemas['Approval'];
 export type Outcome = Schemas['Outcome'];
 
+// A name that is longer says nothing more.
+const longest = 80;
+
 /** nameOf is what a device calls itself, for people: a claim. */
 export function nameOf(w: Waiter): string {
-  return w.facts.name || w.facts.hostname || w.id;
+  const name = [...(w.facts.name || w.facts.hostname || w.id)];
+  return name.length > longest ? `${name.slice(0, longest).join('')}…` : name.join('');
 }
 
 // What a decision changes besides the waiting room.
