@@ -125,6 +125,8 @@ function Line({ row: r }: { row: Row }) {
           )}
           size="sm"
           className="fs-text"
+          display="inline-block"
+          py={{ base: 9, sm: 0 }}
         >
           {r.device_name || r.device}
         </Anchor>

@@ -56,7 +56,7 @@ export function StackVersions({ stack }: { stack: Schemas['Stack'] }) {
           <Table.Thead>
             <Table.Tr>
               <Table.Th>Version</Table.Th>
-              <Table.Th w={300}>
+              <Table.Th w={350}>
                 <VisuallyHidden>Actions</VisuallyHidden>
               </Table.Th>
             </Table.Tr>
@@ -83,7 +83,7 @@ export function StackVersions({ stack }: { stack: Schemas['Stack'] }) {
             </Title>
             <NativeSelect
               aria-label="Compare with"
-              size="xs"
+              size={phone ? 'md' : 'xs'}
               value={other ? String(other.number) : ''}
               onChange={(e) => look({ with: e.currentTarget.value || undefined })}
               data={[
@@ -165,6 +165,7 @@ function Buttons({ stack, version: v, latest, look, compare }: ButtonsProps) {
           <Anchor
             size="sm"
             py={{ base: 8, sm: 0 }}
+            style={{ whiteSpace: 'nowrap' }}
             renderRoot={(props) => (
               <Link
                 to="/stacks/$stack/edit"

@@ -55,7 +55,11 @@ export function CodeEditor({ path, text, marks, height, change, handle, kept }: 
     };
     const extensions = [
       editable(path),
-      EditorView.contentAttributes.of({ 'aria-label': `Text of ${path}`, 'aria-describedby': 'fs-editor-keys' }),
+      EditorView.contentAttributes.of({
+        'aria-label': `Text of ${path}`,
+        'aria-describedby': 'fs-editor-keys',
+        tabindex: '0',
+      }),
       EditorView.updateListener.of((u) => {
         if (!u.docChanged || u.transactions.some((t) => t.isUserEvent('fs.outside'))) return;
         clearTimeout(timer);

@@ -159,17 +159,17 @@ export function FileList({ store, files, open, marks, show }: Props) {
                     <Text component="span" inherit truncate flex={1}>
                       {parts.at(-1)}
                     </Text>
-                    {wrong(path) > 0 && (
-                      <Badge size="xs" color="red.8" variant="filled" aria-label={`${wrong(path)} wrong`}>
-                        {wrong(path)}
-                      </Badge>
-                    )}
-                    {binary && file && (
-                      <Text component="span" size="xs" c="dimmed">
-                        {bytes(sizeOf(file))}
-                      </Text>
-                    )}
                   </button>
+                  {wrong(path) > 0 && (
+                    <Badge size="xs" color="red.8" variant="filled" aria-label={`${wrong(path)} wrong`}>
+                      {wrong(path)}
+                    </Badge>
+                  )}
+                  {binary && file && (
+                    <Text component="span" size="xs" c="dimmed" style={{ whiteSpace: 'nowrap' }}>
+                      {bytes(sizeOf(file))}
+                    </Text>
+                  )}
                   {actions(path, 28)}
                 </Group>
               </Box>

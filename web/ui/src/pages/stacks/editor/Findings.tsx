@@ -27,7 +27,7 @@ export function Findings({ files, marks, obstacles, preview, show }: Props) {
   const problem = preview.error ? asProblem(preview.error) : undefined;
   const place = problem && placeOf(problem.message, files.keys());
   return (
-    <div aria-live="polite">
+    <div aria-live="polite" id="fs-findings">
       {obstacles.length > 0 && (
         <Alert color="yellow" icon={<IconInfoCircle aria-hidden />} title="Before it can be deployed" my="xs" p="xs">
           <List size="sm">

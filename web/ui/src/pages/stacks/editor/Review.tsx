@@ -188,6 +188,8 @@ function Devices({ preview: p, target }: { preview: Preview; target: Draft['sett
                         )}
                         size="sm"
                         className="fs-text"
+                        display="inline-block"
+                        py={{ base: 9, sm: 0 }}
                       >
                         {d.name}
                       </Anchor>
@@ -214,7 +216,7 @@ function Devices({ preview: p, target }: { preview: Preview; target: Draft['sett
 
 function Change({ word }: { word: string }) {
   return (
-    <Badge variant="light" className="fs-state" color={changeColors[word] ?? 'gray'}>
+    <Badge variant="light" className="fs-state" miw="max-content" color={changeColors[word] ?? 'gray'}>
       {word}
     </Badge>
   );

@@ -73,6 +73,8 @@ export function Target({ settings, change, asked }: Props) {
         {found && found.total > found.items.length && (
           <Anchor
             size="sm"
+            display="inline-block"
+            py={{ base: 9, sm: 0 }}
             renderRoot={(props) => (
               <Link to="/fleet" search={selector ? { selector } : {}} target="_blank" {...props} />
             )}

@@ -1,11 +1,13 @@
 import { ActionIcon, Button, Group, PasswordInput, Stack, Text, TextInput } from '@mantine/core';
 import { IconPlus, IconTrash } from '@tabler/icons-react';
+import { usePhone } from '../../../kit/usePhone';
 import { type Draft, parseEnv, type Variable, wrongVariable } from './draft';
 import type { DraftStore } from './useDraft';
 
 /** Variables edits what Compose fills in. Values only go to the hub, and never come back. */
 export function Variables({ draft, store, asked }: { draft: Draft; store: DraftStore; asked: boolean }) {
   const all = draft.variables;
+  const size = usePhone() ? 'md' : 'sm';
   const set = (variables: readonly Variable[]) => store.edit((d) => ({ ...d, variables }));
   const change = (id: number, part: Partial<Variable>) => set(all.map((v) => (v.id === id ? { ...v, ...part } : v)));
   const next = Math.max(-1, ...all.map((v) => v.id)) + 1;
@@ -34,6 +36,7 @@ export function Variables({ draft, store, asked }: { draft: Draft; store: DraftS
         return (
           <Group key={v.id} gap={6} wrap="nowrap" align="flex-start">
             <TextInput
+              size={size}
               aria-label="Name of a variable"
               placeholder="NAME"
               value={v.name}
@@ -47,6 +50,7 @@ export function Variables({ draft, store, asked }: { draft: Draft; store: DraftS
               miw={0}
             />
             <PasswordInput
+              size={size}
               aria-label={`Value of ${v.name || 'the variable'}`}
               placeholder={v.value === undefined ? 'give it again' : 'empty'}
               value={v.value ?? ''}
@@ -59,7 +63,7 @@ export function Variables({ draft, store, asked }: { draft: Draft; store: DraftS
             <ActionIcon
               variant="subtle"
               color="gray"
-              size={36}
+              size={size === 'md' ? 42 : 36}
               aria-label={`Remove variable ${v.name || '(no name)'}`}
               onClick={() => set(all.filter((o) => o.id !== v.id))}
             >

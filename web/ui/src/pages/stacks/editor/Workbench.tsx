@@ -87,6 +87,8 @@ export function Workbench({ title, about, notices, store, draft, stack, place, g
     const now = store.get();
     if (!now) return;
     setAsked({ rev: now.rev, id: now.id });
+    // On a phone the buttons are far below what is found.
+    if (phone) document.getElementById('fs-findings')?.scrollIntoView({ block: 'center' });
     if (preview.error && now === draft) void preview.refetch();
   };
   const review = () => {

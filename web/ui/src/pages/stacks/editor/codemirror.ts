@@ -32,7 +32,7 @@ const look = EditorView.theme({
   '.cm-content': { caretColor: 'var(--mantine-color-text)' },
   '.cm-cursor': { borderLeftColor: 'var(--mantine-color-text)' },
   '.cm-gutters': {
-    backgroundColor: 'var(--mantine-color-default-hover)',
+    backgroundColor: 'var(--mantine-color-body)',
     color: 'var(--mantine-color-dimmed)',
     borderRight: '1px solid var(--fs-line)',
   },
