@@ -1,5 +1,7 @@
-import { readdirSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import react from '@vitejs/plugin-react';
+import type { Plugin } from 'vite';
 import { defineConfig } from 'vitest/config';
 
 // In development the hub of `make run` answers what is asked of the API.
@@ -8,12 +10,14 @@ const hub = process.env.FARSHORE_HUB ?? 'https://127.0.0.1:9443';
 const out = `${import.meta.dirname}/../dist`;
 
 // removeOldBuild empties the output folder but for the files that git keeps there.
-const removeOldBuild = {
+const removeOldBuild: Plugin = {
   name: 'remove-old-build',
-  apply: 'build' as const,
-  buildStart() {
-    for (const name of readdirSync(out)) {
-      if (!name.startsWith('.')) rmSync(`${out}/${name}`, { recursive: true });
+  apply: 'build',
+  configResolved({ root, build }) {
+    const folder = resolve(root, build.outDir);
+    if (!existsSync(folder)) return;
+    for (const name of readdirSync(folder)) {
+      if (!name.startsWith('.')) rmSync(join(folder, name), { recursive: true });
     }
   },
 };
