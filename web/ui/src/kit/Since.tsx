@@ -10,6 +10,8 @@ const clock = {
 };
 
 function subscribe(listener: () => void) {
+  // While nobody listened, it stood still.
+  if (clock.listeners.size === 0) clock.now = Date.now();
   clock.listeners.add(listener);
   clock.timer ??= setInterval(() => {
     clock.now = Date.now();

@@ -56,8 +56,11 @@ const look = EditorView.theme({
     backgroundColor: 'var(--fs-code-new) !important',
   },
   '.cm-deletedChunk, &.cm-merge-a .cm-changedLine': { backgroundColor: 'var(--fs-code-gone) !important' },
-  '&.cm-merge-a .cm-changedText, .cm-deletedChunk .cm-deletedText': { background: 'var(--fs-code-gone)' },
-  '&.cm-merge-b .cm-changedText': { background: 'var(--fs-code-new)' },
+  '&.cm-merge-a .cm-changedText, .cm-deletedChunk .cm-deletedText': {
+    background: 'none !important',
+    textDecoration: 'underline 2px',
+  },
+  '&.cm-merge-b .cm-changedText': { background: 'none !important', textDecoration: 'underline 2px' },
 });
 
 /** shown is what every view of a file has. */
