@@ -106,7 +106,7 @@ func build(t *testing.T, dir string) {
 // run runs the scenarios of a file. They, and what they start, are one process group, of which nothing stays.
 func run(t *testing.T, env []string, file string) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "node", "--test", "--test-reporter", "spec", file)
+	cmd := exec.CommandContext(t.Context(), "node", "--test", "--test-force-exit", "--test-reporter", "spec", file)
 	cmd.Dir = filepath.Join(ui, "e2e")
 	cmd.Env = env
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

@@ -3,7 +3,6 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { after } from 'node:test';
 import { whole } from './browser.mjs';
 import { places, startSample } from './sample.mjs';
 import { fits, scenario } from './scenario.mjs';
@@ -11,7 +10,6 @@ import { fits, scenario } from './scenario.mjs';
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 const sample = await startSample();
-after(() => sample.close());
 
 /** faults gives what axe finds serious; in other colours only contrast can differ. */
 async function faults(page, rules) {

@@ -21,6 +21,9 @@ process.on('exit', () => {
 });
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1));
 
+/** endAll ends all programs. One that still runs would keep Node from ending. */
+export const endAll = () => Promise.all([...running].map((p) => p.stop('SIGKILL')));
+
 /** folder makes a folder that is gone with this process. */
 export function folder() {
   const made = mkdtempSync(join(tmpdir(), 'fs-ui-'));
@@ -200,11 +203,6 @@ export class Hub {
   async device(name) {
     const { items } = await this.get(`devices?q=${encodeURIComponent(name)}`);
     return items.find((d) => d.name === name);
-  }
-
-  async close() {
-    await this.http?.dispose();
-    await this.program.stop('SIGKILL');
   }
 }
 

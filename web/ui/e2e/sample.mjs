@@ -55,7 +55,7 @@ export async function startSample() {
   await moments(hub);
   await hub.put('groups', { path: 'ships/aurora', profile: 'satellite' });
   const { id } = await hub.device('bremen-0001');
-  return { hub, device: id, stack: 'telemetry', close: () => hub.close() };
+  return { hub, device: id, stack: 'telemetry' };
 }
 
 async function addSite(hub, { name, group, devices, labels, lat, lon, step = 0.02 }) {

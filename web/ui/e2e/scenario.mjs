@@ -4,12 +4,15 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { newContext, open } from './browser.mjs';
-import { admin } from './programs.mjs';
+import { admin, endAll } from './programs.mjs';
 
 const pictures = join(import.meta.dirname, '../../../.cache/e2e');
 
 let browser;
-after(() => browser?.close());
+after(async () => {
+  await browser?.close();
+  await endAll();
+});
 
 /**
  * watch collects what must not be on any page: errors on its console, exceptions, requests without an answer, and

@@ -1,11 +1,9 @@
 // Signing in, being signed out, and the stream of changes that is lost and comes back.
 import assert from 'node:assert/strict';
-import { after } from 'node:test';
 import { admin, Hub } from './programs.mjs';
 import { scenario } from './scenario.mjs';
 
 const hub = await Hub.start();
-after(() => hub.close());
 await hub.simulate('pump', 3);
 
 const unauthorized = /status of 401/;
@@ -38,7 +36,7 @@ scenario('a lost session is asked for again over the page, which stays', async (
   const { id } = await hub.device('pump-0002');
   const page = await visit(hub, `devices/${id}?tab=settings`);
   await page.getByRole('heading', { name: 'pump-0002' }).waitFor();
-  const name = page.getByRole('main').getByLabel('Name', { exact: true });
+  const name = page.getByRole('main').getByRole('textbox', { name: 'Name', exact: true });
   await name.fill('pump by the gate');
   page.allow(unauthorized);
   await forget(page);
