@@ -6,7 +6,7 @@ import { fits, scenario } from './scenario.mjs';
 
 const hub = await Hub.start({ plain: true });
 
-// Without a network of its own: Chromium ends all its requests when the machine gets another interface.
+// Without a network of its own: see scenario.mjs on interfaces.
 const compose = `services:
   till:
     image: ${process.env.FARSHORE_TEST_IMAGE}
