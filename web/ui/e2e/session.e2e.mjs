@@ -55,7 +55,7 @@ scenario('a hub that is gone is told, and what happened meanwhile shows when it 
   const page = await visit(hub, 'fleet?sort=name');
   await page.locator('[data-live=live]').waitFor();
   await page.getByText('pump-0000').first().waitFor();
-  page.allow(/ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|ERR_INCOMPLETE_CHUNKED|ERR_EMPTY_RESPONSE/);
+  page.allow(/ERR_CONNECTION_(REFUSED|RESET|CLOSED)|ERR_INCOMPLETE_CHUNKED|ERR_EMPTY_RESPONSE/);
   await hub.program.stop('SIGKILL');
   await page
     .locator('[data-live=lost]')
