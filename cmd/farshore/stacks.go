@@ -141,7 +141,7 @@ func (a *app) applyCommand() *cobra.Command {
 	var apply resource.Apply
 	var name, source, selector, envFile string
 	var env []string
-	var removeVolumes, dryRun bool
+	var removeVolumes, dryRun, keepEnv bool
 	var w wait
 	cmd := &cobra.Command{
 		Use: "apply --name NAME -f FILE|DIR", Short: "make a stack what it shall be", Args: cobra.NoArgs,
@@ -161,6 +161,13 @@ new version. Facts can be selected: farshore.io/id, name, group, arch, os, engin
 			}
 			if apply.Env, err = readEnv(cmd, envFile, env); err != nil {
 				return err
+			}
+			if keepEnv {
+				var now resource.Stack
+				if err := a.call(cmd.Context(), http.MethodGet, "/stacks/"+seg(name), nil, &now); err != nil {
+					return err
+				}
+				apply.KeepEnv = &resource.KeepEnv{Version: now.Version, Names: append([]string{}, now.Current.Env...)}
 			}
 			given(cmd.Flags().Changed("select"), &apply.Selector, selector)
 			given(cmd.Flags().Changed("remove-volumes"), &apply.RemoveVolumes, removeVolumes)
@@ -189,6 +196,7 @@ new version. Facts can be selected: farshore.io/id, name, group, arch, os, engin
 	f.StringVar(&selector, "select", "", "devices that shall have it, by labels (default: as it is; all devices for a new stack)")
 	f.StringArrayVar(&env, "env", nil, "variable for Compose, NAME=VALUE; may be repeated")
 	f.StringVar(&envFile, "env-file", "", "file with variables for Compose, one NAME=VALUE a line")
+	f.BoolVar(&keepEnv, "keep-env", false, "variables that are not given keep the values of the latest version")
 	f.StringVar(&apply.Pull, "pull", "", "when images are asked of a registry: missing, always or never (default missing)")
 	f.StringVarP(&apply.Message, "message", "m", "", "why, for people")
 	f.BoolVar(&removeVolumes, "remove-volumes", false, "named volumes go with the stack when it is removed")

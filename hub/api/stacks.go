@@ -147,10 +147,14 @@ func applySpec(c *call, name string, b *resource.Apply) (planner.ApplySpec, erro
 			return planner.ApplySpec{}, err
 		}
 	}
-	return planner.ApplySpec{
+	spec := planner.ApplySpec{
 		Name: name, Selector: b.Selector, Files: b.Files, Env: b.Env, Pull: pull, RemoveVolumes: b.RemoveVolumes,
 		Author: c.by(), Message: b.Message,
-	}, nil
+	}
+	if b.KeepEnv != nil {
+		spec.Keep = planner.KeptEnv(*b.KeepEnv)
+	}
+	return spec, nil
 }
 
 func parsePull(word string) (protocol.PullPolicy, error) {

@@ -19,8 +19,10 @@ type ApplySpec struct {
 	Selector *string
 	// Files of the bundle by path, all of them.
 	Files map[string][]byte
-	// Env are the variables for Compose, all of them.
+	// Env are the variables for Compose, all of them but those that are kept.
 	Env map[string]string
+	// Keep names variables that have the value of an earlier version. What Env gives counts more.
+	Keep KeptEnv
 	// Pull is when images are asked of a registry.
 	Pull protocol.PullPolicy
 	// RemoveVolumes: named volumes go when the stack is removed. Nil: as it is, and no for a stack that is new.
@@ -30,6 +32,12 @@ type ApplySpec struct {
 	// Expect looks at the stack as it is, nil where there is none; what it returns ends Apply before anything is changed.
 	// Nil: anything will do.
 	Expect func(*stacks.Stack) error
+}
+
+// KeptEnv names variables of a version of the same stack.
+type KeptEnv struct {
+	Version uint64
+	Names   []string
 }
 
 // MaxMessage is the most bytes of ApplySpec.Message.
@@ -65,7 +73,11 @@ func (p *Planner) prepare(spec ApplySpec) (*stacks.Version, compose.Summary, err
 	if err != nil {
 		return nil, none, err
 	}
-	if err := stacks.CheckEnv(spec.Env); err != nil {
+	given, err := p.given(spec)
+	if err != nil {
+		return nil, none, err
+	}
+	if err := stacks.CheckEnv(given); err != nil {
 		return nil, none, err
 	}
 	if spec.Pull > protocol.PullNever {
@@ -79,7 +91,7 @@ func (p *Planner) prepare(spec ApplySpec) (*stacks.Version, compose.Summary, err
 		return nil, none, fmt.Errorf("%w: %w", stacks.ErrInvalid, err)
 	}
 	v := &stacks.Version{
-		Files: files, Env: maps.Clone(spec.Env), Pull: spec.Pull, Mentions: stacks.Mentions(spec.Files),
+		Files: files, Env: given, Pull: spec.Pull, Mentions: stacks.Mentions(spec.Files),
 		Author: spec.Author, Message: spec.Message, Created: time.Now().Unix(),
 	}
 	env := p.sample(selector, v)
@@ -92,6 +104,36 @@ func (p *Planner) prepare(spec ApplySpec) (*stacks.Version, compose.Summary, err
 		return nil, none, err
 	}
 	return v, asks, p.seal(v)
+}
+
+// given are the variables of the spec with those that it keeps.
+func (p *Planner) given(spec ApplySpec) (map[string]string, error) {
+	if len(spec.Keep.Names) == 0 {
+		return maps.Clone(spec.Env), nil
+	}
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	var from *stacks.Version
+	if s := p.byName[spec.Name]; s != nil {
+		if i := slices.IndexFunc(s.versions, func(v *stacks.Version) bool { return v.Number == spec.Keep.Version }); i >= 0 {
+			from = s.versions[i]
+		}
+	}
+	if from == nil {
+		return nil, fmt.Errorf("%w: variables cannot be kept: there is no version %d of stack %q: give their values",
+			stacks.ErrInvalid, spec.Keep.Version, spec.Name)
+	}
+	out := map[string]string{}
+	for _, name := range spec.Keep.Names {
+		value, ok := from.Env[name]
+		if _, anew := spec.Env[name]; !ok && !anew {
+			return nil, fmt.Errorf("%w: variable %.128q cannot be kept: version %d of stack %q has none of that name: give its value",
+				stacks.ErrInvalid, name, from.Number, spec.Name)
+		}
+		out[name] = value
+	}
+	maps.Copy(out, spec.Env)
+	return out, nil
 }
 
 // selector is the one that the stack will have.

@@ -258,6 +258,38 @@ func TestReadable(t *testing.T) {
 	}
 }
 
+func TestVariablesAreKept(t *testing.T) {
+	h := start(t, map[protocol.DeviceID]map[string]string{devA: {}})
+	h.apply(planner.ApplySpec{Name: "web", Files: bundle("one"), Env: map[string]string{"TOKEN": "hunter2", "PORT": "80"}})
+	h.apply(planner.ApplySpec{Name: "web", Files: bundle("two"), Env: map[string]string{"TOKEN": "swordfish"}})
+	h.restart() // values are read from the store
+	back := planner.ApplySpec{
+		Name: "web", Files: bundle("three"), Env: map[string]string{"PORT": "81"},
+		Keep: planner.KeptEnv{Version: 1, Names: []string{"TOKEN", "PORT"}},
+	}
+	h.apply(back)
+	want := map[string]string{"TOKEN": "hunter2", "PORT": "81"}
+	if set := h.Desired(devA); len(set) != 1 || !maps.Equal(set[0].Env, want) {
+		t.Errorf("with variables of version 1 the device is given %v, want %v", set, want)
+	}
+	if _, v := h.apply(back); v.Number != 3 {
+		t.Errorf("the same once more makes version %d, want 3", v.Number)
+	}
+	back.Keep.Version = 2
+	if _, _, err := h.Apply(back); err != nil {
+		t.Errorf("a variable that version 2 lacks, but which is given: %v", err)
+	}
+	for says, keep := range map[string]planner.KeptEnv{
+		`"NOBODY" cannot be kept`: {Version: 1, Names: []string{"NOBODY"}},
+		"no version 9":            {Version: 9, Names: []string{"TOKEN"}},
+	} {
+		spec := planner.ApplySpec{Name: "web", Files: bundle("x"), Keep: keep}
+		if _, _, err := h.Apply(spec); !errors.Is(err, stacks.ErrInvalid) || !strings.Contains(err.Error(), says) {
+			t.Errorf("keeping %v: %v, want %q", keep, err, says)
+		}
+	}
+}
+
 func TestRefusedSpecsChangeNothing(t *testing.T) {
 	h := start(t, map[protocol.DeviceID]map[string]string{devA: {}})
 	h.apply(planner.ApplySpec{Name: "web", Files: bundle("one")})

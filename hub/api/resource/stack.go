@@ -11,10 +11,17 @@ type Apply struct {
 	Selector *string `json:"selector,omitempty" doc:"Devices that shall have the stack; absent: as it is, and all devices for a new one" example:"site=oslo, farshore.io/arch in (amd64, arm64)"`
 	// Files of the bundle by path, all of them.
 	Files         map[string][]byte `json:"files" doc:"All files of the bundle by path, in base64; one is compose.yml" nullable:"false"`
-	Env           map[string]string `json:"env,omitempty" doc:"Variables for Compose, all of them; kept encrypted and never given back"`
+	Env           map[string]string `json:"env,omitempty" doc:"Variables for Compose, all of them but those in keep_env; kept encrypted and never given back"`
+	KeepEnv       *KeepEnv          `json:"keep_env,omitempty" doc:"Variables that have the value of an earlier version; what env gives counts more"`
 	Pull          string            `json:"pull,omitempty" enum:"missing,always,never" doc:"When images are asked of a registry; absent: missing"`
 	RemoveVolumes *bool             `json:"remove_volumes,omitempty" doc:"Named volumes go with the stack when it is removed; absent: as it is"`
 	Message       string            `json:"message,omitempty" maxLength:"1024"`
+}
+
+// KeepEnv names variables of a version.
+type KeepEnv struct {
+	Version uint64   `json:"version" doc:"Number of a version of the same stack that is kept"`
+	Names   []string `json:"names" nullable:"false" maxItems:"1000"`
 }
 
 // Stack is a stack with how far its devices are.

@@ -718,7 +718,7 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         Apply: {
-            /** @description Variables for Compose, all of them; kept encrypted and never given back */
+            /** @description Variables for Compose, all of them but those in keep_env; kept encrypted and never given back */
             env?: {
                 [key: string]: string;
             };
@@ -726,6 +726,8 @@ export interface components {
             files: {
                 [key: string]: string;
             };
+            /** @description Variables that have the value of an earlier version; what env gives counts more */
+            keep_env?: components["schemas"]["KeepEnv"];
             message?: string;
             /**
              * @description When images are asked of a registry; absent: missing
@@ -1165,6 +1167,14 @@ export interface components {
             mqtt_url?: string;
             url: string;
             version: string;
+        };
+        KeepEnv: {
+            names: string[];
+            /**
+             * Format: int64
+             * @description Number of a version of the same stack that is kept
+             */
+            version: number;
         };
         Key: {
             auto_approve?: components["schemas"]["Rule"];

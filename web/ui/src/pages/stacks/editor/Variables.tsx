@@ -22,13 +22,13 @@ export function Variables({ draft, store, asked }: { draft: Draft; store: DraftS
   return (
     <Stack gap={6}>
       <Text size="xs" c="dimmed">
-        They fill in <code>$&#123;NAME&#125;</code> in the Compose file. The hub keeps values encrypted and gives none
-        back: each version needs all of them again, and what is left out here is gone in the new version.
+        They fill in <code>$&#123;NAME&#125;</code> in the Compose file. The hub keeps values encrypted and never gives
+        them back.
       </Text>
       {back.length > 0 && (
         <Text size="xs" role="status">
-          Version {draft.from} has {back.map((v) => v.name).join(', ')}. Give{' '}
-          {back.length === 1 ? 'its value' : 'their values'} again, or remove {back.length === 1 ? 'it' : 'them'}.
+          {back.length === 1 ? 'One keeps the value' : `${back.length} keep the values`} of version {draft.from} until
+          you type another.
         </Text>
       )}
       {all.map((v) => {
@@ -40,6 +40,7 @@ export function Variables({ draft, store, asked }: { draft: Draft; store: DraftS
               aria-label="Name of a variable"
               placeholder="NAME"
               value={v.name}
+              readOnly={v.value === undefined}
               error={(asked || v.name !== '') && wrong.name}
               onChange={(e) => change(v.id, { name: e.currentTarget.value })}
               onPaste={(e) => paste(v.id, e.clipboardData.getData('text')) && e.preventDefault()}
@@ -52,7 +53,7 @@ export function Variables({ draft, store, asked }: { draft: Draft; store: DraftS
             <PasswordInput
               size={size}
               aria-label={`Value of ${v.name || 'the variable'}`}
-              placeholder={v.value === undefined ? 'give it again' : 'empty'}
+              placeholder={v.value === undefined ? `as in version ${draft.from}` : 'empty'}
               value={v.value ?? ''}
               error={asked && wrong.value}
               onChange={(e) => change(v.id, { value: e.currentTarget.value })}

@@ -16,13 +16,27 @@ const base: Base = {
 };
 
 describe('drafts', () => {
-  it('asks for each value again that the hub keeps', () => {
+  it('keeps the values that are not typed anew', () => {
     const draft = draftOf('web', base);
-    expect(obstacles(draft)).toEqual([expect.stringContaining('TOKEN')]);
+    expect(obstacles(draft)).toEqual([]);
+    expect(applyOf(draft)).toMatchObject({ env: {}, keep_env: { version: base.version, names: ['TOKEN'] } });
     const given = { ...draft, variables: draft.variables.map((v) => ({ ...v, value: 's3' })) };
-    expect(obstacles(given)).toEqual([]);
-    expect(applyOf(given).env).toEqual({ TOKEN: 's3' });
-    expect(obstacles({ ...draft, variables: [] })).toEqual([]);
+    expect(applyOf(given)).toMatchObject({ env: { TOKEN: 's3' } });
+    expect(applyOf(given)).not.toHaveProperty('keep_env');
+    expect(applyOf({ ...draft, variables: [] })).not.toHaveProperty('keep_env');
+  });
+
+  it('follows the values of another editor, but not when going back', () => {
+    const theirs = { ...base, version: base.version + 1, variables: ['PORT'] };
+    const draft = onTop(draftOf('web', base), theirs);
+    expect(applyOf(draft).keep_env).toEqual({ version: theirs.version, names: ['PORT'] });
+    const back = draftOf('web', base, {
+      number: base.version - 1,
+      files: base.files,
+      variables: ['OLD'],
+      pull: 'missing',
+    });
+    expect(applyOf(onTop(back, theirs)).keep_env?.version).toBe(base.version - 1);
   });
 
   it('goes to all devices only where that was said', () => {

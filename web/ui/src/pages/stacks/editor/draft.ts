@@ -1,7 +1,7 @@
 import type { Schemas } from '../../../api/client';
 import { bundleOf, type Files, mainFile, sameFile, tooMuch } from './files';
 
-/** A variable for Compose. value undefined: it has one on the hub, which never gives it back. */
+/** A variable for Compose. value undefined: it keeps the one that it has on the hub, which never gives it back. */
 export interface Variable {
   readonly id: number;
   readonly name: string;
@@ -144,8 +144,7 @@ export function wrongVariable(v: Variable, all: readonly Variable[]): { name?: s
   if (!envForm.test(v.name)) return { name: 'Use letters, digits and _; do not begin with a digit.' };
   if (v.name.startsWith('FARSHORE_')) return { name: 'The hub sets what begins with FARSHORE_: choose another name.' };
   if (all.some((o) => o.id < v.id && o.name === v.name)) return { name: 'This name is there already.' };
-  if (v.value === undefined) return { value: 'Give the value again, or remove the variable.' };
-  if (v.value.includes('\0')) return { value: 'Binary data belongs in a file of the stack.' };
+  if (v.value?.includes('\0')) return { value: 'Binary data belongs in a file of the stack.' };
   return {};
 }
 
@@ -161,13 +160,9 @@ export function obstacles(d: Draft): string[] {
   if (name) wrong.push(`Name: ${name}`);
   if (!mainFile(d.files)) wrong.push('There is no compose.yml: add one, it says which services run.');
   wrong.push(...tooMuch(d.files));
-  const unknown = d.variables.filter((v) => v.value === undefined).map((v) => v.name);
-  if (unknown.length > 0) {
-    wrong.push(`The hub does not give values back: give those of ${unknown.join(', ')} again, or remove them.`);
-  }
   for (const v of d.variables) {
     const { name, value } = wrongVariable(v, d.variables);
-    if (name || (value && v.value !== undefined)) wrong.push(`Variable ${v.name || '(no name)'}: ${name ?? value}`);
+    if (name || value) wrong.push(`Variable ${v.name || '(no name)'}: ${name ?? value}`);
   }
   const size = d.variables.reduce((n, v) => n + new TextEncoder().encode(v.name + (v.value ?? '')).length, 0);
   if (size > maxEnv) wrong.push('The variables have more than 16 KiB: put large values into a file.');
@@ -180,10 +175,12 @@ export function obstacles(d: Draft): string[] {
 
 /** applyOf gives what the API takes. */
 export function applyOf(d: Draft): Schemas['Apply'] {
+  const kept = d.variables.filter((v) => v.value === undefined).map((v) => v.name);
   return {
     files: bundleOf(d.files),
     selector: d.settings.everywhere ? '' : d.settings.selector.trim(),
-    env: Object.fromEntries(d.variables.map((v) => [v.name, v.value ?? ''])),
+    env: Object.fromEntries(d.variables.flatMap((v) => (v.value === undefined ? [] : [[v.name, v.value]]))),
+    ...(kept.length > 0 ? { keep_env: { version: d.from, names: kept } } : {}),
     pull: d.settings.pull,
     remove_volumes: d.settings.removeVolumes,
     ...(d.message.trim() ? { message: d.message.trim() } : {}),

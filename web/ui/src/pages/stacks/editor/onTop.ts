@@ -31,13 +31,17 @@ export function onTop(draft: Draft, theirs: Base): Draft {
   }
   const had = new Set(base?.variables ?? []);
   const have = new Set(draft.variables.map((v) => v.name));
-  const added = theirs.variables.filter((n) => !had.has(n) && !have.has(n));
+  // Values that I left alone are theirs now, unless I went back to an earlier version on purpose.
+  const follow = draft.from === base?.version;
+  const added = follow ? theirs.variables.filter((n) => !had.has(n) && !have.has(n)) : [];
   const next = Math.max(-1, ...draft.variables.map((v) => v.id)) + 1;
+  const mine = draft.variables.filter((v) => !follow || v.value !== undefined || theirs.variables.includes(v.name));
   return {
     ...draft,
     base: theirs,
+    from: follow ? theirs.version : draft.from,
     files,
-    variables: [...draft.variables, ...added.map((name, i) => ({ id: next + i, name, value: undefined }))],
+    variables: [...mine, ...added.map((name, i) => ({ id: next + i, name, value: undefined }))],
     settings: base ? settingsOnTop(base.settings, draft.settings, theirs.settings) : draft.settings,
     rev: draft.rev + 1,
   };
