@@ -51,6 +51,12 @@ export async function signIn(page, { username, password }) {
 export async function whole(page) {
   await page.getByRole('heading', { level: 1 }).first().waitFor();
   await page.waitForFunction(() => !document.querySelector('.mantine-Skeleton-root'));
-  // Colours and sizes are as they will be with the next picture that the browser paints.
-  await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+  // Colours and sizes are as they will be when the browser has painted, and what moves to an end has come there.
+  await page.evaluate(async () => {
+    await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+    const ending = document
+      .getAnimations()
+      .filter((a) => a.effect.getComputedTiming().endTime !== Number.POSITIVE_INFINITY);
+    await Promise.all(ending.map((a) => a.finished.catch(() => {})));
+  });
 }

@@ -119,7 +119,7 @@ async function moments(hub) {
   }
 }
 
-/** places are all pages with what is there when they are whole; the address is below the hub's. */
+/** places are all pages by name and address, which is below the hub's, and what on them is no fault. */
 export function places({ device, stack }) {
   const tab = (name) => [`device-${name}`, `devices/${device}?tab=${name}`];
   return [
@@ -129,7 +129,7 @@ export function places({ device, stack }) {
     ['fleet-map', 'fleet?view=map'],
     ['device', `devices/${device}`],
     ...['containers', 'images', 'volumes', 'networks', 'stacks', 'timeline', 'settings'].map(tab),
-    ['device-unknown', 'devices/nobody'],
+    ['device-unknown', 'devices/nobody', /status of 404/],
     ['waiting', 'waiting'],
     ['waiting-rejected', 'waiting?state=rejected'],
     ['waiting-code', 'waiting?code=0000-0000'],

@@ -56,16 +56,17 @@ export async function signedIn(context, who = admin) {
 
 /**
  * scenario is a test with pages. run is given `visit`, which opens a page on a hub: visit(hub, path, {screen, scheme,
- * who, stranger}). The page has `allow`, for faults that the scenario brings about.
+ * who, stranger, allow}). The page has `allow` too, for faults that the scenario brings about.
  */
 export function scenario(name, run, { timeout = 120_000 } = {}) {
   test(name, { timeout }, async () => {
     browser ??= await open();
     const pages = [];
-    const visit = async (hub, path, { stranger = false, who, ...look } = {}) => {
+    const visit = async (hub, path, { stranger = false, who, allow: early = [], ...look } = {}) => {
       const context = await newContext(browser, hub.url, look);
       context.setDefaultTimeout(30_000);
       const { faults, allow } = await watch(context);
+      allow(...early);
       if (!stranger) await signedIn(context, who);
       const page = await context.newPage();
       pages.push({ page, faults });

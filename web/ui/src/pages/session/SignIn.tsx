@@ -1,5 +1,6 @@
 import { Alert, Text } from '@mantine/core';
 import { useNavigate, useRouteContext, useRouter, useSearch } from '@tanstack/react-router';
+import { prefix } from '../../api/client';
 import { sessionQuery } from '../../api/queries';
 import { Frame } from './Frame';
 import { inside } from './inside';
@@ -14,7 +15,7 @@ export function SignIn() {
   const done = async () => {
     cache.removeQueries({ queryKey: sessionQuery.queryKey });
     const back = inside(to);
-    if (back) router.history.push(back);
+    if (back) router.history.push(prefix + back);
     else await navigate({ to: '/fleet' });
   };
   return (

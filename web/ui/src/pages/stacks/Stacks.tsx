@@ -165,7 +165,7 @@ function Trouble({ stack: s }: { stack: StackItem }) {
         <Link to="/stacks/$stack" params={{ stack: s.name }} search={{ state: 'failed,degraded' }} {...props} />
       )}
       size="sm"
-      c={(s.states.failed ?? 0) > 0 ? 'red' : undefined}
+      c={(s.states.failed ?? 0) > 0 ? 'var(--mantine-color-red-light-color)' : undefined}
       fw={600}
       py={{ base: 8, sm: 0 }}
     >
