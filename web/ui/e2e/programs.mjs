@@ -180,17 +180,17 @@ export class Hub {
   /** simulate runs simulated devices NAME-0000, NAME-0001 … that are let in, until they are all in the fleet. */
   async simulate(name, devices, { key = {}, args = [], wait = false } = {}) {
     const rule = wait ? {} : { auto_approve: {} };
-    const edgeKey = await this.key(name, { ...rule, ...key });
+    const made = await this.post('keys', { name, ...rule, ...key });
     const sim = new Program(
       join(bin, 'fleetsim'),
       ['--devices', `${devices}`, '--name', name, '--seed', '7', '--life=false', ...args],
-      { FARSHORE_SIM_EDGE_KEY: edgeKey },
+      { FARSHORE_SIM_EDGE_KEY: made.edge_key },
     );
     await until(`${devices} devices ${name}`, async () => {
       if (!running.has(sim)) return sim.printed;
       if (wait) {
         const { items } = await this.get('waiting');
-        return items.filter((w) => w.facts.hostname?.startsWith(name)).length === devices;
+        return items.filter((w) => w.key === made.id).length === devices;
       }
       const { items } = await this.get(`devices?q=${name}-&limit=1000`);
       return items.filter((d) => d.containers && d.liveness.state === 'on-time').length === devices;
