@@ -47,6 +47,15 @@ export async function signIn(page, { username, password }) {
   await page.waitForURL((u) => !u.pathname.endsWith('/sign-in'));
 }
 
+/** signedIn gives the browser's profile a session, without the page that asks for a password. */
+export async function signedIn(context, who) {
+  const answer = await context.request.post('api/v1/session?cookie=true', {
+    data: who,
+    headers: { 'X-Farshore': '1' },
+  });
+  if (!answer.ok()) throw new Error(`sign in: ${await answer.text()}`);
+}
+
 /** whole waits until a page has its heading, and shows nothing any more that stands for what is still to come. */
 export async function whole(page) {
   await page.getByRole('heading', { level: 1 }).first().waitFor();

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { newContext, open } from './browser.mjs';
+import { newContext, open, signedIn } from './browser.mjs';
 import { admin, endAll } from './programs.mjs';
 
 const pictures = join(import.meta.dirname, '../../../.cache/e2e');
@@ -45,15 +45,6 @@ export async function watch(context) {
   };
 }
 
-/** signedIn gives the browser's profile a session, without the page that asks for a password. */
-export async function signedIn(context, who = admin) {
-  const answer = await context.request.post('api/v1/session?cookie=true', {
-    data: who,
-    headers: { 'X-Farshore': '1' },
-  });
-  assert.equal(answer.status(), 200, await answer.text());
-}
-
 /**
  * scenario is a test with pages. run is given `visit`, which opens a page on a hub: visit(hub, path, {screen, scheme,
  * who, stranger, allow}). The page has `allow` too, for faults that the scenario brings about.
@@ -62,7 +53,7 @@ export function scenario(name, run, { timeout = 120_000 } = {}) {
   test(name, { timeout }, async () => {
     browser ??= await open();
     const pages = [];
-    const visit = async (hub, path, { stranger = false, who, allow: early = [], ...look } = {}) => {
+    const visit = async (hub, path, { stranger = false, who = admin, allow: early = [], ...look } = {}) => {
       const context = await newContext(browser, hub.url, look);
       context.setDefaultTimeout(30_000);
       const { faults, allow } = await watch(context);
