@@ -119,10 +119,12 @@ func (s *server) doAll(ctx context.Context, c *call, ids []protocol.DeviceID, wh
 func (s *server) doOne(ctx context.Context, c *call, id protocol.DeviceID, what *deed) (o done) {
 	o.on = access.Resource{Kind: "device", ID: string(id)}
 	d, ok := s.Devices.Device(id)
-	o.on.Group, o.name = d.Group, d.Name
-	switch o.err = c.may(o.on); {
-	case o.err != nil:
-		return o
+	o.on.Group = d.Group
+	if o.err = c.may(o.on); o.err != nil {
+		return o // and not told what it is called
+	}
+	o.name = d.Name
+	switch {
 	case !ok:
 		o.err = fmt.Errorf("device %.40q: %w: it was removed, or never approved", id, errNotFound)
 		return o

@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"io"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -87,9 +88,13 @@ func cells(d resource.Device, profile string) []string {
 	return append(out, lat, lon) // numbers, which may begin with a minus
 }
 
-// harmless keeps a spreadsheet from taking a cell for a formula.
+// formula finds where a spreadsheet could take a part of a cell for a formula: some begin a cell anew at these separators.
+var formula = regexp.MustCompile("(^|[;|\t\r\n])([=+@-])")
+
+// harmless keeps a spreadsheet from taking a cell, or a part of it, for a formula.
 func harmless(cell string) string {
-	if cell != "" && strings.ContainsRune("=+-@\t\r\n", rune(cell[0])) {
+	cell = formula.ReplaceAllString(cell, "$1'$2")
+	if strings.HasPrefix(cell, "\t") || strings.HasPrefix(cell, "\r") {
 		return "'" + cell
 	}
 	return cell

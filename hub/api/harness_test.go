@@ -149,6 +149,11 @@ func (w *world) join(seed uint64, spec admission.KeySpec) *fleettest.Device {
 			return len(waiting.Items) == 1 && waiting.Items[0].ID == d.ID
 		})
 		w.ask(http.MethodPost, "/waiting/approve", resource.Approve{Approvals: []resource.Approval{{ID: d.ID}}}, nil)
+		var trail resource.List[resource.Audit]
+		w.ask(http.MethodGet, "/audit?limit=1", nil, &trail)
+		if e := trail.Items[0]; e.Operation != "waiting.approve" || !strings.HasPrefix(e.Detail, "pairing code not compared, as ") {
+			w.t.Errorf("the audit trail says of the approval: %+v", e)
+		}
 	}
 	w.Until("its snapshot arrives", 30*time.Second, func() bool {
 		_, err := w.Hub().Snapshots.Latest(d.ID)

@@ -66,6 +66,9 @@ func (s *server) previewStack(_ context.Context, c *call, in *previewInput) (*re
 		out.Warnings = append(out.Warnings, fmt.Sprintf("%d of the %d devices for which something changes are not on time: they learn of it when they are heard of again",
 			away, len(out.Items)))
 	}
+	out.Items = slices.DeleteFunc(out.Items, func(d resource.PreviewDevice) bool {
+		return s.Accounts.Authorize(c.who, access.DevicesRead, access.Resource{Kind: "device", ID: string(d.ID), Group: d.Group}) != nil
+	})
 	out.Items = out.Items[:min(len(out.Items), maxPreviewDevices)]
 	return replyWith(out), nil
 }

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"reflect"
@@ -216,5 +217,27 @@ func TestViewsBelongToTheAccount(t *testing.T) {
 	w.ask("PUT", "/session/views", resource.PutViews{Items: []resource.View{}}, &views)
 	if w.ask("GET", "/session/views", nil, &views); len(views.Items) != 0 {
 		t.Errorf("after all were taken away: %+v", views)
+	}
+}
+
+// Who may apply stacks can use the variables that the hub keeps, and is not told their values.
+func TestPreviewKeepsSecrets(t *testing.T) {
+	w := newWorld(t)
+	secret := "hunter2.Secret"
+	files := func(image string) map[string][]byte {
+		return map[string][]byte{"compose.yml": []byte("services:\n  web:\n    image: " + image + "\n")}
+	}
+	w.ask("PUT", "/stacks/web", resource.Apply{Files: files("acme/web:${TOKEN}"), Env: map[string]string{"TOKEN": secret, "V": "7"}}, nil)
+	for name, a := range map[string]resource.Apply{
+		"kept":         {Files: files("leak:${TOKEN}"), KeepEnv: &resource.KeepEnv{Version: 1, Names: []string{"TOKEN"}}},
+		"of before":    {Files: files("acme/web:2")},
+		"beside given": {Files: files("leak:${V}${TOKEN}"), Env: map[string]string{"V": "8"}, KeepEnv: &resource.KeepEnv{Version: 1, Names: []string{"TOKEN", "V"}}},
+	} {
+		var p resource.Preview
+		w.ask("POST", "/stacks/web/preview", a, &p)
+		all := fmt.Sprintf("%+v", p)
+		if strings.Contains(all, secret) || !strings.Contains(all, "${TOKEN}") {
+			t.Errorf("%s: the preview says %s", name, all)
+		}
 	}
 }

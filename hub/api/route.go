@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -73,6 +74,8 @@ type call struct {
 type outcome struct {
 	on  access.Resource
 	err error
+	// detail goes into the audit record in place of the call's. "": the call's.
+	detail string
 }
 
 // by names the caller in records.
@@ -82,7 +85,9 @@ func (c *call) by() string { return c.who.String() }
 func (c *call) may(on access.Resource) error { return c.s.Accounts.Authorize(c.who, c.op, on) }
 
 // note keeps what became of one of many things, for the audit trail.
-func (c *call) note(on access.Resource, err error) { c.noted = append(c.noted, outcome{on, err}) }
+func (c *call) note(on access.Resource, err error) {
+	c.noted = append(c.noted, outcome{on: on, err: err})
+}
 
 // none is the output of a route without a body.
 type none struct{}
@@ -166,7 +171,7 @@ func (s *server) record(c *call, name string, err error) error {
 	}
 	outcomes := c.noted
 	if len(outcomes) == 0 {
-		outcomes = []outcome{{c.on, err}}
+		outcomes = []outcome{{on: c.on, err: err}}
 	}
 	var errs []error
 	for _, o := range outcomes {
@@ -174,7 +179,7 @@ func (s *server) record(c *call, name string, err error) error {
 			s.remember(c, o.on)
 		}
 		e := audit.Entry{
-			Principal: c.by(), Remote: c.remote, Operation: name, Resource: o.on.String(), Result: audit.ResultDone, Detail: c.detail,
+			Principal: c.by(), Remote: c.remote, Operation: name, Resource: o.on.String(), Result: audit.ResultDone, Detail: cmp.Or(o.detail, c.detail),
 		}
 		if o.err != nil {
 			e.Result, e.Detail = audit.ResultFailed, s.sentence(o.err)

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"slices"
 
@@ -67,7 +68,8 @@ func (s *server) approve(ctx context.Context, c *call, in *approveInput) (*reply
 
 func (s *server) approveOne(ctx context.Context, c *call, a resource.Approval) (in admission.Admitted, err error) {
 	on := access.Resource{Kind: "device", ID: string(a.ID), Group: a.Group}
-	defer func() { c.note(on, err) }()
+	detail := ""
+	defer func() { c.noted = append(c.noted, outcome{on, err, detail}) }()
 	if a.ID == "" && a.Code == "" {
 		return in, invalid("body.approvals", "an approval has neither id nor code: give one of them")
 	}
@@ -84,9 +86,19 @@ func (s *server) approveOne(ctx context.Context, c *call, a resource.Approval) (
 		on.ID = string(in.ID)
 		if d, ok := s.Devices.Device(in.ID); ok {
 			in.Name = d.Name // it may have been made unique
+			detail = admitted(&d)
 		}
 	}
 	return in, err
+}
+
+// admitted says in the audit trail how a device was let in.
+func admitted(d *fleet.Device) string {
+	compared := "pairing code not compared"
+	if d.Confirmed {
+		compared = "confirmed"
+	}
+	return fmt.Sprintf("%s, as %q in group %q", compared, d.Name, d.Group)
 }
 
 func (s *server) reject(_ context.Context, c *call, in *rejectInput) (*reply[outcomes], error) {

@@ -88,9 +88,10 @@ func Validate(files map[string][]byte, env map[string]string) (Summary, error) {
 		return Summary{}, err
 	}
 	sum := Summarize(project)
+	compared := digests{project: project, trees: map[string][]byte{}}
 	for i := range sum.Services {
 		s := &sum.Services[i]
-		if s.Digest, err = digest(project, project.Services[s.Name]); err != nil {
+		if s.Digest, err = compared.of(project.Services[s.Name]); err != nil {
 			return Summary{}, err
 		}
 	}

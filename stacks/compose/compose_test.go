@@ -3,6 +3,8 @@ package compose
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -91,5 +93,35 @@ func TestLoadRefusesSymbolicLinks(t *testing.T) {
 	var e *Error
 	if !errors.As(err, &e) || e.Code != "path-outside-bundle" {
 		t.Fatalf("got %v, want path-outside-bundle", err)
+	}
+}
+
+// A file that many services mount is read once, and each of them differs when it changes.
+func TestMountedFilesTellServicesApart(t *testing.T) {
+	var services strings.Builder
+	services.WriteString("services:\n")
+	for i := range 50 {
+		fmt.Fprintf(&services, "  s%d:\n    image: a\n    volumes: [\"./data:/data\", \"./data/one:/one\"]\n", i)
+	}
+	digests := func(one string) map[string]string {
+		t.Helper()
+		sum, err := Validate(map[string][]byte{"compose.yml": []byte(services.String()), "data/one": []byte(one)}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := map[string]string{}
+		for _, s := range sum.Services {
+			out[s.Name] = s.Digest
+		}
+		return out
+	}
+	first, again, other := digests("a"), digests("a"), digests("b")
+	if len(first) != 50 || !maps.Equal(first, again) {
+		t.Error("the same bundle has other digests")
+	}
+	for name, d := range other {
+		if d == first[name] {
+			t.Errorf("service %s is the same with another file", name)
+		}
 	}
 }

@@ -16,10 +16,18 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 )
 
-// digest is a text that differs where containers of a service would be made anew: its own settings, what they refer to,
+// digests compares the services of one project. It belongs to one goroutine.
+type digests struct {
+	project *types.Project
+	// trees are the sums of what was mounted already: a bundle may mount one file a thousand times.
+	trees map[string][]byte
+}
+
+// of is a text that differs where containers of a service would be made anew: its own settings, what they refer to,
 // and the content of what they mount from the bundle.
-func digest(project *types.Project, svc types.ServiceConfig) (string, error) {
-	d := digester{project: project, h: sha256.New()}
+func (all *digests) of(svc types.ServiceConfig) (string, error) {
+	project := all.project
+	d := digester{digests: all, h: sha256.New()}
 	d.value("service", svc)
 	for _, v := range svc.Volumes {
 		if rel, ok := Inside(project, v); ok {
@@ -51,9 +59,9 @@ func digest(project *types.Project, svc types.ServiceConfig) (string, error) {
 
 // digester hashes parts of a project and keeps the first error.
 type digester struct {
-	project *types.Project
-	h       hash.Hash
-	err     error
+	*digests
+	h   hash.Hash
+	err error
 }
 
 // value hashes v wherever the bundle lies.
@@ -79,18 +87,31 @@ func (d *digester) object(what string, o types.FileObjectConfig) {
 // tree hashes a file or folder of the bundle; one that is not there is a folder for data.
 func (d *digester) tree(rel string) {
 	root := filepath.Join(d.project.WorkingDir, filepath.FromSlash(rel))
-	if _, err := os.Lstat(root); err != nil {
-		return
+	sum, known := d.trees[root]
+	if !known {
+		var err error
+		sum, err = d.treeSum(root)
+		d.fail(err)
+		d.trees[root] = sum
 	}
-	d.fail(filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+	d.part("tree "+rel, sum)
+}
+
+func (d *digester) treeSum(root string) ([]byte, error) {
+	h := sha256.New()
+	if _, err := os.Lstat(root); err != nil {
+		return nil, nil
+	}
+	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || !entry.Type().IsRegular() {
 			return err
 		}
 		data, err := os.ReadFile(path)
 		name, _ := filepath.Rel(d.project.WorkingDir, path)
-		d.part(name, data)
+		fmt.Fprintf(h, "%q %x\n", name, sha256.Sum256(data)) // a hash never fails
 		return err
-	}))
+	})
+	return h.Sum(nil), err
 }
 
 func (d *digester) part(what string, data []byte) {

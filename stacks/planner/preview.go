@@ -3,6 +3,7 @@ package planner
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -75,8 +76,51 @@ func (p *Planner) Preview(spec ApplySpec) (Preview, error) {
 		}
 	}
 	out.Services, out.Images = serviceFates(was, asks)
+	hide(&out, secretsOf(spec, v, before))
 	out.Files = fileFates(before, v)
 	return out, nil
+}
+
+// secretsOf are the values of variables that whoever asks did not give: kept ones, and those of the version before.
+func secretsOf(spec ApplySpec, v, before *stacks.Version) map[string]string {
+	out := map[string]string{}
+	add := func(name, value string) {
+		if spec.Env[name] != value && len(value) > 1 {
+			out[value] = name
+		}
+	}
+	for _, name := range spec.Keep.Names {
+		add(name, v.Env[name])
+	}
+	if before != nil {
+		for name, value := range before.Env {
+			add(name, value)
+		}
+	}
+	return out
+}
+
+// hide puts the names of variables in the place of their values, the longest first, wherever a bundle may have put them.
+func hide(p *Preview, secrets map[string]string) {
+	values := slices.SortedFunc(maps.Keys(secrets), func(a, b string) int {
+		return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b))
+	})
+	hidden := func(text string) string {
+		for _, value := range values {
+			text = strings.ReplaceAll(text, value, "${"+secrets[value]+"}")
+		}
+		return text
+	}
+	for i := range p.Services {
+		s := &p.Services[i]
+		s.Image, s.Was = hidden(s.Image), hidden(s.Was)
+	}
+	for i := range p.Images {
+		p.Images[i] = hidden(p.Images[i])
+	}
+	for i := range p.Warnings {
+		p.Warnings[i] = hidden(p.Warnings[i])
+	}
 }
 
 // compare works out the change and the devices that it reaches. The version is nil where there is no such stack.
