@@ -73,6 +73,21 @@ describe('Live', () => {
     live.stop();
   });
 
+  it('goes on after it was stopped while events were gathered', async () => {
+    const { hub, live, invalidated } = await begin();
+    const change = 'id: 1\ndata: {"kind":"stack.running","stack":"shop"}\n\n';
+    hub.send(change);
+    await vi.advanceTimersByTimeAsync(10);
+    live.stop();
+    live.start();
+    await vi.advanceTimersByTimeAsync(0);
+    invalidated.mockClear();
+    hub.send(change);
+    await vi.advanceTimersByTimeAsync(2000);
+    expect(invalidated).toHaveBeenCalledWith({ queryKey: ['stack', 'shop'] });
+    live.stop();
+  });
+
   it('notices a network that just goes quiet', async () => {
     const { hub, live } = await begin();
     await vi.advanceTimersByTimeAsync(30_000);

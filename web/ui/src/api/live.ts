@@ -44,6 +44,7 @@ export class Live {
   stop(): void {
     this.stopped.abort();
     clearTimeout(this.gather);
+    this.gather = undefined;
     this.stale.clear();
     this.set('connecting');
   }

@@ -12,6 +12,7 @@ import {
   useMantineColorScheme,
 } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
+import { notifications } from '@mantine/notifications';
 import {
   IconActivity,
   IconDoorEnter,
@@ -31,6 +32,7 @@ import { useQuery } from '@tanstack/react-query';
 import { Link, Outlet, useNavigate, useRouteContext } from '@tanstack/react-router';
 import { useEffect } from 'react';
 import { api, ok } from '../api/client';
+import { asProblem } from '../api/problem';
 import { sessionQuery, waitingQuery } from '../api/queries';
 import { Help } from './Help';
 import { useKeys } from './keys';
@@ -144,7 +146,15 @@ function Account({ help }: { help: () => void }) {
   const { colorScheme, setColorScheme } = useMantineColorScheme();
   const navigate = useNavigate();
   const signOut = async () => {
-    await ok(api.DELETE('/api/v1/session'));
+    try {
+      await ok(api.DELETE('/api/v1/session'));
+    } catch (e) {
+      const p = asProblem(e);
+      if (p.status !== 401) {
+        notifications.show({ color: 'red', title: 'You are still signed in', message: p.message });
+        return;
+      }
+    }
     live.stop();
     cache.clear();
     await navigate({ to: '/sign-in' });

@@ -5,12 +5,19 @@ import { useSyncExternalStore } from 'react';
 import { sessionQuery } from '../api/queries';
 import { SignInForm } from '../pages/session/SignInForm';
 
-/** SignInAgain lies over the page when the session is lost, so that what is open and typed stays as it is. */
+/**
+ * SignInAgain covers the page when the session is lost, so that what is open and typed stays as it is for who comes back,
+ * and is not read by who comes by.
+ */
 export function SignInAgain() {
   const { cache, live, lost } = useRouteContext({ from: '__root__' });
   const is = useSyncExternalStore(lost.subscribe, () => lost.is);
   const { data: session } = useQuery({ ...sessionQuery, enabled: false });
-  const done = () => {
+  const done = async () => {
+    const was = session?.name;
+    const now = await cache.fetchQuery({ ...sessionQuery, staleTime: 0 });
+    // What another account has open and typed is not for this one.
+    if (was !== now.name) return window.location.reload();
     lost.set(false);
     live.start();
     void cache.invalidateQueries();
@@ -24,6 +31,7 @@ export function SignInAgain() {
       closeOnClickOutside={false}
       title="Sign in again"
       centered
+      overlayProps={{ backgroundOpacity: 1, color: 'var(--mantine-color-body)' }}
     >
       <Text size="sm" mb="sm">
         The hub does not know this session any more: it ran out, or was ended elsewhere. The page behind stays as you

@@ -6,7 +6,8 @@ const columns = ['at', 'principal', 'remote', 'operation', 'resource', 'result',
 
 /** cell writes a field of a CSV (RFC 4180) that no spreadsheet takes for a formula. */
 function cell(text: string): string {
-  const safe = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
+  // Spreadsheets begin a cell anew at whatever they take for a separator.
+  const safe = text.replace(/(^|[;|\t\r\n])(?=[=+\-@])/g, "$1'").replace(/^(?=[\t\r])/, "'");
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 

@@ -27,7 +27,7 @@ it('writes a CSV that runs nothing', () => {
   const csv = auditCSV([
     {
       at: '2026-11-22T10:00:00Z',
-      principal: '=cmd|x',
+      principal: '=cmd|x;=y',
       operation: 'keys.create',
       resource: 'key a',
       result: 'done',
@@ -36,6 +36,6 @@ it('writes a CSV that runs nothing', () => {
   ]);
   expect(csv).toBe(
     'at,principal,remote,operation,resource,result,detail\r\n' +
-      '2026-11-22T10:00:00Z,\'=cmd|x,,keys.create,key a,done,"the ""blue"", one\nand more"\r\n',
+      '2026-11-22T10:00:00Z,\'=cmd|x;\'=y,,keys.create,key a,done,"the ""blue"", one\nand more"\r\n',
   );
 });

@@ -1,7 +1,6 @@
 import { Alert, Text } from '@mantine/core';
 import { useNavigate, useRouteContext, useRouter, useSearch } from '@tanstack/react-router';
 import { prefix } from '../../api/client';
-import { sessionQuery } from '../../api/queries';
 import { Frame } from './Frame';
 import { inside } from './inside';
 import { SignInForm } from './SignInForm';
@@ -13,7 +12,7 @@ export function SignIn() {
   const router = useRouter();
   const navigate = useNavigate();
   const done = async () => {
-    cache.removeQueries({ queryKey: sessionQuery.queryKey });
+    cache.clear(); // whoever was here before may have been somebody else
     const back = inside(to);
     if (back) router.history.push(prefix + back);
     else await navigate({ to: '/fleet' });

@@ -7,7 +7,7 @@ import { Failure } from '../../kit/Failure';
 interface Props {
   /** The name that is there to begin with. */
   name?: string;
-  done: () => void;
+  done: () => void | Promise<void>;
 }
 
 /** SignInForm asks for name and password, and gets a session as a cookie, which scripts cannot read. */
