@@ -58,6 +58,9 @@ scenario(
     await phone.getByText('the approval will be confirmed').waitFor();
     // And the address that the QR code on the device stands for.
     await phone.goto(`waiting?code=${code}`);
+    // The link alone confirms nothing: somebody looks at the device.
+    await phone.getByRole('button', { name: 'Approve without the code' }).waitFor();
+    await phone.getByLabel(`The device in front of me shows ${code}`).check();
     await phone.getByRole('textbox', { name: 'Name', exact: true }).fill('till by the door');
     await fits(phone);
     await phone

@@ -180,3 +180,10 @@ declare module '@tanstack/react-router' {
     router: ReturnType<typeof newRouter>;
   }
 }
+
+declare module '@tanstack/react-router' {
+  interface HistoryState {
+    /** A pairing code that was typed or scanned on the page, and did not come with a link. */
+    typedCode?: string;
+  }
+}

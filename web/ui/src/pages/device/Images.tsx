@@ -1,12 +1,13 @@
 import { ActionIcon, Stack, Table, Text, Tooltip, VisuallyHidden } from '@mantine/core';
 import { IconPhoto, IconTrash } from '@tabler/icons-react';
-import { useState } from 'react';
+import { useMemo, useState } from 'react';
 import { bytes, count } from '../../kit/bytes';
 import { CopyIcon } from '../../kit/Copy';
 import { Empty } from '../../kit/Empty';
 import { Since } from '../../kit/Since';
 import { usePhone } from '../../kit/usePhone';
-import { usersOf } from './containers';
+import { usersIn } from './containers';
+import { useFirst } from './First';
 import type { Container, Detail, Snapshot } from './queries';
 import { RemoveObject } from './RemoveObject';
 import { UsedBy } from './UsedBy';
@@ -23,25 +24,34 @@ interface Props {
 /** Images lists the images on the device, the largest first. */
 export function Images({ device, snapshot }: Props) {
   const phone = usePhone();
-  const list = (snapshot.images ?? [])
-    .map((image, i) => ({ image, users: usersOf(snapshot, i) }))
-    .sort((a, b) => b.image.size - a.image.size);
-  if (list.length === 0) {
+  const all = useMemo(() => {
+    const users = usersIn(snapshot).images;
+    return (snapshot.images ?? [])
+      .map((image, i) => ({ image, users: users.get(i) ?? [] }))
+      .sort((a, b) => b.image.size - a.image.size);
+  }, [snapshot]);
+  const { shown: list, bar } = useFirst({
+    all,
+    text: ({ image }) => `${image.tags?.join(' ') ?? ''} ${image.id}`,
+    word: 'image',
+  });
+  if (all.length === 0) {
     return (
       <Empty icon={IconPhoto} title="No images">
         They come with the first container or stack.
       </Empty>
     );
   }
-  const unused = list.filter((x) => x.users.length === 0);
-  const sum = (xs: typeof list) => bytes(xs.reduce((n, x) => n + x.image.size, 0));
+  const unused = all.filter((x) => x.users.length === 0);
+  const sum = (xs: typeof all) => bytes(xs.reduce((n, x) => n + x.image.size, 0));
   return (
     <Stack gap="xs">
       <Text size="sm" c="dimmed">
-        {count(list.length, 'image')}, {sum(list)} together
+        {count(all.length, 'image')}, {sum(all)} together
         {unused.length > 0 && `; ${count(unused.length)} of them, ${sum(unused)}, are used by no container`}. Layers
         that images share are counted for each.
       </Text>
+      {bar}
       {phone ? (
         list.map(({ image, users }) => (
           <div key={image.id} className="fs-card" data-image={image.id}>
@@ -108,7 +118,7 @@ function Tags({ image }: { image: Image }) {
   if (!image.tags?.length) return <span className="fs-dim">without a name</span>;
   return (
     <span>
-      {image.tags.map((t) => (
+      {image.tags.slice(0, 20).map((t) => (
         <div key={t} className="fs-text">
           {t}
         </div>
@@ -150,23 +160,25 @@ function Remove({ device, image, users }: { device: Detail; image: Image; users:
           <IconTrash size={17} />
         </ActionIcon>
       </Tooltip>
-      <RemoveObject
-        device={device}
-        kind="image.remove"
-        name={name}
-        target={tag ?? image.id}
-        inUse={
-          users.length > 0 || (image.tags?.length ?? 0) > 1
-            ? users.length > 0
-              ? `${count(users.length, 'container uses', 'containers use')} it.`
-              : 'It has several names.'
-            : undefined
-        }
-        opened={asked}
-        close={() => ask(false)}
-      >
-        Who needs it again has to fetch it again: {bytes(image.size)} or less.
-      </RemoveObject>
+      {asked && (
+        <RemoveObject
+          device={device}
+          kind="image.remove"
+          name={name}
+          target={tag ?? image.id}
+          inUse={
+            users.length > 0 || (image.tags?.length ?? 0) > 1
+              ? users.length > 0
+                ? `${count(users.length, 'container uses', 'containers use')} it.`
+                : 'It has several names.'
+              : undefined
+          }
+          opened={asked}
+          close={() => ask(false)}
+        >
+          Who needs it again has to fetch it again: {bytes(image.size)} or less.
+        </RemoveObject>
+      )}
     </>
   );
 }

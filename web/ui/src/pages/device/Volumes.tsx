@@ -1,11 +1,12 @@
 import { ActionIcon, Stack, Table, Text, Tooltip, VisuallyHidden } from '@mantine/core';
 import { IconDatabase, IconTrash } from '@tabler/icons-react';
-import { useState } from 'react';
+import { useMemo, useState } from 'react';
 import { count } from '../../kit/bytes';
 import { Empty } from '../../kit/Empty';
 import { Since } from '../../kit/Since';
 import { usePhone } from '../../kit/usePhone';
-import { mountersOf } from './containers';
+import { usersIn } from './containers';
+import { useFirst } from './First';
 import type { Container, Detail, Snapshot } from './queries';
 import { RemoveObject } from './RemoveObject';
 import { UsedBy } from './UsedBy';
@@ -21,10 +22,15 @@ interface Props {
 /** Volumes lists the volumes on the device, and who has them mounted. */
 export function Volumes({ device, snapshot }: Props) {
   const phone = usePhone();
-  const list = [...(snapshot.volumes ?? [])]
-    .sort((a, b) => a.name.localeCompare(b.name))
-    .map((volume) => ({ volume, users: mountersOf(snapshot, volume.name) }));
-  if (list.length === 0) {
+  const users = useMemo(() => usersIn(snapshot).volumes, [snapshot]);
+  const all = useMemo(() => [...(snapshot.volumes ?? [])].sort((a, b) => a.name.localeCompare(b.name)), [snapshot]);
+  const { shown, bar } = useFirst({
+    all,
+    text: (v) => `${v.name} ${v.project ?? ''} ${v.driver ?? ''}`,
+    word: 'volume',
+  });
+  const list = shown.map((volume) => ({ volume, users: users.get(volume.name) ?? [] }));
+  if (all.length === 0) {
     return (
       <Empty icon={IconDatabase} title="No volumes">
         Containers of this device keep nothing in volumes.
@@ -34,6 +40,7 @@ export function Volumes({ device, snapshot }: Props) {
   if (phone) {
     return (
       <Stack gap={0}>
+        {bar}
         {list.map(({ volume: v, users }) => (
           <div key={v.name} className="fs-card">
             <div className="fs-card-head">
@@ -52,40 +59,43 @@ export function Volumes({ device, snapshot }: Props) {
     );
   }
   return (
-    <div className="fs-scroll">
-      <Table highlightOnHover>
-        <Table.Thead>
-          <Table.Tr>
-            <Table.Th>Volume</Table.Th>
-            <Table.Th>Project</Table.Th>
-            <Table.Th w={120}>Driver</Table.Th>
-            <Table.Th w={140}>Created</Table.Th>
-            <Table.Th>Mounted by</Table.Th>
-            <Table.Th w={50}>
-              <VisuallyHidden>Actions</VisuallyHidden>
-            </Table.Th>
-          </Table.Tr>
-        </Table.Thead>
-        <Table.Tbody>
-          {list.map(({ volume: v, users }) => (
-            <Table.Tr key={v.name}>
-              <Table.Td className="fs-text">{v.name}</Table.Td>
-              <Table.Td className="fs-text">{v.project}</Table.Td>
-              <Table.Td className="fs-text">{v.driver || 'local'}</Table.Td>
-              <Table.Td>
-                <Since at={v.created} />
-              </Table.Td>
-              <Table.Td>
-                <UsedBy containers={users} />
-              </Table.Td>
-              <Table.Td py={0}>
-                <Remove device={device} volume={v} users={users} />
-              </Table.Td>
+    <Stack gap="xs">
+      {bar}
+      <div className="fs-scroll">
+        <Table highlightOnHover>
+          <Table.Thead>
+            <Table.Tr>
+              <Table.Th>Volume</Table.Th>
+              <Table.Th>Project</Table.Th>
+              <Table.Th w={120}>Driver</Table.Th>
+              <Table.Th w={140}>Created</Table.Th>
+              <Table.Th>Mounted by</Table.Th>
+              <Table.Th w={50}>
+                <VisuallyHidden>Actions</VisuallyHidden>
+              </Table.Th>
             </Table.Tr>
-          ))}
-        </Table.Tbody>
-      </Table>
-    </div>
+          </Table.Thead>
+          <Table.Tbody>
+            {list.map(({ volume: v, users }) => (
+              <Table.Tr key={v.name}>
+                <Table.Td className="fs-text">{v.name}</Table.Td>
+                <Table.Td className="fs-text">{v.project}</Table.Td>
+                <Table.Td className="fs-text">{v.driver || 'local'}</Table.Td>
+                <Table.Td>
+                  <Since at={v.created} />
+                </Table.Td>
+                <Table.Td>
+                  <UsedBy containers={users} />
+                </Table.Td>
+                <Table.Td py={0}>
+                  <Remove device={device} volume={v} users={users} />
+                </Table.Td>
+              </Table.Tr>
+            ))}
+          </Table.Tbody>
+        </Table>
+      </div>
+    </Stack>
   );
 }
 
@@ -110,17 +120,21 @@ function Remove({ device, volume: v, users }: { device: Detail; volume: Volume; 
           <IconTrash size={17} />
         </ActionIcon>
       </Tooltip>
-      <RemoveObject
-        device={device}
-        kind="volume.remove"
-        name={v.name}
-        target={v.name}
-        inUse={users.length > 0 ? `${count(users.length, 'container has', 'containers have')} it mounted.` : undefined}
-        opened={asked}
-        close={() => ask(false)}
-      >
-        All data in it is lost. There is no way back.
-      </RemoveObject>
+      {asked && (
+        <RemoveObject
+          device={device}
+          kind="volume.remove"
+          name={v.name}
+          target={v.name}
+          inUse={
+            users.length > 0 ? `${count(users.length, 'container has', 'containers have')} it mounted.` : undefined
+          }
+          opened={asked}
+          close={() => ask(false)}
+        >
+          All data in it is lost. There is no way back.
+        </RemoveObject>
+      )}
     </>
   );
 }

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { found, mountersOf, targetOf, usersOf } from './containers';
+import { found, targetOf, usersIn } from './containers';
 import type { Container, Snapshot } from './queries';
 
 const make = (name: string, more: Partial<Container> = {}): Container => ({
@@ -42,8 +42,16 @@ it.each([
 });
 
 it('knows who uses what', () => {
-  expect(usersOf(s, 0).map((c) => c.name)).toEqual(['web', 'db', 'agent']);
-  expect(mountersOf(s, 'data').map((c) => c.name)).toEqual(['web']);
+  expect(
+    usersIn(s)
+      .images.get(0)
+      ?.map((c) => c.name),
+  ).toEqual(['web', 'db', 'agent']);
+  expect(
+    usersIn(s)
+      .volumes.get('data')
+      ?.map((c) => c.name),
+  ).toEqual(['web']);
 });
 
 it('names a container by its id where its name cannot be given', () => {

@@ -37,14 +37,33 @@ export function targetOf(c: Container): string {
   return object.test(c.name) ? c.name : c.id;
 }
 
-/** usersOf gives the containers that use an image, by its place in the snapshot. */
-export function usersOf(s: Snapshot, image: number): Container[] {
-  return (s.containers ?? []).filter((c) => c.image_index === image + 1);
+/** Users are the containers that have something of a device, by what it is. */
+export interface Users {
+  /** By the image's place in the snapshot. */
+  images: Map<number, Container[]>;
+  /** By the volume's name. */
+  volumes: Map<string, Container[]>;
+  /** By the network's name. */
+  networks: Map<string, Container[]>;
 }
 
-/** mountersOf gives the containers that have a volume mounted. */
-export function mountersOf(s: Snapshot, volume: string): Container[] {
-  return (s.containers ?? []).filter((c) =>
-    c.mounts?.some((m) => (m.type ?? 'volume') === 'volume' && m.source === volume),
-  );
+/** usersIn looks once through all containers of a snapshot. */
+export function usersIn(s: Snapshot): Users {
+  const users: Users = { images: new Map(), volumes: new Map(), networks: new Map() };
+  for (const c of s.containers ?? []) {
+    if (c.image_index) add(users.images, c.image_index - 1, c);
+    for (const m of c.mounts ?? []) {
+      if ((m.type ?? 'volume') === 'volume' && m.source) add(users.volumes, m.source, c);
+    }
+    for (const n of c.networks ?? []) {
+      if (n.network) add(users.networks, n.network, c);
+    }
+  }
+  return users;
+}
+
+function add<K>(to: Map<K, Container[]>, key: K, c: Container): void {
+  const there = to.get(key);
+  if (!there) to.set(key, [c]);
+  else if (there.at(-1) !== c) there.push(c);
 }

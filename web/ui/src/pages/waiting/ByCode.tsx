@@ -1,7 +1,7 @@
-import { Alert, Anchor, Group, List, Loader, Paper, Skeleton, Stack, Text, Title } from '@mantine/core';
+import { Alert, Anchor, Checkbox, Group, List, Loader, Paper, Skeleton, Stack, Text, Title } from '@mantine/core';
 import { IconShieldCheck } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
-import { Link, useNavigate } from '@tanstack/react-router';
+import { Link, useLocation, useNavigate } from '@tanstack/react-router';
 import { useState } from 'react';
 import { waitingQuery } from '../../api/queries';
 import { Failure } from '../../kit/Failure';
@@ -23,13 +23,14 @@ export function ByCode({ code: asked }: { code: string }) {
   const read = normalizeCode(asked);
   const code = 'code' in read ? read.code : undefined;
   const { data, error, refetch } = useQuery({ ...waitingQuery('all'), refetchInterval: lookAgain });
-  const [result, setResult] = useState<Outcome>();
+  const typed = useLocation({ select: (l) => l.state.typedCode }) === code;
+  const [result, setResult] = useState<{ outcome: Outcome; confirmed: boolean }>();
   const device = data?.items.find((w) => w.pairing_code === code);
   const back = () => navigate({ to: '/waiting' });
   if (result) {
     return (
       <Page title="Approved" heading={<Title order={1}>Approved</Title>}>
-        <Approved outcome={result} confirmed another={back} />
+        <Approved outcome={result.outcome} confirmed={result.confirmed} another={back} />
       </Page>
     );
   }
@@ -47,7 +48,8 @@ export function ByCode({ code: asked }: { code: string }) {
         <CodeField
           key={asked}
           initial={code ?? asked}
-          find={(c) => navigate({ to: '/waiting', search: { code: c } })}
+          // What the address brought is not typed by pressing Find.
+          find={(c) => c !== code && navigate({ to: '/waiting', search: { code: c }, state: { typedCode: c } })}
         />
         {'wrong' in read && (
           <Alert color="red" role="alert">
@@ -57,14 +59,31 @@ export function ByCode({ code: asked }: { code: string }) {
         <Failure error={error} retry={refetch} />
         {code && !data && !error && <Skeleton h={360} />}
         {code && data && !device && <NotHere code={code} />}
-        {device && <Found key={device.id} device={device} done={(o) => setResult(o[0])} cancel={back} />}
+        {device && (
+          <Found
+            key={device.id}
+            device={device}
+            typed={typed}
+            done={([outcome], confirmed) => outcome && setResult({ outcome, confirmed })}
+            cancel={back}
+          />
+        )}
       </Stack>
     </Page>
   );
 }
 
-function Found({ device, done, cancel }: { device: Waiter; done: (o: Outcome[]) => void; cancel: () => void }) {
+interface FoundProps {
+  device: Waiter;
+  /** The code was typed or scanned here; otherwise it came with a link, which anybody may have sent. */
+  typed: boolean;
+  done: (o: Outcome[], confirmed: boolean) => void;
+  cancel: () => void;
+}
+
+function Found({ device, typed, done, cancel }: FoundProps) {
   const enrolment = useEnrolment();
+  const [seen, setSeen] = useState(false);
   return (
     <Paper withBorder p={{ base: 'sm', sm: 'md' }}>
       <Stack gap="sm">
@@ -74,13 +93,23 @@ function Found({ device, done, cancel }: { device: Waiter; done: (o: Outcome[]) 
           </Title>
           {device.state !== 'waiting' && <State kind="waiting" state={device.state} />}
         </Group>
-        <Group gap={6} wrap="nowrap">
-          <IconShieldCheck size={20} aria-hidden color="var(--mantine-color-green-7)" style={{ flexShrink: 0 }} />
-          <Text size="sm">
-            The code is that of the device called <b className="fs-text">{nameOf(device)}</b>: the approval will be
-            confirmed.
-          </Text>
-        </Group>
+        {typed ? (
+          <Group gap={6} wrap="nowrap">
+            <IconShieldCheck size={20} aria-hidden color="var(--mantine-color-green-7)" style={{ flexShrink: 0 }} />
+            <Text size="sm">
+              The code is that of the device called <b className="fs-text">{nameOf(device)}</b>: the approval will be
+              confirmed.
+            </Text>
+          </Group>
+        ) : (
+          <Checkbox
+            size="md"
+            checked={seen}
+            onChange={(e) => setSeen(e.currentTarget.checked)}
+            label={`The device in front of me shows ${device.pairing_code}`}
+            description="The code came with a link, which anybody could have sent: compare it with the device itself."
+          />
+        )}
         {device.state !== 'waiting' && (
           <Alert color="orange" p="xs">
             It was {device.state}
@@ -90,7 +119,12 @@ function Found({ device, done, cancel }: { device: Waiter; done: (o: Outcome[]) 
         <Doubts device={device} />
         <Claims device={device} />
         <Known device={device} enrolment={enrolment(device)} />
-        <ApproveForm devices={[device]} code={device.pairing_code} done={done} cancel={cancel} />
+        <ApproveForm
+          devices={[device]}
+          code={typed || seen ? device.pairing_code : undefined}
+          done={done}
+          cancel={cancel}
+        />
       </Stack>
     </Paper>
   );

@@ -84,7 +84,7 @@ export function Room() {
       }
     >
       <Stack maw={phone ? undefined : 560}>
-        <CodeField find={(code) => navigate({ search: { code } })} />
+        <CodeField find={(code) => navigate({ search: { code }, state: { typedCode: code } })} />
       </Stack>
       <Group gap="sm">
         <SegmentedControl
