@@ -1,7 +1,8 @@
 #!/bin/bash
 # Runs all benchmarks and writes docs/bench/: go.txt, the Go benchmarks of all packages, and data.md, the numbers of the
 # protocol beside their targets, with bytes counted on the wire (internal/benchwire; needs Linux and root). SKIP_ENGINE=1
-# does without a Docker Engine. bench.sh go and bench.sh wire do one half.
+# does without a Docker Engine; and console.md, the console with 10,000 devices in a browser. bench.sh go, bench.sh wire
+# and bench.sh ui do one of them.
 . "$(dirname "$0")/lib.sh"
 
 go_benchmarks() {
@@ -30,13 +31,22 @@ wire() {
 	fi
 }
 
+# ui takes about ten minutes the first time, in which the fleet is made that is kept in .cache for the next.
+ui() {
+	scripts/build.sh
+	[ -e web/dist/index.html ] || die 'There is no console to measure: run `make console`, which needs Node.'
+	node web/ui/e2e/bench.mjs docs/bench/console.md
+}
+
 mkdir -p docs/bench
 case ${1:-} in
 '')
 	go_benchmarks
 	wire
+	ui
 	;;
 go) go_benchmarks ;;
 wire) wire ;;
-*) die "usage: bench.sh [go | wire]" ;;
+ui) ui ;;
+*) die "usage: bench.sh [go | wire | ui]" ;;
 esac

@@ -27,6 +27,14 @@ fi
 # shellcheck disable=SC2206
 args=(${ARGS:-}) packages=(${PKG:-./...})
 
+# A browser ends its requests when engines of other tests make network interfaces, so the console's scenarios come first
+# and by themselves.
+if [ "${packages[*]}" = ./... ]; then
+	say "the console's scenarios, in a browser"
+	"$GO" test -timeout 20m "${args[@]}" ./internal/uitest
+	mapfile -t packages < <("$GO" list ./... | grep -v '/internal/uitest$')
+fi
+
 say 'tests, with the race detector'
 "$GO" test -race -timeout 20m "${args[@]}" "${packages[@]}"
 

@@ -3,7 +3,7 @@
 import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { newContext, open, signedIn, whole } from './browser.mjs';
-import { admin, endAll } from './programs.mjs';
+import { admin, endAll, until } from './programs.mjs';
 import { places, startSample } from './sample.mjs';
 
 const top = join(import.meta.dirname, '../../..');
@@ -24,6 +24,7 @@ const chosen = new Set([
 mkdirSync(few, { recursive: true });
 mkdirSync(all, { recursive: true });
 const sample = await startSample();
+await until('silent devices are overdue', async () => (await sample.hub.get('devices?limit=1')).states.overdue === 2);
 const browser = await open();
 for (const screen of ['desk', 'phone']) {
   for (const scheme of ['light', 'dark']) {
