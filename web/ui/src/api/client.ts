@@ -1,5 +1,5 @@
 import createClient from 'openapi-fetch';
-import { type Problem, problemOf } from './problem';
+import { problemOf } from './problem';
 import type { components, paths } from './schema';
 
 /** The API's resources by name, as the hub's OpenAPI document has them. */
@@ -16,6 +16,29 @@ export const api = createClient<paths>({
   querySerializer: { array: { style: 'form', explode: false } },
 });
 
+api.use({
+  onError: ({ request, error }) => {
+    if (error instanceof DOMException && error.name === 'AbortError') return;
+    const next =
+      request.method === 'GET'
+        ? 'The console goes on trying.'
+        : 'It may have been done all the same: look before you try again.';
+    const detail = `The hub did not answer. Check this computer’s network. ${next}`;
+    return problemOf(0, { title: 'No answer', detail });
+  },
+});
+
+/** onSignedOut calls lost whenever the hub does not know any more who asks. Signing in is refused in the same way, and is not meant. */
+export function onSignedOut(lost: () => void): void {
+  api.use({
+    onResponse: ({ request, response, schemaPath }) => {
+      const signingIn = request.method === 'POST' && schemaPath.startsWith('/api/v1/session');
+      if (response.status === 401 && !signingIn) lost();
+      return undefined;
+    },
+  });
+}
+
 interface Answer<T> {
   data?: T;
   error?: unknown;
@@ -24,20 +47,7 @@ interface Answer<T> {
 
 /** ok gives what was answered. It throws a Problem where the hub refused, or did not answer. */
 export async function ok<T>(asked: Promise<Answer<T>>): Promise<T> {
-  let answer: Answer<T>;
-  try {
-    answer = await asked;
-  } catch (cause) {
-    throw unreachable(cause);
-  }
+  const answer = await asked;
   if (!answer.response.ok) throw problemOf(answer.response.status, answer.error);
   return answer.data as T;
-}
-
-function unreachable(cause: unknown): Problem {
-  if (cause instanceof DOMException && cause.name === 'AbortError') throw cause;
-  return problemOf(0, {
-    title: 'No answer',
-    detail: 'The hub did not answer. Check this computer’s network; the console goes on trying.',
-  });
 }

@@ -26,6 +26,23 @@ export class Problem extends Error {
   }
 }
 
+/** What a code means in a few words; the hub's sentence follows. */
+const titles: Record<string, string> = {
+  'not-signed-in': 'Not signed in',
+  'not-allowed': 'Not allowed',
+  'not-found': 'Not found',
+  exists: 'That exists already',
+  changed: 'Somebody else changed it',
+  'in-use': 'It is in use',
+  invalid: 'That cannot be accepted',
+  ambiguous: 'More than one fits',
+  'too-large': 'Too large',
+  'disk-full': 'The hub’s disk is full',
+  busy: 'The hub is busy',
+  stopping: 'The hub is stopping',
+  'too-many-attempts': 'Too many attempts',
+};
+
 /** problemOf reads the body of an answer that was not a success. What the body lacks is made up from the status. */
 export function problemOf(status: number, body: unknown): Problem {
   const b = (typeof body === 'object' && body !== null ? body : {}) as Record<string, unknown>;
@@ -35,7 +52,7 @@ export function problemOf(status: number, body: unknown): Problem {
         typeof e?.message === 'string' ? [{ location: text(e.location, ''), message: e.message }] : [],
       )
     : [];
-  const title = text(b.title, status ? `The hub answered ${status}` : 'No answer');
+  const title = titles[text(b.code, '')] ?? text(b.title, status ? `The hub answered ${status}` : 'No answer');
   const detail = text(b.detail, fields[0]?.message ?? `${title}. Try again; the hub’s log says more.`);
   return new Problem(status, title, detail, text(b.code, ''), fields);
 }

@@ -1,7 +1,7 @@
-import { MutationCache, QueryCache, QueryClient } from '@tanstack/react-query';
+import { QueryClient } from '@tanstack/react-query';
+import { onSignedOut } from '../api/client';
 import { Live } from '../api/live';
 import { asProblem } from '../api/problem';
-import { sessionQuery } from '../api/queries';
 
 /** Lost tells whether the hub has forgotten who is signed in, while pages are open. */
 export class Lost {
@@ -31,20 +31,8 @@ export interface Context {
 /** newContext makes them. */
 export function newContext(): Context {
   const lost = new Lost();
-  const look = (error: unknown) => {
-    if (asProblem(error).status === 401) lost.set(true);
-  };
-  const cache: QueryClient = new QueryClient({
-    queryCache: new QueryCache({
-      onError: (error, query) => {
-        // Whether somebody is signed in at all is what the router asks: see router.tsx.
-        if (query.queryKey[0] !== sessionQuery.queryKey[0]) look(error);
-      },
-    }),
-    mutationCache: new MutationCache({
-      // Signing in is refused with the same status.
-      onError: (error, _variables, _result, mutation) => mutation.options.mutationKey?.[0] !== 'sign-in' && look(error),
-    }),
+  onSignedOut(() => lost.set(true));
+  const cache = new QueryClient({
     defaultOptions: {
       queries: {
         staleTime: 5_000,

@@ -8,9 +8,9 @@ import {
 import { prefix } from '../api/client';
 import { asProblem } from '../api/problem';
 import { sessionQuery } from '../api/queries';
-import { Failure } from '../kit/Failure';
 import type { Context } from './context';
 import { NoSuchPage } from './NoSuchPage';
+import { PageFailure, part } from './PageFailure';
 import { Shell } from './Shell';
 import {
   activitySearch,
@@ -34,13 +34,13 @@ const signIn = createRoute({
   getParentRoute: () => root,
   path: '/sign-in',
   validateSearch: signInSearch,
-  component: lazyRouteComponent(() => import('../pages/session/SignIn'), 'SignIn'),
+  component: lazyRouteComponent(() => part(import('../pages/session/SignIn')), 'SignIn'),
 });
 
 const firstStart = createRoute({
   getParentRoute: () => root,
   path: '/first-start',
-  component: lazyRouteComponent(() => import('../pages/session/FirstStart'), 'FirstStart'),
+  component: lazyRouteComponent(() => part(import('../pages/session/FirstStart')), 'FirstStart'),
 });
 
 /** All pages that need somebody signed in; who is not comes back to where they wanted to go. */
@@ -56,7 +56,7 @@ const inside = createRoute({
       throw e;
     }
   },
-  errorComponent: ({ error, reset }) => <Failure error={error} retry={reset} />,
+  errorComponent: PageFailure,
 });
 
 const start = createRoute({
@@ -71,76 +71,76 @@ const fleet = createRoute({
   getParentRoute: () => inside,
   path: '/fleet',
   validateSearch: fleetSearch,
-  component: lazyRouteComponent(() => import('../pages/fleet/Fleet'), 'Fleet'),
+  component: lazyRouteComponent(() => part(import('../pages/fleet/Fleet')), 'Fleet'),
 });
 
 const device = createRoute({
   getParentRoute: () => inside,
   path: '/devices/$device',
   validateSearch: deviceSearch,
-  component: lazyRouteComponent(() => import('../pages/device/Device'), 'Device'),
+  component: lazyRouteComponent(() => part(import('../pages/device/Device')), 'Device'),
 });
 
 const waiting = createRoute({
   getParentRoute: () => inside,
   path: '/waiting',
   validateSearch: waitingSearch,
-  component: lazyRouteComponent(() => import('../pages/waiting/Waiting'), 'Waiting'),
+  component: lazyRouteComponent(() => part(import('../pages/waiting/Waiting')), 'Waiting'),
 });
 
 const keys = createRoute({
   getParentRoute: () => inside,
   path: '/keys',
   validateSearch: keysSearch,
-  component: lazyRouteComponent(() => import('../pages/keys/Keys'), 'Keys'),
+  component: lazyRouteComponent(() => part(import('../pages/keys/Keys')), 'Keys'),
 });
 
 const groups = createRoute({
   getParentRoute: () => inside,
   path: '/groups',
   validateSearch: groupsSearch,
-  component: lazyRouteComponent(() => import('../pages/groups/Groups'), 'Groups'),
+  component: lazyRouteComponent(() => part(import('../pages/groups/Groups')), 'Groups'),
 });
 
 const stacks = createRoute({
   getParentRoute: () => inside,
   path: '/stacks',
-  component: lazyRouteComponent(() => import('../pages/stacks/Stacks'), 'Stacks'),
+  component: lazyRouteComponent(() => part(import('../pages/stacks/Stacks')), 'Stacks'),
 });
 
 const newStack = createRoute({
   getParentRoute: () => inside,
   path: '/new-stack',
   validateSearch: stackEditSearch,
-  component: lazyRouteComponent(() => import('../pages/stacks/NewStack'), 'NewStack'),
+  component: lazyRouteComponent(() => part(import('../pages/stacks/NewStack')), 'NewStack'),
 });
 
 const stack = createRoute({
   getParentRoute: () => inside,
   path: '/stacks/$stack',
   validateSearch: stackSearch,
-  component: lazyRouteComponent(() => import('../pages/stacks/Stack'), 'Stack'),
+  component: lazyRouteComponent(() => part(import('../pages/stacks/Stack')), 'Stack'),
 });
 
 const editStack = createRoute({
   getParentRoute: () => inside,
   path: '/stacks/$stack/edit',
   validateSearch: stackEditSearch,
-  component: lazyRouteComponent(() => import('../pages/stacks/EditStack'), 'EditStack'),
+  component: lazyRouteComponent(() => part(import('../pages/stacks/EditStack')), 'EditStack'),
 });
 
 const activity = createRoute({
   getParentRoute: () => inside,
   path: '/activity',
   validateSearch: activitySearch,
-  component: lazyRouteComponent(() => import('../pages/activity/Activity'), 'Activity'),
+  component: lazyRouteComponent(() => part(import('../pages/activity/Activity')), 'Activity'),
 });
 
 const settings = createRoute({
   getParentRoute: () => inside,
   path: '/settings',
   validateSearch: tabSearch,
-  component: lazyRouteComponent(() => import('../pages/settings/Settings'), 'Settings'),
+  component: lazyRouteComponent(() => part(import('../pages/settings/Settings')), 'Settings'),
 });
 
 const routeTree = root.addChildren([
@@ -169,7 +169,7 @@ export function newRouter(context: Context) {
     context,
     basepath: prefix || '/',
     defaultPreload: 'intent',
-    defaultErrorComponent: ({ error, reset }) => <Failure error={error} retry={reset} />,
+    defaultErrorComponent: PageFailure,
     scrollRestoration: true,
     defaultStructuralSharing: true,
   });

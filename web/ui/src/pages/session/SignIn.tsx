@@ -8,11 +8,12 @@ import { SignInForm } from './SignInForm';
 /** SignIn asks for name and password, and goes to where one wanted to go. */
 export function SignIn() {
   const { to } = useSearch({ from: '/sign-in' });
-  const { cache } = useRouteContext({ from: '__root__' });
+  const { cache, lost } = useRouteContext({ from: '__root__' });
   const router = useRouter();
   const navigate = useNavigate();
   const done = async () => {
     cache.clear(); // whoever was here before may have been somebody else
+    lost.set(false);
     const back = inside(to);
     if (back) router.history.push(prefix + back);
     else await navigate({ to: '/fleet' });

@@ -16,7 +16,6 @@ export function SignInForm({ name = '', done }: Props) {
   const [password, setPassword] = useState('');
   const [asked, setAsked] = useState(false);
   const signIn = useMutation({
-    mutationKey: ['sign-in'],
     mutationFn: () =>
       ok(api.POST('/api/v1/session', { body: { username, password }, params: { query: { cookie: true } } })),
     onSuccess: done,
