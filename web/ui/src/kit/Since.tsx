@@ -1,6 +1,6 @@
 import { Tooltip } from '@mantine/core';
 import { useSyncExternalStore } from 'react';
-import { ago, dateOf, exact, type Time } from './time';
+import { ago, dateOf, exact, type Time, until } from './time';
 
 // One clock for the whole page, so that all times change together and none keeps a timer of its own.
 const clock = {
@@ -34,6 +34,11 @@ export function useNow(): number {
 /** useAgo says how far a time is from now; it renders again only when the words change. */
 export function useAgo(d: Date | undefined): string | undefined {
   return useSyncExternalStore(subscribe, () => (d ? ago(d, clock.now) : undefined));
+}
+
+/** useUntil says how far a time is ahead, and "now" once it has come. */
+export function useUntil(d: Date | undefined): string | undefined {
+  return useSyncExternalStore(subscribe, () => (d ? until(d, clock.now) : undefined));
 }
 
 /** Since shows how far a time is from now, and the exact one on hover. */

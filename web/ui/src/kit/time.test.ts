@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ago, dateOf, span } from './time';
+import { ago, dateOf, span, until } from './time';
 
 describe('dateOf', () => {
   it('reads what the API and what devices send', () => {
@@ -21,6 +21,17 @@ describe('ago', () => {
     [-86_400_000 * 3, '3 days ago'],
   ])('%d ms from now is %s', (ms, text) => {
     expect(ago(new Date(now + ms), now)).toBe(text);
+  });
+});
+
+describe('until', () => {
+  const now = Date.UTC(2026, 10, 22, 10);
+  it.each([
+    [7_300_000, 'in 2 hr.'],
+    [0, 'now'],
+    [-6_000, 'now'],
+  ])('%d ms from now is %s', (ms, text) => {
+    expect(until(new Date(now + ms), now)).toBe(text);
   });
 });
 

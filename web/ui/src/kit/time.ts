@@ -32,6 +32,11 @@ export function ago(d: Date, now: number): string {
   return 'now';
 }
 
+/** until says how far a time is ahead: "in 2 hr.", and "now" once it has come. */
+export function until(d: Date, now: number): string {
+  return ago(new Date(Math.max(d.getTime(), now)), now);
+}
+
 /** exact gives date and time with its zone. */
 export function exact(d: Date): string {
   return exactly.format(d);

@@ -22,13 +22,14 @@ interface Props {
   /** What is asked for, in one text: another one begins at the top. */
   asked: string;
   search: FleetSearch;
-  change: (next: Partial<FleetSearch>) => void;
+  /** arrange changes the order. */
+  arrange: (next: Partial<FleetSearch>) => void;
   selection: Selection;
   select: (next: (now: Selection) => Selection) => void;
 }
 
 /** DeviceTable shows as many devices as there are, of which it renders those in view. */
-export function DeviceTable({ devices, asked, search, change, selection, select }: Props) {
+export function DeviceTable({ devices, asked, search, arrange, selection, select }: Props) {
   const navigate = useNavigate();
   const frame = useRef<HTMLDivElement>(null);
   const [active, setActive] = useState(0);
@@ -141,7 +142,7 @@ export function DeviceTable({ devices, asked, search, change, selection, select 
         <TableHead
           hide={search.hide}
           sort={sortOf(search)}
-          change={change}
+          change={arrange}
           total={total}
           some={selection.all || selection.ids.size > 0}
           all={selection.all}

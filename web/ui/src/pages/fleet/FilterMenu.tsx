@@ -1,7 +1,7 @@
 import { Button, Indicator, Popover, Select, Stack, Switch, TextInput } from '@mantine/core';
 import { IconFilter } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
-import { useState } from 'react';
+import { useEffect, useState } from 'react';
 import { groupsQuery, profilesQuery, stacksQuery } from '../../api/queries';
 import type { FleetSearch } from './filter';
 
@@ -38,6 +38,7 @@ function Fields({ search, change }: Props) {
   const profiles = useQuery(profilesQuery);
   const stacks = useQuery(stacksQuery);
   const [version, setVersion] = useState(search.version ?? '');
+  useEffect(() => setVersion(search.version ?? ''), [search.version]);
   const pick = (label: string, key: 'group' | 'profile' | 'stack', names: string[] | undefined, none: string) => (
     <Select
       label={label}

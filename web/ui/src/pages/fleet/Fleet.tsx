@@ -31,11 +31,14 @@ export function Fleet() {
   useDocumentTitle('Fleet · Farshore');
   const search: FleetSearch = useSearch({ from: '/inside/fleet' });
   const navigate = useNavigate();
-  const change = useCallback(
-    (next: Partial<FleetSearch>) =>
-      void navigate({ to: '/fleet', search: (now) => ({ ...now, ...next }), replace: true, resetScroll: false }),
+  const go = useCallback(
+    (next: Partial<FleetSearch>, replace: boolean) =>
+      void navigate({ to: '/fleet', search: (now) => ({ ...now, ...next }), replace, resetScroll: false }),
     [navigate],
   );
+  // The back button takes back what was asked for, not how it is arranged.
+  const change = useCallback((next: Partial<FleetSearch>) => go(next, false), [go]);
+  const arrange = useCallback((next: Partial<FleetSearch>) => go(next, true), [go]);
   const asked = JSON.stringify(filterOf(search));
   const filter = useMemo<Filter>(() => JSON.parse(asked), [asked]);
   const devices = useDevices(filter, sortOf(search));
@@ -43,13 +46,15 @@ export function Fleet() {
   const problem = devices.error ? asProblem(devices.error) : undefined;
   const wrongSelector = problem?.fields.find((f) => f.location === 'query.selector')?.message;
   const map = search.view === 'map';
+  const none = !devices.pending && !devices.before && devices.total === 0;
   return (
     <div className="fs-page fl-page" data-view={map ? 'map' : 'list'}>
       <Group justify="space-between" gap="sm">
         <Group gap="sm" align="baseline">
           <Title order={1}>Fleet</Title>
           <Text size="sm" c="dimmed" aria-live="polite">
-            {devices.pending ? ' ' : `${count(devices.total, 'device')}${asked === '{}' || phone ? '' : ' that fit'}`}
+            {devices.known ? count(devices.total, 'device') : '– devices'}
+            {asked !== '{}' && !phone && ' that fit'}
           </Text>
         </Group>
         <Group gap="xs">
@@ -64,7 +69,7 @@ export function Fleet() {
             ]}
           />
           <ViewMenu search={search} />
-          {!map && !phone && <ColumnMenu hide={search.hide} change={change} />}
+          {!map && !phone && <ColumnMenu hide={search.hide} change={arrange} />}
           <Button
             component="a"
             href={`${prefix}/api/v1/devices/export?${queryText(filter)}`}
@@ -78,21 +83,22 @@ export function Fleet() {
           </Button>
         </Group>
       </Group>
-      <Counts states={devices.states} search={search} change={change} />
+      <Counts states={devices.states} known={devices.known} search={search} change={change} />
       <Group gap="xs" align="flex-start" wrap="nowrap">
         <SelectorBar selector={search.selector} wrong={wrongSelector} change={change} />
         <FilterMenu search={search} change={change} />
       </Group>
       <Chips search={search} change={change} />
       {!wrongSelector && <Failure error={devices.error} retry={devices.retry} />}
-      {map ? (
+      {none && !devices.error && <None filtered={asked !== '{}'} search={search} />}
+      {none ? null : map ? (
         <div className="fl-rest">
           <Suspense fallback={<Skeleton flex={1} mih={320} />}>
             <FleetMap filter={filter} search={search} />
           </Suspense>
         </div>
       ) : (
-        <List {...{ devices, asked, search, filter, change, phone }} />
+        <List {...{ devices, asked, search, filter, arrange, phone }} />
       )}
     </div>
   );
@@ -103,11 +109,11 @@ interface ListProps {
   asked: string;
   search: FleetSearch;
   filter: Filter;
-  change: (next: Partial<FleetSearch>) => void;
+  arrange: (next: Partial<FleetSearch>) => void;
   phone: boolean;
 }
 
-function List({ devices, asked, search, filter, change, phone }: ListProps) {
+function List({ devices, asked, search, filter, arrange, phone }: ListProps) {
   // What was selected under another filter is selected no longer: one could not see what it is.
   const [chosen, setChosen] = useState({ asked, selection: nothing as Selection });
   const selection = chosen.asked === asked ? chosen.selection : nothing;
@@ -116,13 +122,10 @@ function List({ devices, asked, search, filter, change, phone }: ListProps) {
       setChosen((c) => ({ asked, selection: next(c.asked === asked ? c.selection : nothing) })),
     [asked],
   );
-  if (!devices.pending && !devices.before && devices.total === 0) {
-    return devices.error ? null : <None filtered={Object.keys(filter).length > 0} search={search} />;
-  }
   if (phone) return <DeviceCards devices={devices} />;
   return (
     <div className="fl-rest">
-      <DeviceTable {...{ devices, search, change, selection, select }} asked={`${asked} ${sortOf(search)}`} />
+      <DeviceTable {...{ devices, search, arrange, selection, select }} asked={`${asked} ${sortOf(search)}`} />
       {sizeOf(selection, devices.total) > 0 && (
         <BulkBar {...{ selection, select, filter, total: devices.total }} settled={!devices.before} />
       )}

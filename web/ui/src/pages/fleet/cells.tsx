@@ -1,6 +1,6 @@
 import { IconShieldQuestion } from '@tabler/icons-react';
 import { prefix } from '../../api/client';
-import { useAgo } from '../../kit/Since';
+import { useAgo, useUntil } from '../../kit/Since';
 import { lookOf } from '../../kit/states';
 import { dateOf, exact } from '../../kit/time';
 import { foundText, labelList } from './describe';
@@ -55,7 +55,16 @@ export function NameCell({ device }: { device: Device }) {
 
 export function TimeCell({ at }: { at: string | undefined }) {
   const d = dateOf(at);
-  const words = useAgo(d);
+  return <Moment d={d} words={useAgo(d)} />;
+}
+
+/** DueCell shows when something that is not late is due. What has come meanwhile is read a little later. */
+export function DueCell({ at }: { at: string | undefined }) {
+  const d = dateOf(at);
+  return <Moment d={d} words={useUntil(d)} />;
+}
+
+function Moment({ d, words }: { d: Date | undefined; words: string | undefined }) {
   return d ? (
     <time dateTime={d.toISOString()} title={exact(d)}>
       {words}

@@ -1,6 +1,6 @@
 import { columnVisibilityFeature, createColumnHelper, tableFeatures } from '@tanstack/react-table';
 import type { ReactNode } from 'react';
-import { ContainersCell, LabelsCell, NameCell, StacksCell, StateCell, TimeCell } from './cells';
+import { ContainersCell, DueCell, LabelsCell, NameCell, StacksCell, StateCell, TimeCell } from './cells';
 import type { Device } from './queries';
 
 /** How a column is shown, beside its name. */
@@ -68,7 +68,8 @@ export const columns = [
     width: '104px',
     least: 104,
     sorts: true,
-    show: (d) => <TimeCell at={d.liveness.next_contact} />,
+    show: ({ liveness: { state, next_contact } }) =>
+      state === 'on-time' ? <DueCell at={next_contact} /> : <TimeCell at={next_contact} />,
   }),
   column('stacks', 'Stacks', {
     width: '96px',

@@ -11,6 +11,8 @@ export interface Devices {
   at: (row: number) => Device | undefined;
   /** inView says which rows are seen. */
   inView: (first: number, last: number) => void;
+  /** total and states are the answer to what is asked now, not to what was asked before. */
+  known: boolean;
   /** Nothing has been answered yet. */
   pending: boolean;
   /** What is shown is what fitted before the filter changed. */
@@ -21,20 +23,24 @@ export interface Devices {
 
 // Pages that fly by while one drags the scroll bar are not asked for.
 const settle = 60;
+// Contacts that only say that a device is still there are no events: what is in view is read anew.
+const look = 20_000;
 // Rows that are asked for before they are seen.
 const ahead = 40;
 
 export function useDevices(filter: Filter, sort: Sort): Devices {
   const cache = useQueryClient();
+  const [inView, view] = usePagesInView();
   // The first page is always followed: it has the numbers for all.
-  const first = useQuery(pageQuery(filter, sort, 0));
+  const first = useQuery({ ...pageQuery(filter, sort, 0), refetchInterval: inView.includes(0) && look });
   const last = useRef(first.data);
   if (first.data) last.current = first.data;
   const head = first.data ?? last.current;
-  const [inView, view] = usePagesInView();
   const total = head?.total ?? 0;
   const wanted = first.data ? inView.filter((p) => p > 0 && p * pageSize < total) : [];
-  const pages = useQueries({ queries: wanted.map((page) => pageQuery(filter, sort, page)) });
+  const pages = useQueries({
+    queries: wanted.map((page) => ({ ...pageQuery(filter, sort, page), refetchInterval: look })),
+  });
   const failed = first.error ? first : pages.find((p) => p.error);
   return {
     total,
@@ -46,6 +52,7 @@ export function useDevices(filter: Filter, sort: Sort): Devices {
       return seen?.items[row - page * pageSize];
     },
     inView: view,
+    known: first.data !== undefined,
     pending: !head && !first.error,
     before: !first.data && head !== undefined,
     error: failed?.error,
