@@ -22,7 +22,7 @@ const most = 50;
 // A mark this far outside is drawn still.
 const margin = 40;
 
-/** FleetMap shows where devices are, those near each other as one mark in the colour of the worst state. */
+/** FleetMap shows where devices are, those near each other as one mark in the colour and shape of the worst state. */
 export default function FleetMap({ filter, search }: { filter: Filter; search: FleetSearch }) {
   const { data, error, refetch } = useQuery(positionsQuery(filter));
   const devices = data?.items ?? nobody;
@@ -140,7 +140,16 @@ function MarkButton({ mark, x, y, chosen, press }: MarkProps) {
       title={`${name}: ${states}`}
       onClick={() => press(mark)}
     >
-      {mark.count === 1 ? <look.icon size={14} aria-hidden /> : short(mark.count)}
+      {mark.count === 1 ? (
+        <look.icon size={14} aria-hidden />
+      ) : (
+        <>
+          {short(mark.count)}
+          <span className="fm-worst">
+            <look.icon size={12} aria-hidden />
+          </span>
+        </>
+      )}
     </button>
   );
 }

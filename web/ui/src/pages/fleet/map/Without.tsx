@@ -12,8 +12,7 @@ interface Props {
 
 /** Without says how many devices the map cannot show, and how to give them a position. */
 export function Without({ n, some, search }: Props) {
-  if (n === 0 && some) return null;
-  if (n === 0) return <Text size="sm">No device fits what is asked for above.</Text>;
+  if (n === 0) return null;
   const selector = [search.selector, '!farshore.io/lat'].filter(Boolean).join(',');
   return (
     <Text size="sm" c="dimmed">
