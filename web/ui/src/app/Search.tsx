@@ -46,7 +46,7 @@ export function Search() {
         <TextInput
           id="fs-search"
           aria-label="Search the fleet"
-          placeholder="Search devices, labels, containers, images"
+          placeholder="Search devices, labels, containers, images, digests"
           leftSection={isFetching && q !== '' ? <Loader size={14} /> : <IconSearch size={16} aria-hidden />}
           rightSection={text === '' ? <Kbd visibleFrom="sm">/</Kbd> : undefined}
           flex={1}
