@@ -19,6 +19,8 @@ interface Props {
 /** WaitingTable is the list for a desk, where many are decided on at once. */
 export function WaitingTable({ devices, enrolment, chosen, choose, ...decide }: Props) {
   const all = devices.length > 0 && devices.every((w) => chosen.has(w.id));
+  // Those that are chosen, but gone, count no longer.
+  const some = devices.some((w) => chosen.has(w.id));
   const toggle = (id: string) => {
     const next = new Set(chosen);
     if (!next.delete(id)) next.add(id);
@@ -33,7 +35,7 @@ export function WaitingTable({ devices, enrolment, chosen, choose, ...decide }: 
               <Checkbox
                 aria-label="Select all"
                 checked={all}
-                indeterminate={!all && chosen.size > 0}
+                indeterminate={!all && some}
                 onChange={() => choose(new Set(all ? [] : devices.map((w) => w.id)))}
               />
             </Table.Th>
