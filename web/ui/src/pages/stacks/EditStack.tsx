@@ -10,6 +10,7 @@ import { baseOf, draftOf } from './editor/draft';
 import { Leaving } from './editor/Leaving';
 import { useDraft } from './editor/useDraft';
 import { Workbench } from './editor/Workbench';
+import { NoSuchStack } from './NoSuchStack';
 import { bundleQuery, versionsQuery } from './queries';
 
 /** EditStack changes a stack, beginning with its latest version or an older one. */
@@ -27,11 +28,11 @@ export function EditStack() {
     if (start && (!draft || stale)) begin(start);
   }, [draft, stale, start, begin]);
 
-  const gone = asProblem(error).status === 404 && draft !== undefined;
+  const gone = error && asProblem(error).status === 404;
   const other = draft && start && draft.rev > 0 && from !== undefined && draft.from !== start.from;
   const notices = (
     <>
-      {gone && draft.base && (
+      {gone && draft?.base && (
         <Alert color="yellow" title="The stack is gone" p="xs">
           <Text size="sm" mb="xs">
             Somebody removed it meanwhile. What you typed is here, and can be deployed as a new stack.
@@ -53,6 +54,7 @@ export function EditStack() {
       )}
     </>
   );
+  if (gone && !draft) return <NoSuchStack name={name} />;
   if (!draft) return <Page title={`Edit ${name}`}>{error ? <Failure error={error} /> : <Skeleton h={480} />}</Page>;
   return (
     <>

@@ -8,6 +8,7 @@ import { count } from '../../kit/bytes';
 import { Failure } from '../../kit/Failure';
 import { Page } from '../../kit/Page';
 import { Since } from '../../kit/Since';
+import { NoSuchStack } from './NoSuchStack';
 import { StackActions } from './StackActions';
 import { StackDevices } from './StackDevices';
 import { Target } from './Stacks';
@@ -25,13 +26,9 @@ export function Stack() {
   const navigate = useNavigate({ from: '/stacks/$stack' });
   const { data: stack, error, refetch } = useQuery(stackQuery(name));
   const tab = tabs.find((t) => t === search.tab) ?? 'devices';
-  const gone = asProblem(error).status === 404;
-  if (gone || !stack) {
-    return (
-      <Page title={name}>
-        {error ? <Failure error={error} retry={gone ? undefined : () => refetch()} /> : <Skeleton h={320} />}
-      </Page>
-    );
+  if (error && asProblem(error).status === 404) return <NoSuchStack name={name} />;
+  if (!stack) {
+    return <Page title={name}>{error ? <Failure error={error} retry={() => refetch()} /> : <Skeleton h={320} />}</Page>;
   }
   return (
     <Page

@@ -19,7 +19,6 @@ import type { Schemas } from '../../../api/client';
 import { count } from '../../../kit/bytes';
 import { Failure } from '../../../kit/Failure';
 import { State } from '../../../kit/State';
-import { livenessStates, lookOf } from '../../../kit/states';
 import type { Draft } from './draft';
 import { FileDiffs } from './FileDiffs';
 
@@ -136,13 +135,9 @@ export function Review({ draft, preview, deploy, back, outdated }: Props) {
   );
 }
 
-/** Devices says how many get it and how they are, and lists them. */
+/** Devices says how many get it, and lists them. How many are away is among the hub's warnings. */
 function Devices({ preview: p, target }: { preview: Preview; target: Draft['settings'] }) {
   const { added, updated, removed, same, total } = p.devices;
-  const away = livenessStates
-    .filter((s) => s !== 'on-time')
-    .map((state) => ({ state, n: p.items.filter((i) => i.change !== 'removed' && i.state === state).length }))
-    .filter(({ n }) => n > 0);
   const listed = added + updated + removed;
   return (
     <Stack gap={6}>
@@ -164,13 +159,6 @@ function Devices({ preview: p, target }: { preview: Preview; target: Draft['sett
           It is taken from {count(removed, 'device')}: its containers stop there.
         </Text>
       )}
-      {away.map(({ state, n }) => (
-        <Text size="sm" key={state}>
-          {count(n)} of {p.items.length < listed ? `the first ${p.items.length}` : count(added + updated)}{' '}
-          {n === 1 ? 'is' : 'are'} {lookOf('liveness', state).word}: {n === 1 ? 'it gets' : 'they get'} it when{' '}
-          {n === 1 ? 'it comes' : 'they come'} back.
-        </Text>
-      ))}
       {p.items.length > 0 && (
         <details>
           <summary style={{ cursor: 'pointer', fontSize: 'var(--mantine-font-size-sm)', padding: '6px 0' }}>
@@ -264,7 +252,8 @@ function Services({ preview: p }: { preview: Preview }) {
       )}
       {p.images.length > 0 && (
         <Text size="sm" className="fs-text">
-          New images, which each device has to get: <span className="fs-code">{p.images.join(', ')}</span>
+          Images new in this version: <span className="fs-code">{p.images.join(', ')}</span>. Devices that lack them
+          fetch them.
         </Text>
       )}
     </Stack>
