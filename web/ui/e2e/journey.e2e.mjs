@@ -56,7 +56,8 @@ scenario(
     await phone.getByRole('textbox', { name: 'Pairing code' }).fill(code.toLowerCase().replace('-', ' '));
     await phone.keyboard.press('Enter');
     await phone.getByText('the approval will be confirmed').waitFor();
-    // And the address that the QR code on the device stands for.
+    // And the address that the QR code on the device stands for, without what was typed before.
+    await phone.goto('fleet');
     await phone.goto(`waiting?code=${code}`);
     // The link alone confirms nothing: somebody looks at the device.
     await phone.getByRole('button', { name: 'Approve without the code' }).waitFor();
