@@ -77,7 +77,9 @@ export function Shell() {
             </Group>
           </Anchor>
           <Search />
-          <LiveMark />
+          <Box ml="auto">
+            <LiveMark />
+          </Box>
           <Tooltip label="Help and keys (?)">
             <ActionIcon variant="subtle" color="gray" onClick={open} aria-label="Help and keys" visibleFrom="sm">
               <IconHelp size={20} />
