@@ -39,7 +39,7 @@ export function Claims({ device: w }: { device: Waiter }) {
         ['Name', nameOf(w)],
         ['Host', f.hostname !== nameOf(w) && f.hostname],
         ['System', [f.os, f.arch].filter(Boolean).join(', ')],
-        ['Engine', f.engine || 'none found'],
+        ['Engine', f.engine || 'not told yet'],
         ['Serial', f.serial],
         ['Machine', f.machine_id],
         ['Agent', [f.version, f.mode].filter(Boolean).join(', ')],
