@@ -146,7 +146,7 @@ function MarkButton({ mark, x, y, chosen, press }: MarkProps) {
         <>
           {short(mark.count)}
           <span className="fm-worst">
-            <look.icon size={12} aria-hidden />
+            <look.icon size={14} aria-hidden />
           </span>
         </>
       )}
