@@ -31,7 +31,7 @@ func (h *Hub) noteChange(c fleet.Change) {
 		if !ok {
 			return
 		}
-		text := "let in, its identity not confirmed"
+		text := "let in, its identity unconfirmed"
 		if d.Confirmed {
 			text = "let in, its identity confirmed"
 		}

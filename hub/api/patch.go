@@ -23,7 +23,7 @@ func patchText(p *resource.DevicePatch) string {
 		say("link profile %s", orInherited(*p.Profile))
 	}
 	if p.Confirm != nil {
-		say("identity %s", map[bool]string{true: "confirmed", false: "not confirmed"}[*p.Confirm])
+		say("identity %s", map[bool]string{true: "confirmed", false: "unconfirmed"}[*p.Confirm])
 	}
 	for _, k := range slices.Sorted(maps.Keys(p.Labels)) {
 		if v := p.Labels[k]; v != nil {

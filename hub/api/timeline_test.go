@@ -44,7 +44,7 @@ func TestTimelineSaysWhatHappenedAndByWhom(t *testing.T) {
 	})
 	for _, want := range []struct{ kind, text, by string }{
 		{"contact", "connected by mqtt", ""},
-		{"approval", "not confirmed", "admin"},
+		{"approval", "unconfirmed", "admin"},
 		{"change", `name "crane", group /norway/oslo, label line=3, without label spare, ping 2m0s, command inherited`, "admin"},
 		{"stack", "stack web, version 1: running", ""},
 		{"command", "snapshot: queued", "admin"},
