@@ -18,10 +18,10 @@ import {
   fleetSearch,
   groupsSearch,
   keysSearch,
+  settingsSearch,
   signInSearch,
   stackEditSearch,
   stackSearch,
-  tabSearch,
   waitingSearch,
 } from './search';
 
@@ -139,7 +139,7 @@ const activity = createRoute({
 const settings = createRoute({
   getParentRoute: () => inside,
   path: '/settings',
-  validateSearch: tabSearch,
+  validateSearch: settingsSearch,
   component: lazyRouteComponent(() => part(import('../pages/settings/Settings')), 'Settings'),
 });
 

@@ -17,8 +17,7 @@ function defined<T extends object>(o: T): Partial<T> {
 
 export const signInSearch = (s: Raw): { to?: string } => defined({ to: text(s.to, 2000) });
 
-export const tabSearch = (s: Raw) =>
-  defined({ tab: text(s.tab, 40), q: text(s.q), result: text(s.result, 40), since: text(s.since, 40) });
+export const settingsSearch = (s: Raw) => defined({ tab: oneOf(s.tab, ['profiles', 'tokens', 'appearance']) });
 
 export const activitySearch = (s: Raw) =>
   defined({

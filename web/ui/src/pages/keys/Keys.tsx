@@ -27,7 +27,7 @@ export function Keys() {
   const [made, setMade] = useState<Key>();
   const list = () => {
     setMade(undefined);
-    void navigate({ search: {}, replace: true });
+    void navigate({ search: {}, replace: true, ignoreBlocker: true });
   };
   if (made) {
     return (

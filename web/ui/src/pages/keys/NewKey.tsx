@@ -17,7 +17,9 @@ import { useState } from 'react';
 import { api, ok, type Schemas } from '../../api/client';
 import { asProblem } from '../../api/problem';
 import { groupsQuery, keysQuery } from '../../api/queries';
+import { keysSearch } from '../../app/search';
 import { Failure } from '../../kit/Failure';
+import { Leaving } from '../../kit/Leaving';
 import { parseLabels } from '../../kit/labels';
 import { GroupField, wrongGroup } from '../../kit/PlaceFields';
 import { expiryOf, listOf, presets, wholeNumber } from './expiry';
@@ -46,6 +48,7 @@ export function NewKey({ made, cancel }: Props) {
   const cache = useQueryClient();
   const [typed, setTyped] = useState(empty);
   const [rule, setRule] = useState(false);
+  const dirty = () => rule || Object.entries(empty).some(([f, text]) => typed[f as keyof typeof empty] !== text);
   const [asked, setAsked] = useState(false);
   const set = (field: keyof typeof empty) => (text: string) => setTyped((t) => ({ ...t, [field]: text }));
   const input = (field: keyof typeof empty) => ({
@@ -233,6 +236,7 @@ export function NewKey({ made, cancel }: Props) {
           </Button>
         </Group>
       </Stack>
+      <Leaving dirty={dirty} stays={(s) => keysSearch(s).new === true} />
     </form>
   );
 }

@@ -9,8 +9,6 @@ export const presets = [
   { value: 'at', label: 'at a time that I give', hours: 0 },
 ] as const;
 
-export type Preset = (typeof presets)[number]['value'];
-
 /** expiryOf gives the time at which the key expires, RFC 3339; undefined: never. `at` is local, as browsers give it. */
 export function expiryOf(preset: string, at: string, now: number): { expires?: string } | { wrong: string } {
   if (preset === 'at') {

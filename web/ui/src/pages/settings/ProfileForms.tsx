@@ -5,8 +5,10 @@ import { useState } from 'react';
 import { api, ok, type Schemas } from '../../api/client';
 import { asProblem, problemOf } from '../../api/problem';
 import { profilesQuery } from '../../api/queries';
+import { settingsSearch } from '../../app/search';
 import { Conflict } from '../../kit/Conflict';
 import { Failure } from '../../kit/Failure';
+import { Leaving } from '../../kit/Leaving';
 import type { Fields } from '../../kit/merge';
 import { SettingsFields } from '../../kit/SettingsFields';
 import { settingFields, settingNames, settingsFrom, settingsText, wrongSetting } from '../../kit/settings';
@@ -100,6 +102,9 @@ export function EditProfile({ profile, close }: { profile: Profile; close: () =>
           </Button>
         </Group>
       </Stack>
+      <Leaving dirty={() => edit.dirty} stays={(s) => settingsSearch(s).tab === 'profiles'}>
+        What you typed for {profile.name} is not saved.
+      </Leaving>
     </form>
   );
 }

@@ -18,7 +18,7 @@ export function Profiles() {
   const cache = useQueryClient();
   const { data, error, refetch } = useQuery(profilesQuery);
   const [making, setMaking] = useState<Profile | 'empty'>();
-  const [editing, setEditing] = useState<string>();
+  const [editing, setEditing] = useState<readonly string[]>([]);
   const [removing, setRemoving] = useState<Profile>();
   const [open, setOpen] = useState(false);
   return (
@@ -64,13 +64,13 @@ export function Profiles() {
                     Make one like it
                   </Button>
                 ) : (
-                  editing !== p.name && (
+                  !editing.includes(p.name) && (
                     <>
                       <Button
                         variant="default"
                         leftSection={<IconPencil size={16} aria-hidden />}
                         aria-label={`Edit ${p.name}`}
-                        onClick={() => setEditing(p.name)}
+                        onClick={() => setEditing((e) => [...e, p.name])}
                       >
                         Edit
                       </Button>
@@ -91,8 +91,8 @@ export function Profiles() {
                 )}
               </Group>
             </Group>
-            {editing === p.name ? (
-              <EditProfile profile={p} close={() => setEditing(undefined)} />
+            {editing.includes(p.name) ? (
+              <EditProfile profile={p} close={() => setEditing((e) => e.filter((name) => name !== p.name))} />
             ) : (
               <Says profile={p} />
             )}

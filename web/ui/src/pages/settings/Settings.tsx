@@ -1,5 +1,6 @@
 import { Tabs } from '@mantine/core';
 import { useNavigate, useSearch } from '@tanstack/react-router';
+import { settingsSearch } from '../../app/search';
 import { Page } from '../../kit/Page';
 import { Appearance } from './Appearance';
 import { Hub } from './Hub';
@@ -21,11 +22,7 @@ export function Settings() {
   const at = places.find((p) => p.value === tab) ?? places[0];
   return (
     <Page title="Settings">
-      <Tabs
-        value={at.value}
-        onChange={(v) => navigate({ search: { tab: v === 'hub' ? undefined : (v ?? undefined) } })}
-        keepMounted={false}
-      >
+      <Tabs value={at.value} onChange={(v) => navigate({ search: settingsSearch({ tab: v }) })} keepMounted={false}>
         <Tabs.List style={{ flexWrap: 'nowrap', overflowX: 'auto', overflowY: 'hidden' }}>
           {places.map((p) => (
             <Tabs.Tab key={p.value} value={p.value} py="sm" px={{ base: 'xs', sm: 'md' }}>
