@@ -22,7 +22,8 @@ export function AsOf({ device }: { device: Detail }) {
   const phone = usePhone();
   const [wanted, want] = useState(false);
   const folded = phone && !asOf && !search.with && !wanted;
-  const before = asOf && here === last ? times[last] : times[here - 1];
+  const before = times[here - 1];
+  const oldest = !before && !search.with;
   return (
     <div>
       <section className="fs-asof" data-past={asOf ? '' : undefined} aria-label="Time">
@@ -91,16 +92,23 @@ export function AsOf({ device }: { device: Detail }) {
               </Tooltip>
             </Group>
             <PickTime key={search.as_of ?? ''} asOf={asOf} pick={(t) => go({ as_of: t })} />
-            <Button
-              variant={search.with ? 'light' : 'default'}
-              size="xs"
-              leftSection={<IconArrowsDiff size={16} aria-hidden />}
-              disabled={last < 1 && !search.with}
-              aria-expanded={!!search.with}
-              onClick={() => go({ with: search.with ? undefined : (before ?? times[last]) })}
+            <Tooltip
+              label="There is no older snapshot to compare with."
+              events={{ hover: true, focus: true, touch: true }}
+              disabled={!oldest}
             >
-              What changed
-            </Button>
+              <Button
+                variant={search.with ? 'light' : 'default'}
+                size="xs"
+                leftSection={<IconArrowsDiff size={16} aria-hidden />}
+                data-disabled={oldest || undefined}
+                aria-disabled={oldest}
+                aria-expanded={!!search.with}
+                onClick={() => !oldest && go({ with: search.with ? undefined : before })}
+              >
+                What changed
+              </Button>
+            </Tooltip>
           </>
         )}
         {data && last < 1 && !folded && (

@@ -29,7 +29,7 @@ export function Danger({ device }: { device: Detail }) {
       </Title>
       {!out && (
         <Line
-          title={device.confirmed ? 'Its identity is confirmed' : 'Its identity is not confirmed'}
+          title={device.confirmed ? 'Its identity is confirmed' : 'Its identity is unconfirmed'}
           about={
             device.confirmed
               ? 'Take that back if you have doubts. It changes nothing else.'
@@ -43,7 +43,7 @@ export function Danger({ device }: { device: Detail }) {
                 {
                   patch: { confirmed: !device.confirmed },
                   undo: { confirmed: device.confirmed },
-                  done: device.confirmed ? 'It is not confirmed any more.' : 'It is confirmed.',
+                  done: device.confirmed ? 'It is unconfirmed now.' : 'It is confirmed now.',
                 },
                 device.etag,
               ).catch(tell)

@@ -37,7 +37,7 @@ export function Heading({ device }: { device: Detail }) {
             className="fs-state"
             leftSection={<IconShieldQuestion size={14} aria-hidden />}
           >
-            not confirmed
+            unconfirmed
           </Badge>
         </Tooltip>
       )}

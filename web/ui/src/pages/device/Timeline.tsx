@@ -111,6 +111,17 @@ function colorOf(e: Entry): string | undefined {
   return `var(--mantine-color-${lookOf(e.kind, e.data.state).color}-filled)`;
 }
 
+/** What says what happened. A state is shown as everywhere, and the hub's words for it would say it again. */
+function What({ entry: { kind, text, data } }: { entry: Entry }) {
+  if (kind !== 'liveness' || !data?.state) return text;
+  return (
+    <>
+      <State kind="liveness" state={data.state} />
+      {data.was && `, was ${lookOf('liveness', data.was).word}`}
+    </>
+  );
+}
+
 function Row({ entry: e }: { entry: Entry }) {
   const { go } = usePlace();
   const kind = kinds[e.kind] ?? { icon: IconDots, word: e.kind };
@@ -124,7 +135,7 @@ function Row({ entry: e }: { entry: Entry }) {
         {at ? clock.format(at) : ''}
       </time>
       <div className="fs-text">
-        {e.kind === 'liveness' && e.data?.state ? <State kind="liveness" state={e.data.state} /> : null} {e.text}
+        <What entry={e} />
         {e.by && <span className="fs-dim"> by {e.by}</span>}{' '}
         {command && (
           <Anchor component="button" type="button" size="sm" underline="always" onClick={() => go({ command })}>

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { Command, Detail } from './queries';
-import { commandWords, outputNote, portWords, shortId, whenCollected } from './words';
+import { commandWords, exitWords, outputNote, portWords, shortId, whenCollected } from './words';
 
 const device = (command: string, liveness: Partial<Detail['liveness']> = {}) => ({
   effective: { settings: { command }, from: {} },
@@ -23,6 +23,11 @@ it('names commands, ports and digests', () => {
   expect(portWords({ private: 53, proto: 'udp' })).toBe('53/udp');
   expect(portWords({ private: 80, public: 80, ip: '::1' })).toBe('[::1]:80 → 80/tcp');
   expect(shortId(`sha256:${'ab'.repeat(32)}`)).toBe('abababababab');
+});
+
+it('says how a container ended', () => {
+  expect(exitWords(0)).toBe('0: ended without an error');
+  expect(exitWords(3)).toBe('3');
 });
 
 it('says what of an output is missing', () => {

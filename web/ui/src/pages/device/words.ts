@@ -61,7 +61,7 @@ export function shortId(id: string): string {
 
 /** exitWords says how a container ended: "137: killed". */
 export function exitWords(code: number): string {
-  if (code === 0) return '0: ended by itself';
+  if (code === 0) return '0: ended without an error';
   const known: Record<number, string> = {
     125: 'the engine could not run it',
     126: 'its program cannot be run',
