@@ -3,11 +3,11 @@ import { useQuery } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
 import { groupsQuery } from '../../api/queries';
 import { bytes, count } from '../../kit/bytes';
+import { labelsOf, originWords, sourceWords } from '../../kit/inherit';
 import { LinkAnchor } from '../../kit/links';
 import { Since, useNow } from '../../kit/Since';
 import { inWords, settingFields, settingNames } from '../../kit/settings';
 import { dateOf, exact, span } from '../../kit/time';
-import { inheritedLabels, originWords } from './inherit';
 import { Observation } from './Observation';
 import { usePlace } from './place';
 import { latLabel, lonLabel } from './position';
@@ -110,7 +110,7 @@ function PositionPart({ device }: { device: Detail }) {
   const { go } = usePlace();
   const { data } = useQuery(groupsQuery);
   const p = device.position;
-  const from = inheritedLabels(device.group, data?.items ?? []).get(latLabel)?.from;
+  const from = labelsOf(device.group, data?.items ?? []).get(latLabel);
   const own = device.own_labels?.[latLabel] !== undefined;
   return (
     <Part title="Position">
@@ -118,9 +118,7 @@ function PositionPart({ device }: { device: Detail }) {
         <Terms>
           <Term name="Latitude">{p.lat}</Term>
           <Term name="Longitude">{p.lon}</Term>
-          <Term name="From">
-            {own ? 'this device’s own labels' : from === undefined ? 'its labels' : `group ${from || '/'}`}
-          </Term>
+          <Term name="From">{own ? 'this device’s own labels' : from ? sourceWords(from) : 'its labels'}</Term>
           <Term name="Map">
             <LinkAnchor to="/fleet" search={{ view: 'map', q: device.id }} size="sm">
               Show on the map
@@ -156,7 +154,7 @@ function RecordPart({ device: d }: { device: Detail }) {
             </>
           ) : undefined}
         </Term>
-        <Term name="Identity">{d.confirmed ? 'confirmed' : 'not confirmed: it came in without its pairing code'}</Term>
+        <Term name="Identity">{d.confirmed ? 'confirmed' : 'unconfirmed: it came in without its pairing code'}</Term>
         <Term name="Edge key">
           {d.enrolment_key ? (
             <LinkAnchor to="/keys" size="sm">
@@ -199,7 +197,7 @@ function SettingsPart({ device }: { device: Detail }) {
 
 function LabelsPart({ device: d }: { device: Detail }) {
   const { data } = useQuery(groupsQuery);
-  const groups = inheritedLabels(d.group, data?.items ?? []);
+  const groups = labelsOf(d.group, data?.items ?? []);
   const own = d.own_labels ?? {};
   const position = (k: string) => k === latLabel || k === lonLabel;
   const all = Object.entries(d.labels).sort(([a], [b]) => a.localeCompare(b));
@@ -216,10 +214,8 @@ function LabelsPart({ device: d }: { device: Detail }) {
             list={inheritedOnes}
             none="none"
             hint={(k) => {
-              const from = groups.get(k)?.from;
-              return from === undefined
-                ? 'from its groups'
-                : `from ${from ? `group ${from}` : 'the root of all groups'}`;
+              const from = groups.get(k);
+              return `from ${from ? sourceWords(from) : 'its groups'}`;
             }}
           />
         </Term>

@@ -1,17 +1,18 @@
-import { Button, Group, Modal, SimpleGrid, Stack, Text, Textarea, TextInput, Title } from '@mantine/core';
+import { Button, Group, SimpleGrid, Stack, Text, Textarea, TextInput, Title } from '@mantine/core';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
-import { useBlocker } from '@tanstack/react-router';
 import { useState } from 'react';
 import { asProblem } from '../../api/problem';
 import { deviceQuery, groupsQuery, profilesQuery } from '../../api/queries';
+import { deviceSearch } from '../../app/search';
 import { Conflict } from '../../kit/Conflict';
 import { Failure } from '../../kit/Failure';
+import { effective, inheritedProfile, inheritedWords, labelsOf, sourceWords } from '../../kit/inherit';
+import { Leaving } from '../../kit/Leaving';
 import { GroupField, ProfileField } from '../../kit/PlaceFields';
 import { SettingsFields } from '../../kit/SettingsFields';
-import type { SettingsField } from '../../kit/settings';
+import { type SettingsField, settingFields } from '../../kit/settings';
 import { Danger } from './Danger';
 import { against, changedFields, type Draft, fieldNames, fieldsOf, patchOf, type, wrong } from './form';
-import { inherited, inheritedLabels } from './inherit';
 import { latLabel, lonLabel, pastedPosition } from './position';
 import type { Detail } from './queries';
 import { usePatch } from './usePatch';
@@ -55,13 +56,10 @@ export function Settings({ device }: { device: Detail }) {
       setBusy(false);
     }
   };
-  const otherwise = inherited(
-    device,
-    { group: values.group ?? '', profile: values.profile ?? '' },
-    { groups, profiles },
-  );
-  const given = inheritedLabels(values.group ?? '', groups);
-  const inheritedProfile = ownerOfProfile(values.group ?? '', groups);
+  const group = (values.group ?? '').trim();
+  const sources = { groups, profiles };
+  const otherwise = inheritedWords(effective({ group, profile: values.profile }, sources), hubDefaults(device));
+  const given = labelsOf(group, groups);
   const conflict = draft && draft.etag !== device.etag;
   const out = device.liveness.state === 'revoked';
   const place = (field: 'lat' | 'lon', text: string) => {
@@ -122,12 +120,12 @@ export function Settings({ device }: { device: Detail }) {
               value={values.profile}
               onChange={(e) => put({ profile: e.currentTarget.value })}
               error={refused?.field('profile')}
-              none={inheritedProfile ? `inherited: ${inheritedProfile}` : 'inherited: none'}
+              none={inheritedProfile(effective({ group }, sources))}
               disabled={out}
             />
             <TextInput
               label="Latitude"
-              placeholder={given.get(latLabel)?.value}
+              placeholder={given.get(latLabel)?.value.toString()}
               description={`Paste “59.91, 10.75” into either field to fill both. ${positionWords(given)}`}
               inputWrapperOrder={['label', 'input', 'description', 'error']}
               value={values.lat}
@@ -139,7 +137,7 @@ export function Settings({ device }: { device: Detail }) {
             />
             <TextInput
               label="Longitude"
-              placeholder={given.get(lonLabel)?.value}
+              placeholder={given.get(lonLabel)?.value.toString()}
               value={values.lon}
               onChange={(e) => place('lon', e.currentTarget.value)}
               error={bad.lon ?? labelRefused(refused, lonLabel)}
@@ -201,7 +199,7 @@ export function Settings({ device }: { device: Detail }) {
         </Stack>
       </form>
       <Danger device={device} />
-      <Leaving dirty={!!draft} />
+      <Leaving dirty={() => !!draft} stays={(s) => deviceSearch(s).tab === 'settings'} />
     </Stack>
   );
 }
@@ -211,42 +209,14 @@ function labelRefused(refused: ReturnType<typeof asProblem> | undefined, label: 
   return said.includes(label) ? said : undefined;
 }
 
-function positionWords(given: ReturnType<typeof inheritedLabels>): string {
+/** hubDefaults gives those settings of the device that nobody has set. */
+function hubDefaults({ effective: { settings, from } }: Detail): Detail['effective']['settings'] {
+  return Object.fromEntries(settingFields.filter((f) => from[f] === 'hub default').map((f) => [f, settings[f]]));
+}
+
+function positionWords(given: ReturnType<typeof labelsOf>): string {
   const lat = given.get(latLabel);
   const lon = given.get(lonLabel);
   if (!lat || !lon) return 'Empty: it has no position.';
-  return `Empty: ${lat.value}, ${lon.value} from ${lat.from ? `group ${lat.from}` : 'the root of all groups'}.`;
-}
-
-function ownerOfProfile(group: string, groups: readonly { path: string; profile?: string }[]): string | undefined {
-  for (let path = group.trim(); ; path = path.slice(0, Math.max(path.lastIndexOf('/'), 0))) {
-    const g = groups.find((x) => x.path === path);
-    if (g?.profile) return `${g.profile}, of ${path ? `group ${path}` : 'all devices'}`;
-    if (path === '') return undefined;
-  }
-}
-
-/** Leaving asks before what was typed is lost. */
-function Leaving({ dirty }: { dirty: boolean }) {
-  const { status, proceed, reset } = useBlocker({
-    shouldBlockFn: ({ current, next }) =>
-      dirty &&
-      (current.pathname !== next.pathname || (next.search as { tab?: string }).tab !== 'settings') &&
-      next.pathname !== '/sign-in',
-    enableBeforeUnload: dirty,
-    withResolver: true,
-  });
-  return (
-    <Modal opened={status === 'blocked'} onClose={() => reset?.()} title="Leave without saving?" centered>
-      <Text size="sm">What you typed here is not saved.</Text>
-      <Group justify="flex-end" mt="md">
-        <Button variant="default" onClick={() => reset?.()} data-autofocus>
-          Stay
-        </Button>
-        <Button color="red" onClick={() => proceed?.()}>
-          Leave
-        </Button>
-      </Group>
-    </Modal>
-  );
+  return `Empty: ${lat.value}, ${lon.value}, ${sourceWords(lat)}.`;
 }

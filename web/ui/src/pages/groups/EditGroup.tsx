@@ -4,15 +4,19 @@ import { useQueryClient } from '@tanstack/react-query';
 import { api, ok, type Schemas } from '../../api/client';
 import { asProblem, problemOf } from '../../api/problem';
 import { groupsQuery } from '../../api/queries';
+import { groupsSearch } from '../../app/search';
 import { Conflict } from '../../kit/Conflict';
 import { Failure } from '../../kit/Failure';
+import { effective, inheritedProfile, inheritedWords } from '../../kit/inherit';
+import { Leaving } from '../../kit/Leaving';
 import { labelText, parseLabels } from '../../kit/labels';
 import type { Fields } from '../../kit/merge';
 import { ProfileField } from '../../kit/PlaceFields';
 import { SettingsFields } from '../../kit/SettingsFields';
-import { inWords, settingFields, settingNames, settingsFrom, settingsText, wrongSetting } from '../../kit/settings';
+import { settingFields, settingNames, settingsFrom, settingsText, wrongSetting } from '../../kit/settings';
 import { useEdit } from '../../kit/useEdit';
-import { effective, type Group as FleetGroup, titleOf } from './tree';
+import { usePhone } from '../../kit/usePhone';
+import { type Group as FleetGroup, titleOf } from './tree';
 
 const names = { labels: 'Labels', profile: 'Link profile', ...settingNames };
 
@@ -32,6 +36,7 @@ interface Props {
 /** EditGroup changes what a group says. */
 export function EditGroup({ group, groups, profiles, close }: Props) {
   const cache = useQueryClient();
+  const phone = usePhone();
   const put = async (fields: Fields, etag: string) => {
     const labels = parseLabels(fields.labels ?? '');
     if ('wrong' in labels) throw problemOf(-1, { title: 'Labels', detail: labels.wrong });
@@ -71,21 +76,11 @@ export function EditGroup({ group, groups, profiles, close }: Props) {
   const wrongLabels = 'wrong' in labels ? labels.wrong : undefined;
   const wrong = !!wrongLabels || settingFields.some((f) => wrongSetting(f, edit.fields[f] ?? ''));
   const refused = edit.error ? asProblem(edit.error) : undefined;
-  const without = groups.map((g) =>
-    g.path === group.path ? { ...g, settings: {}, profile: edit.fields.profile || undefined } : g,
-  );
-  const otherwise = Object.fromEntries(
-    Object.entries(effective(group.path, without, profiles)).flatMap(([f, s]) =>
-      f === 'profile'
-        ? []
-        : [
-            [
-              f,
-              `${inWords(f as (typeof settingFields)[number], s.value)}, from ${s.profile ? `profile ${s.profile} of ` : ''}${titleOf(s.group)}`,
-            ],
-          ],
-    ),
-  );
+  /** inherited gives what holds here if the group itself says nothing but the name of a link profile. */
+  const inherited = (profile: string | undefined) => {
+    const silent = groups.map((g) => (g.path === group.path ? { ...g, settings: {}, profile } : g));
+    return effective({ group: group.path }, { groups: silent, profiles });
+  };
   return (
     <form
       noValidate
@@ -110,11 +105,12 @@ export function EditGroup({ group, groups, profiles, close }: Props) {
           value={edit.fields.profile}
           onChange={(e) => edit.set('profile', e.currentTarget.value)}
           error={refused?.field('profile')}
+          none={inheritedProfile(inherited(''))}
         />
         <SettingsFields
           value={edit.fields}
           change={edit.set}
-          otherwise={otherwise}
+          otherwise={inheritedWords(inherited(edit.fields.profile))}
           refused={(f) => refused?.field(`settings.${f}`)}
         />
         {edit.conflict && <Conflict {...edit.conflict} />}
@@ -134,6 +130,10 @@ export function EditGroup({ group, groups, profiles, close }: Props) {
           </Button>
         </Group>
       </Stack>
+      <Leaving
+        dirty={() => edit.dirty}
+        stays={(s) => (groupsSearch(s).path ?? (phone ? undefined : '')) === group.path}
+      />
     </form>
   );
 }

@@ -6,12 +6,13 @@ import { useState } from 'react';
 import { api, ok, type Schemas } from '../../api/client';
 import { count } from '../../kit/bytes';
 import { ConfirmNamed } from '../../kit/ConfirmNamed';
+import { effective, labelsOf, type Source } from '../../kit/inherit';
 import { LinkAnchor, LinkButton } from '../../kit/links';
 import { State } from '../../kit/State';
 import { inWords, settingFields, settingNames } from '../../kit/settings';
 import { livenessStates } from '../../kit/states';
 import { EditGroup } from './EditGroup';
-import { effective, type Group as FleetGroup, labelsOf, type Source, titleOf } from './tree';
+import { type Group as FleetGroup, titleOf } from './tree';
 
 interface Props {
   group: FleetGroup;
@@ -114,8 +115,8 @@ export function GroupDetail({ group: g, groups, profiles, addBelow, removed }: P
 
 /** Holds shows what devices of a group get, and from where. */
 function Holds({ path, groups, profiles }: Pick<Props, 'groups' | 'profiles'> & { path: string }) {
-  const labels = labelsOf(path, groups);
-  const settings = effective(path, groups, profiles);
+  const labels = [...labelsOf(path, groups)].sort(([a], [b]) => a.localeCompare(b));
+  const settings = effective({ group: path }, { groups, profiles });
   return (
     <>
       <div>
@@ -133,7 +134,7 @@ function Holds({ path, groups, profiles }: Pick<Props, 'groups' | 'profiles'> & 
                 <Badge className="fs-label" variant="default">
                   {k}={s.value}
                 </Badge>
-                {s.group !== path && (
+                {s.group !== undefined && s.group !== path && (
                   <Text size="xs" c="dimmed">
                     from <Place path={s.group} />
                   </Text>
@@ -186,7 +187,7 @@ function Setting({ name, words, source }: { name: string; words: string; source:
         {source && (
           <Text span size="xs" c="dimmed" ml="xs">
             {source.profile && `profile ${source.profile}, `}
-            <Place path={source.group} />
+            <Place path={source.group ?? ''} />
           </Text>
         )}
       </Table.Td>

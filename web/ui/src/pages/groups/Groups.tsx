@@ -45,7 +45,7 @@ export function Groups() {
       groups={groups}
       profiles={profiles?.items ?? []}
       addBelow={() => setBelow(group.path)}
-      removed={() => select(undefined)}
+      removed={() => navigate({ search: (s) => ({ ...s, path: undefined }), ignoreBlocker: true })}
     />
   ) : (
     data &&
