@@ -8,7 +8,8 @@ export function NoSuchStack({ name }: { name: string }) {
   return (
     <Page title="No such stack">
       <Empty icon={IconStack2} title={`No stack is “${name.slice(0, 200)}”`}>
-        It was removed or renamed, or its address was cut when it was sent.
+        It may have been removed, or its address was cut when it was sent. A stack keeps its name as long as it is
+        there.
         <br />
         <LinkButton to="/stacks" mt="md">
           Look at all stacks
