@@ -30,6 +30,7 @@ export default defineConfig({
     outDir: out,
     emptyOutDir: false,
     modulePreload: { polyfill: false }, // all browsers that run the rest have it
+    cssCodeSplit: false, // a few kB more at first, and no page that waits for, or lacks, its own styles
     assetsInlineLimit: 0, // files of their own, which the policy allows without data: addresses
     reportCompressedSize: false,
     target: 'es2023',

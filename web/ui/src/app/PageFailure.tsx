@@ -1,5 +1,6 @@
-import { type ErrorComponentProps, useRouteContext } from '@tanstack/react-router';
-import { useEffect, useState } from 'react';
+import { Button } from '@mantine/core';
+import { type ErrorComponentProps, useRouteContext, useRouter } from '@tanstack/react-router';
+import { useCallback, useEffect, useState } from 'react';
 import { useLive } from '../api/live';
 import { Problem } from '../api/problem';
 import { Failure } from '../kit/Failure';
@@ -18,26 +19,40 @@ export async function part<T>(loaded: Promise<T>): Promise<T> {
 
 /** PageFailure stands where a page failed. */
 export function PageFailure({ error, reset }: ErrorComponentProps) {
-  if (error instanceof Error && missing.test(error.message)) return <Missing />;
+  if (error instanceof Error && missing.test(error.message)) return <Missing reset={reset} />;
   return <Failure error={error} retry={reset} />;
 }
 
-/** Missing is shown when a page's own files could not be had: the hub is away, or has been updated since. */
-function Missing() {
+/**
+ * Missing is shown when a page's own files could not be had: the hub is away, or was updated since. Once the hub is back
+ * it asks for them again, and stays where a new build has others; then the console itself has to be loaded anew.
+ */
+function Missing({ reset }: { reset: () => void }) {
   const { live } = useRouteContext({ from: '__root__' });
+  const router = useRouter();
   const state = useLive(live);
+  const again = useCallback(async () => {
+    await router.invalidate();
+    reset();
+  }, [router, reset]);
   const [away, setAway] = useState(false);
   useEffect(() => {
     if (state === 'lost') setAway(true);
-    // Browsers do not ask twice for a part that failed.
-    if (state === 'live' && away) window.location.reload();
-  }, [away, state]);
+    if (state === 'live' && away) void again();
+  }, [away, state, again]);
   const told = new Problem(
     0,
     'This page could not be loaded',
-    'The hub did not answer, or it was updated since this tab was opened. Load the console again.',
+    'The hub did not answer, or it was updated since this tab was opened. What is typed elsewhere in this tab is still there.',
     '',
     [],
   );
-  return <Failure error={told} retry={() => window.location.reload()} />;
+  return (
+    <>
+      <Failure error={told} retry={() => void again()} />
+      <Button variant="default" size="xs" onClick={() => window.location.reload()}>
+        Load the whole console again
+      </Button>
+    </>
+  );
 }

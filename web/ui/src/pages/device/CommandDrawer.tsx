@@ -111,7 +111,9 @@ function Again({ device, command: c }: { device: Detail; command: Command }) {
         size="sm"
         value={lines}
         onChange={(e) => setLines(e.currentTarget.value)}
-        data={[...new Set(['100', '1000', '10000', lines])].map((n) => ({ value: n, label: `last ${n} lines` }))}
+        data={[...new Set(['100', '1000', '10000', lines])]
+          .sort((a, b) => Number(a) - Number(b))
+          .map((n) => ({ value: n, label: `last ${n} lines` }))}
       />
       <Button
         variant="default"

@@ -1,16 +1,36 @@
 import { Alert, Box, Button, Group, SimpleGrid, Stack, Text, Title } from '@mantine/core';
-import { IconEyeOff } from '@tabler/icons-react';
+import { IconAlertTriangle, IconEyeOff } from '@tabler/icons-react';
+import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
+import { useRef } from 'react';
 import type { Schemas } from '../../api/client';
+import { sessionQuery } from '../../api/queries';
 import { CopyBlock } from '../../kit/Copy';
+import { Leaving } from '../../kit/Leaving';
 import { QrCode } from '../../kit/QrCode';
 
 /** MadeKey shows an edge key once, with what to do with it. */
 export function MadeKey({ made, done }: { made: Schemas['Key']; done: () => void }) {
   const key = made.edge_key ?? '';
   const run = made.run_commands;
+  const { data: session } = useQuery(sessionQuery);
+  const url = session?.hub.url ?? '';
+  // Read when one leaves, not when it is shown.
+  const taken = useRef(false);
+  const take = () => {
+    taken.current = true;
+  };
   return (
     <Stack gap="md">
+      <Leaving dirty={() => !taken.current} title="Leave without the edge key?">
+        It is shown this once. Without a copy you need another key.
+      </Leaving>
+      {onlyHere(url) && (
+        <Alert color="orange" icon={<IconAlertTriangle aria-hidden />} title="Good for this machine only">
+          The key sends devices to <code>{url}</code>, which other machines cannot reach. For them, start the hub with{' '}
+          <code>--public-url</code> and make the key then.
+        </Alert>
+      )}
       <Alert color="yellow" icon={<IconEyeOff aria-hidden />} title="Shown this once">
         The hub does not keep the edge key. Copy what you need before you leave this page; if it is lost, remove this
         key and make another. Whoever has it can knock at this hub.
@@ -31,7 +51,10 @@ export function MadeKey({ made, done }: { made: Schemas['Key']; done: () => void
             <>
               <Stack gap={4}>
                 <Title order={2}>In a container</Title>
-                <Text size="sm">As root on a device with a Docker Engine:</Text>
+                <Text size="sm">
+                  As root on a device with a Docker Engine. The image is made by <code>make images</code>; the hub’s{' '}
+                  <code>--agent-image</code> names that of a registry of yours:
+                </Text>
                 <CopyBlock text={run.container} label="command for a container" />
               </Stack>
               <Stack gap={4}>
@@ -48,13 +71,24 @@ export function MadeKey({ made, done }: { made: Schemas['Key']; done: () => void
         </Stack>
       </SimpleGrid>
       <Group gap="xs">
-        <Button size="md" onClick={done}>
+        <Button
+          size="md"
+          onClick={() => {
+            take();
+            done();
+          }}
+        >
           I have what I need
         </Button>
-        <Button size="md" variant="default" renderRoot={(p) => <Link to="/waiting" {...p} />}>
+        <Button size="md" variant="default" onClick={take} renderRoot={(p) => <Link to="/waiting" {...p} />}>
           To the waiting room
         </Button>
       </Group>
     </Stack>
   );
+}
+
+/** onlyHere tells whether an address leads to the machine itself. */
+function onlyHere(url: string): boolean {
+  return /^https:\/\/(127\.|localhost[:/]|localhost$|\[::1\])/.test(url);
 }

@@ -20,9 +20,9 @@ export function SignIn() {
   };
   return (
     <Frame title="Sign in">
-      {inside(to) && (
+      {inside(to) && !/\/(fleet)?$/.test(to ?? '') && (
         <Alert variant="light" p="xs">
-          Sign in to go on to where you wanted to go.
+          Sign in first; you then go on to the page that was asked for.
         </Alert>
       )}
       <SignInForm done={done} />

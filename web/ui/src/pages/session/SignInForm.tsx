@@ -36,6 +36,7 @@ export function SignInForm({ name = '', done }: Props) {
           autoCapitalize="none"
           spellCheck={false}
           autoFocus={name === ''}
+          data-autofocus={name === '' || undefined}
           value={username}
           error={asked && username === '' && 'Give the name of your account.'}
           onChange={(e) => setUsername(e.currentTarget.value)}
@@ -44,6 +45,7 @@ export function SignInForm({ name = '', done }: Props) {
           label="Password"
           autoComplete="current-password"
           autoFocus={name !== ''}
+          data-autofocus={name !== '' || undefined}
           value={password}
           error={asked && password === '' && 'Give your password.'}
           onChange={(e) => setPassword(e.currentTarget.value)}

@@ -175,7 +175,7 @@ function Buttons({ stack, version: v, latest, look, compare }: ButtonsProps) {
               />
             )}
           >
-            Edit from this one
+            {v.number === stack.version ? 'Edit' : 'Go back to this one'}
           </Anchor>
         </>
       )}

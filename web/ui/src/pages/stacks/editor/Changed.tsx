@@ -56,7 +56,7 @@ export function Changed({ draft, store, stack }: Props) {
           {!stack.removed && stack.version !== draft.base.version && (
             <>
               {' '}
-              (<Since at={stack.current.created} />){stack.current.message && `: “${stack.current.message}”`}
+              (<Since at={stack.current.created} />){stack.current.message && `: “${stack.current.message}”`}.
             </>
           )}{' '}
           You began with version {draft.base.version}. What you typed is all here.

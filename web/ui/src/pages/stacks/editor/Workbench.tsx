@@ -48,6 +48,10 @@ interface Props {
 /** Workbench edits a draft, checks it, reviews it and deploys it. */
 export function Workbench({ title, about, notices, store, draft, stack, place, go }: Props) {
   const phone = usePhone();
+  useEffect(() => {
+    // The review's own part, while the hub is there: a link may be lost before it is asked for.
+    import('./Diff').catch(() => undefined);
+  }, []);
   const editor = useRef<EditorHandle>(undefined);
   const kept = useRef(new Map<string, Kept>());
   const [asked, setAsked] = useState<{ rev: number; id: string }>();
