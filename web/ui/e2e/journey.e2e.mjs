@@ -29,6 +29,7 @@ async function newKey(page, name) {
     .getByText(/fsk1_\S+/)
     .first()
     .textContent();
+  await page.getByRole('button', { name: 'I have what I need' }).click();
   return shown.match(/fsk1_[\w-]+/)[0];
 }
 
