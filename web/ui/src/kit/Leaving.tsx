@@ -47,7 +47,7 @@ export function Leaving({
             Drop them and leave
           </Button>
         )}
-        <Button variant="default" color={drop ? undefined : 'red'} onClick={() => proceed?.()}>
+        <Button variant={drop ? 'default' : 'light'} color={drop ? undefined : 'red'} onClick={() => proceed?.()}>
           Leave
         </Button>
         <Button onClick={() => reset?.()} data-autofocus>

@@ -117,7 +117,7 @@ function What({ entry: { kind, text, data } }: { entry: Entry }) {
   return (
     <>
       <State kind="liveness" state={data.state} />
-      {data.was && `, was ${lookOf('liveness', data.was).word}`}
+      {data.was && ` was ${lookOf('liveness', data.was).word}`}
     </>
   );
 }
