@@ -145,7 +145,7 @@ func detailTable(d resource.DeviceDetail) *table {
 	if d.ClockOffsetMS != 0 {
 		t.add("clock", clockOffset(time.Duration(d.ClockOffsetMS)*time.Millisecond))
 	}
-	t.add("identity", map[bool]string{true: "confirmed", false: "not confirmed"}[d.Confirmed])
+	t.add("identity", map[bool]string{true: "confirmed", false: "unconfirmed"}[d.Confirmed])
 	if d.Containers != nil {
 		t.add("containers", fmt.Sprintf("%d running of %d", d.Containers.Running, d.Containers.All))
 	}
