@@ -9,7 +9,7 @@ export function UsedBy({ containers }: { containers: readonly Container[] }) {
   if (containers.length === 0) return <span className="fs-dim">none</span>;
   const rest = containers.length - shown;
   return (
-    <>
+    <span className="fs-users">
       {containers.slice(0, shown).map((c, i) => (
         <span key={c.id}>
           {i > 0 && ', '}
@@ -23,6 +23,6 @@ export function UsedBy({ containers }: { containers: readonly Container[] }) {
         </span>
       ))}
       {rest > 0 && ` and ${rest} more`}
-    </>
+    </span>
   );
 }

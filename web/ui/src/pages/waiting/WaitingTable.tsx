@@ -42,7 +42,7 @@ export function WaitingTable({ devices, enrolment, chosen, choose, ...decide }: 
             <Table.Th w={170}>Pairing code</Table.Th>
             <Table.Th>It says it is</Table.Th>
             <Table.Th>The hub knows</Table.Th>
-            <Table.Th w={190} />
+            <Table.Th w={220} />
           </Table.Tr>
         </Table.Thead>
         <Table.Tbody>
@@ -89,7 +89,7 @@ const Row = memo(function Row({ device: w, enrolment, chosen, toggle, approve, r
           {nameOf(w)}
         </Text>
         <Text size="sm" lineClamp={3}>
-          {[f.os, f.arch, f.engine || 'no engine found'].filter(Boolean).join(' · ')}
+          {[f.os, f.arch, f.engine || 'engine not told yet'].filter(Boolean).join(' · ')}
         </Text>
         <Text size="xs" c="dimmed" lineClamp={4}>
           {[f.serial && `serial ${f.serial}`, f.version && `agent ${f.version}`, f.mode, wishes && `asks for ${wishes}`]
