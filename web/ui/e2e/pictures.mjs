@@ -15,7 +15,6 @@ const chosen = new Set([
   'fleet-desk-light',
   'fleet-map-desk-dark',
   'device-containers-desk-light',
-  'stack-edit-desk-light',
   'stack-desk-dark',
   'waiting-phone-light',
   'device-phone-dark',
