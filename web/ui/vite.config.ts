@@ -22,10 +22,17 @@ const removeOldBuild: Plugin = {
   },
 };
 
+// In development nobody rewrites the base for deep addresses, as the hub does.
+const rootBase: Plugin = {
+  name: 'root-base',
+  apply: 'serve',
+  transformIndexHtml: (html) => html.replace('<base href="./" />', '<base href="/" />'),
+};
+
 export default defineConfig({
   // Relative, so that the console works below any path prefix.
   base: './',
-  plugins: [react(), removeOldBuild],
+  plugins: [react(), removeOldBuild, rootBase],
   build: {
     outDir: out,
     emptyOutDir: false,
