@@ -63,7 +63,7 @@ scenario('a stack', async (visit) => {
   await told.getByRole('button', { name: /mine/i }).first().click();
   await page.getByRole('button', { name: /^Review/ }).click();
   await page.getByRole('button', { name: /^(Deploy|Save)/ }).click();
-  await page.getByRole('heading', { level: 1, name: 'shop' }).waitFor();
+  await page.getByRole('heading', { level: 1, name: /^shop/ }).waitFor();
   const { files } = await hub.get('stacks/shop/versions/3/files');
   assert.match(Buffer.from(files['compose.yml'], 'base64').toString(), /mine:1/);
 });

@@ -99,7 +99,7 @@ scenario(
       .getByText('till by the door')
       .waitFor();
     await desk.getByRole('button', { name: /^Deploy to 1 device/ }).click();
-    await desk.getByRole('heading', { name: 'shop' }).waitFor();
+    await desk.getByRole('heading', { level: 1, name: /^shop/ }).waitFor();
     const row = desk.getByRole('row').filter({ hasText: 'till by the door' });
     await row.getByText('running', { exact: true }).waitFor();
 
