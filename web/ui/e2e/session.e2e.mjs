@@ -55,7 +55,7 @@ scenario('a hub that is gone is told, and what happened meanwhile shows when it 
   const page = await visit(hub, 'fleet?sort=name');
   await page.locator('[data-live=live]').waitFor();
   await page.getByText('pump-0000').first().waitFor();
-  page.allow(/ERR_CONNECTION_(REFUSED|RESET|CLOSED)|ERR_INCOMPLETE_CHUNKED|ERR_EMPTY_RESPONSE/);
+  page.allow(/ERR_(CONNECTION|HTTP2|SOCKET|QUIC|INCOMPLETE_CHUNKED|EMPTY_RESPONSE|NETWORK)/);
   await hub.program.stop('SIGKILL');
   await page
     .locator('[data-live=lost]')
