@@ -38,6 +38,7 @@ scenario('a group', async (visit) => {
   assert.equal(await labels.inputValue(), 'line=mine');
   await told.getByRole('button', { name: 'Save mine on top' }).click();
   await told.waitFor({ state: 'hidden' });
+  await page.getByText('line=mine', { exact: true }).waitFor();
   assert.equal((await hub.get('groups')).items.find((g) => g.path === 'plant').labels.line, 'mine');
 });
 
