@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/farshore/farshore/internal/testengine"
 )
@@ -45,15 +46,35 @@ func TestConsole(t *testing.T) {
 	for _, file := range files {
 		name := strings.TrimSuffix(filepath.Base(file), ".e2e.mjs")
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
 			env := append(os.Environ(), envBin+"="+bin)
-			if needsEngine[name] {
+			if !needsEngine[name] {
+				t.Parallel() // after those with an engine, see settle
+			} else {
 				e := testengine.Start(t)
+				settle(t)
 				image := testengine.Image(t, testengine.BusyboxImage, testengine.ImageConfig{Host: e.Host()})
 				env = append(env, testengine.EnvHost+"="+e.Host(), "FARSHORE_TEST_IMAGE="+image)
 			}
 			run(t, env, filepath.Base(file))
 		})
+	}
+}
+
+// settle waits until the interfaces of a new engine have their addresses: a browser that is open while one gets its own
+// breaks off what it is loading.
+func settle(t *testing.T) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+		out, err := exec.Command("ip", "-6", "address", "show", "tentative").CombinedOutput()
+		if err != nil {
+			t.Fatalf("look at the addresses of this machine: %v\n%s", err, out)
+		}
+		if len(bytes.TrimSpace(out)) == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("addresses do not settle:\n%s", out)
+		}
 	}
 }
 
