@@ -26,3 +26,14 @@ func Printable(s string, limit int) string {
 	}
 	return s
 }
+
+// Cut gives at most limit bytes of the beginning of s, cut between characters. What is not UTF-8 stays as it is.
+func Cut(s string, limit int) string {
+	if len(s) <= limit {
+		return s
+	}
+	for limit > 0 && !utf8.RuneStart(s[limit]) {
+		limit--
+	}
+	return s[:limit]
+}

@@ -19,3 +19,24 @@ func TestPrintable(t *testing.T) {
 		}
 	}
 }
+
+func TestCutKeepsCharactersWhole(t *testing.T) {
+	for _, c := range []struct {
+		s     string
+		limit int
+		want  string
+	}{
+		{"", 3, ""},
+		{"abc", 3, "abc"},
+		{"abcd", 3, "abc"},
+		{"aéé", 3, "aé"},
+		{"aéé", 2, "a"},
+		{"日本", 2, ""},
+		{"a\xffb", 2, "a\xff"},
+		{"abc", 0, ""},
+	} {
+		if got := Cut(c.s, c.limit); got != c.want {
+			t.Errorf("Cut(%q, %d) is %q, want %q", c.s, c.limit, got, c.want)
+		}
+	}
+}

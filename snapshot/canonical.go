@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/farshore/farshore/protocol"
 )
@@ -78,14 +77,7 @@ type canonical struct {
 
 // text makes t valid UTF-8 of at most limit bytes.
 func text(t string, limit int) string {
-	if len(t) > limit {
-		end := limit
-		for end > 0 && !utf8.RuneStart(t[end]) {
-			end--
-		}
-		t = t[:end]
-	}
-	return strings.ToValidUTF8(t, "\uFFFD")
+	return strings.ToValidUTF8(protocol.Cut(t, limit), "\uFFFD")
 }
 
 func short(fields ...*string) {

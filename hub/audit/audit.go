@@ -15,7 +15,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
-	"unicode/utf8"
+
+	"github.com/farshore/farshore/protocol"
 )
 
 // FileName is the file's name in the data folder.
@@ -168,9 +169,5 @@ func cut(s string) string {
 	if len(s) <= maxField {
 		return s
 	}
-	n := maxField
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
-	}
-	return s[:n] + "…"
+	return protocol.Cut(s, maxField) + "…"
 }

@@ -19,7 +19,6 @@ import (
 	"sort"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	"github.com/farshore/farshore/protocol"
 )
@@ -147,7 +146,7 @@ func (b *Bus) Publish(e Event) uint64 {
 		e.At = now
 	}
 	s := Stored{At: e.At.UnixMilli(), Data: encode(b.log, &e)}
-	e.At, e.Data, e.Text = time.Time{}, nil, cut(e.Text)
+	e.At, e.Data, e.Text = time.Time{}, nil, protocol.Cut(e.Text, protocol.MaxText)
 	s.Event = e
 
 	b.mu.Lock()
@@ -336,15 +335,4 @@ func (b *Bus) Flush() error {
 	b.saved = fresh[len(fresh)-1].Event.ID
 	b.mu.Unlock()
 	return nil
-}
-
-func cut(s string) string {
-	if len(s) <= protocol.MaxText {
-		return s
-	}
-	n := protocol.MaxText
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
-	}
-	return s[:n]
 }

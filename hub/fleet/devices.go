@@ -151,7 +151,7 @@ func unknown(id protocol.DeviceID) error {
 // SetFacts takes over what a snapshot said. Where it says nothing new, nothing happens.
 func (r *Registry) SetFacts(id protocol.DeviceID, f SnapshotFacts) error {
 	for _, s := range []*string{&f.Arch, &f.OS, &f.Engine, &f.EngineVersion} {
-		*s = cutTo(*s, protocol.MaxName)
+		*s = protocol.Cut(*s, protocol.MaxName)
 	}
 	if d, ok := r.Device(id); ok && d.Observed == f {
 		return nil

@@ -186,22 +186,11 @@ func nameFrom(hostname string, id protocol.DeviceID) string {
 		}
 		return r
 	}, hostname)
-	name = strings.TrimSpace(cutTo(name, protocol.MaxName-8)) // room for "-12345"
+	name = strings.TrimSpace(protocol.Cut(name, protocol.MaxName-8)) // room for "-12345"
 	if name == "" {
 		return string(id)
 	}
 	return name
-}
-
-// cutTo gives at most n bytes of s, cut between characters.
-func cutTo(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
-	}
-	return s[:n]
 }
 
 // Limits of the tree.

@@ -17,7 +17,6 @@ import (
 	"slices"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	"github.com/farshore/farshore/protocol"
 )
@@ -129,7 +128,7 @@ func (t *Timeline) Note(id protocol.DeviceID, e Entry) {
 	if e.At == 0 {
 		e.At = now.UnixMilli()
 	}
-	e.Text = cut(e.Text)
+	e.Text = protocol.Cut(e.Text, protocol.MaxText)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.account(id, now).add(t, e, now)
@@ -333,15 +332,4 @@ func (t *Timeline) unsaved(id protocol.DeviceID) (out []Entry) {
 		}
 	}
 	return out
-}
-
-func cut(s string) string {
-	if len(s) <= protocol.MaxText {
-		return s
-	}
-	n := protocol.MaxText
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
-	}
-	return s[:n]
 }
