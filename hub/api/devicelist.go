@@ -79,7 +79,7 @@ func (s *server) listDevices(_ context.Context, c *call, in *listDevicesInput) (
 		if !ok {
 			continue // removed just now
 		}
-		item := s.deviceOf(&d)
+		item := s.explained(&d)
 		item.FoundIn = s.foundIn(w, d.ID)
 		page.Items = append(page.Items, item)
 	}
@@ -224,15 +224,22 @@ func parseCursor(s string) (p place, err error) {
 	return p, nil
 }
 
-// deviceOf is a device as lists show it.
-func (s *server) deviceOf(d *fleet.Device) resource.Device {
+// explained is a device as lists show it, with the reason of its state.
+func (s *server) explained(d *fleet.Device) resource.Device {
 	l, reason := s.Devices.Explain(d.ID, time.Now())
+	out := s.deviceOf(d, l)
+	out.Liveness.Reason = reason
+	return out
+}
+
+// deviceOf is a device as lists show it, without the reason of its state.
+func (s *server) deviceOf(d *fleet.Device, l fleet.Liveness) resource.Device {
 	stacks := s.Stacks.Tally(d.ID)
 	out := resource.Device{
 		ID: d.ID, Name: d.Name, Group: d.Group, Labels: s.Devices.LabelsOf(d.ID), Mode: d.Mode, Carrier: d.Carrier,
 		Liveness: resource.Liveness{
 			State: string(l.State), Since: l.Since.UTC(), LastContact: utc(l.LastContact), NextContact: utc(l.NextContact),
-			Connected: l.Connected, Reason: reason,
+			Connected: l.Connected,
 		},
 		Version: cmp.Or(d.Version, d.Facts.Version), Confirmed: d.Confirmed, Profile: d.Profile,
 		Stacks: resource.StackCounts{All: stacks.All, OK: stacks.Running, Failed: stacks.Failed},

@@ -97,7 +97,7 @@ func (s *server) deviceDetail(c *call) (*reply[resource.DeviceDetail], error) {
 	effective, _ := s.Devices.Effective(d.ID)
 	states := s.Stacks.DeviceStacks(d.ID)
 	out := resource.DeviceDetail{
-		Device: s.deviceOf(&d), OwnLabels: d.Labels, Wishes: d.Wishes, Facts: d.Facts, OwnSettings: settings(d.Settings),
+		Device: s.explained(&d), OwnLabels: d.Labels, Wishes: d.Wishes, Facts: d.Facts, OwnSettings: settings(d.Settings),
 		Effective: effectiveSettings(effective), StackStates: make([]resource.DeviceStack, len(states)),
 		OpenCommands: s.Commands.Open(d.ID), Capability: d.Capability, ClockOffsetMS: d.ClockOffset, EnrolmentKey: d.EnrolmentKey, ApprovedBy: d.ApprovedBy,
 		Approved: at(d.Approved), Created: at(d.Created), Revoked: at(d.Revoked), Replaces: d.Replaces, ReplacedBy: d.ReplacedBy,

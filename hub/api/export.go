@@ -57,7 +57,7 @@ func (s *server) writeTable(ctx context.Context, to io.Writer, ids []protocol.De
 			return err
 		}
 		effective, _ := s.Devices.Effective(id)
-		if err := table.Write(cells(s.deviceOf(&d), effective.Settings.Profile)); err != nil {
+		if err := table.Write(cells(s.deviceOf(&d, s.Devices.Liveness(id, time.Now())), effective.Settings.Profile)); err != nil {
 			return err
 		}
 	}
