@@ -7,6 +7,7 @@ import { useState } from 'react';
 import { api, ok } from '../../api/client';
 import { fleetSearch } from '../../app/search';
 import { Failure } from '../../kit/Failure';
+import { undoable } from '../../kit/undoable';
 import { type FleetSearch, queryOf, queryText } from './filter';
 import { type View, viewsQuery } from './queries';
 
@@ -31,27 +32,7 @@ export function ViewMenu({ search }: { search: FleetSearch }) {
   const keep = (view: View) => (now: View[]) => [...now.filter((v) => v.name !== view.name), view];
   const remove = (view: View) =>
     put.mutate((now) => now.filter((v) => v.name !== view.name), {
-      onSuccess: () => {
-        const id = notifications.show({
-          message: (
-            <Group justify="space-between">
-              <Text size="sm" className="fs-text">
-                View {view.name} is removed.
-              </Text>
-              <Button
-                size="compact-xs"
-                variant="default"
-                onClick={() => {
-                  put.mutate(keep(view));
-                  notifications.hide(id);
-                }}
-              >
-                Undo
-              </Button>
-            </Group>
-          ),
-        });
-      },
+      onSuccess: () => undoable(`View ${view.name} is removed.`, () => put.mutateAsync(keep(view))),
       onError: (e) => notifications.show({ color: 'red', message: e.message }),
     });
   return (

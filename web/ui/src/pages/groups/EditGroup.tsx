@@ -1,5 +1,4 @@
 import { Button, Group, Stack, Textarea, Title } from '@mantine/core';
-import { notifications } from '@mantine/notifications';
 import { useQueryClient } from '@tanstack/react-query';
 import { api, ok, type Schemas } from '../../api/client';
 import { asProblem, problemOf } from '../../api/problem';
@@ -14,6 +13,7 @@ import type { Fields } from '../../kit/merge';
 import { ProfileField } from '../../kit/PlaceFields';
 import { SettingsFields } from '../../kit/SettingsFields';
 import { settingFields, settingNames, settingsFrom, settingsText, wrongSetting } from '../../kit/settings';
+import { undoable } from '../../kit/undoable';
 import { useEdit } from '../../kit/useEdit';
 import { usePhone } from '../../kit/usePhone';
 import { type Group as FleetGroup, titleOf } from './tree';
@@ -69,7 +69,7 @@ export function EditGroup({ group, groups, profiles, close }: Props) {
     },
     saved: (now, before) => {
       close();
-      tellSaved(titleOf(group.path), () => put(before, now.etag));
+      undoable(`${titleOf(group.path)}: saved`, () => put(before, now.etag));
     },
   });
   const labels = parseLabels(edit.fields.labels ?? '');
@@ -136,24 +136,4 @@ export function EditGroup({ group, groups, profiles, close }: Props) {
       />
     </form>
   );
-}
-
-function tellSaved(what: string, undo: () => Promise<unknown>) {
-  const id = notifications.show({
-    title: `${what}: saved`,
-    autoClose: 10_000,
-    message: (
-      <Button
-        size="xs"
-        variant="default"
-        mt={4}
-        onClick={() => {
-          notifications.hide(id);
-          undo().catch((e) => notifications.show({ color: 'red', title: 'Not undone', message: asProblem(e).message }));
-        }}
-      >
-        Undo
-      </Button>
-    ),
-  });
 }

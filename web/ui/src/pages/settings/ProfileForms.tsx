@@ -1,5 +1,4 @@
 import { Button, Group, Modal, Stack, TextInput } from '@mantine/core';
-import { notifications } from '@mantine/notifications';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { api, ok, type Schemas } from '../../api/client';
@@ -12,6 +11,7 @@ import { Leaving } from '../../kit/Leaving';
 import type { Fields } from '../../kit/merge';
 import { SettingsFields } from '../../kit/SettingsFields';
 import { settingFields, settingNames, settingsFrom, settingsText, wrongSetting } from '../../kit/settings';
+import { undoable } from '../../kit/undoable';
 import { useEdit } from '../../kit/useEdit';
 
 type Profile = Schemas['Profile'];
@@ -53,25 +53,7 @@ export function EditProfile({ profile, close }: { profile: Profile; close: () =>
     },
     saved: (now, before) => {
       close();
-      const id = notifications.show({
-        title: `${profile.name}: saved`,
-        autoClose: 10_000,
-        message: (
-          <Button
-            size="xs"
-            variant="default"
-            mt={4}
-            onClick={() => {
-              notifications.hide(id);
-              put(before, now.etag).catch((e) =>
-                notifications.show({ color: 'red', title: 'Not undone', message: asProblem(e).message }),
-              );
-            }}
-          >
-            Undo
-          </Button>
-        ),
-      });
+      undoable(`${profile.name}: saved`, () => put(before, now.etag));
     },
   });
   const refused = edit.error ? asProblem(edit.error) : undefined;

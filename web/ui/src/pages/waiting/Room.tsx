@@ -11,6 +11,7 @@ import { Empty } from '../../kit/Empty';
 import { Failure } from '../../kit/Failure';
 import { Page } from '../../kit/Page';
 import { SearchField } from '../../kit/SearchField';
+import { undoable } from '../../kit/undoable';
 import { usePhone } from '../../kit/usePhone';
 import { Approved, Outcomes } from './Approved';
 import { ApproveForm } from './ApproveForm';
@@ -186,23 +187,7 @@ export function Room() {
 
 function tellNo(devices: readonly Waiter[], word: string, undo: () => void) {
   const who = devices.length === 1 && devices[0] ? nameOf(devices[0]) : count(devices.length, 'device');
-  const id = notifications.show({
-    title: `${who}: ${word}`,
-    autoClose: 10_000,
-    message: (
-      <Button
-        size="xs"
-        variant="default"
-        mt={4}
-        onClick={() => {
-          notifications.hide(id);
-          undo();
-        }}
-      >
-        Undo
-      </Button>
-    ),
-  });
+  undoable(`${who}: ${word}`, undo);
 }
 
 interface DialogProps {

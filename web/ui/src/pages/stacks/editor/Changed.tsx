@@ -5,11 +5,11 @@ import { useState } from 'react';
 import type { Schemas } from '../../../api/client';
 import { Failure } from '../../../kit/Failure';
 import { Since } from '../../../kit/Since';
+import { undoable } from '../../../kit/undoable';
 import { bundleQuery } from '../queries';
 import { type Base, baseOf, type Draft, draftOf, type Settings, sameSettings } from './draft';
 import { FileDiffs } from './FileDiffs';
 import { compare, onTop } from './onTop';
-import { undoable } from './undoable';
 import type { DraftStore } from './useDraft';
 
 interface Props {

@@ -1,8 +1,9 @@
 import { Button, Group, Text } from '@mantine/core';
 import { notifications } from '@mantine/notifications';
+import { asProblem } from '../api/problem';
 
-/** undoable says what was done, with a way back. */
-export function undoable(message: string, undo: () => void): void {
+/** undoable says what was done, with a way back. Where the way back fails, that is said too. */
+export function undoable(message: string, undo: () => unknown): void {
   const id = crypto.randomUUID();
   notifications.show({
     id,
@@ -16,9 +17,13 @@ export function undoable(message: string, undo: () => void): void {
           size="xs"
           variant="default"
           flex="none"
-          onClick={() => {
-            undo();
+          onClick={async () => {
             notifications.hide(id);
+            try {
+              await undo();
+            } catch (e) {
+              notifications.show({ color: 'red', title: 'Not undone', message: asProblem(e).message });
+            }
           }}
         >
           Undo

@@ -1,10 +1,9 @@
-import { Anchor } from '@mantine/core';
 import { notifications } from '@mantine/notifications';
 import { useQueryClient } from '@tanstack/react-query';
 import { api, ok, type Schemas } from '../../api/client';
 import { deviceQuery } from '../../api/queries';
+import { undoable } from '../../kit/undoable';
 import type { Detail } from './queries';
-import { tell } from './useGive';
 
 type Patch = Schemas['DevicePatch'];
 
@@ -34,26 +33,9 @@ export function usePatch(device: Detail) {
   };
   return async ({ patch, undo, done }: Change, etag: string) => {
     const next = await send(patch, etag);
-    const id = `undo-${device.id}-${next.etag}`;
-    notifications.show({
-      id,
-      autoClose: 10_000,
-      message: (
-        <>
-          {done}{' '}
-          <Anchor
-            component="button"
-            type="button"
-            size="sm"
-            onClick={() => {
-              notifications.hide(id);
-              send(undo, next.etag).then(() => notifications.show({ message: 'Taken back.' }), tell);
-            }}
-          >
-            Undo
-          </Anchor>
-        </>
-      ),
+    undoable(done, async () => {
+      await send(undo, next.etag);
+      notifications.show({ message: 'Taken back.' });
     });
     return next;
   };
