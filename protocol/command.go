@@ -17,12 +17,13 @@ const (
 	CommandImageRemove      CommandKind = 8
 	CommandVolumeRemove     CommandKind = 9
 	CommandSnapshot         CommandKind = 10
+	CommandUpdate           CommandKind = 11
 )
 
 // CommandKinds lists every kind this build knows.
 func CommandKinds() []CommandKind {
-	out := make([]CommandKind, 0, CommandSnapshot)
-	for k := CommandContainerStart; k <= CommandSnapshot; k++ {
+	out := make([]CommandKind, 0, CommandUpdate)
+	for k := CommandContainerStart; k <= CommandUpdate; k++ {
 		out = append(out, k)
 	}
 	return out
@@ -32,7 +33,7 @@ func CommandKinds() []CommandKind {
 func (k CommandKind) String() string {
 	names := [...]string{
 		"unknown", "container.start", "container.stop", "container.restart", "container.kill", "container.remove",
-		"container.logs", "stack.redeploy", "image.remove", "volume.remove", "snapshot",
+		"container.logs", "stack.redeploy", "image.remove", "volume.remove", "snapshot", "update",
 	}
 	if int(k) < len(names) {
 		return names[k]
@@ -78,6 +79,8 @@ type Command struct {
 	Timeout uint32 `cbor:"8,keyasint,omitempty" json:"timeout,omitempty"`
 	// Force removal of a running container or a used image or volume. Absent: refuse.
 	Force bool `cbor:"9,keyasint,omitempty" json:"force,omitempty"`
+	// Update is what an update brings. Absent for every other kind. Capability 2.
+	Update *Update `cbor:"10,keyasint,omitempty" json:"-"`
 }
 
 // CommandState is how a command ended, or where it stands.
@@ -140,6 +143,8 @@ type CommandResult struct {
 	OutputSize uint64 `cbor:"6,keyasint,omitempty" json:"output_size,omitempty"`
 	// OutputDropped is how many bytes of output were cut to stay below MaxOutput, from the front.
 	OutputDropped uint64 `cbor:"7,keyasint,omitempty" json:"output_dropped,omitempty"`
+	// Code of a failure that others act on, such as UpdateReverted. Absent: there is none.
+	Code string `cbor:"8,keyasint,omitempty" json:"code,omitempty"`
 }
 
 // Output is a piece of a command's output. Pieces may be dropped by a full outbox, results never are.

@@ -16,7 +16,8 @@ package protocol
 // History (a test holds the last entry to the constant):
 //
 //	1 (2026-11-22): first version: frames, hello, snapshot full and patch, orders, stacks, commands, blobs.
-const Capability = 1
+//	2 (2026-11-22): command "update" and its release; programs and "cannot update itself" in hello; codes of results.
+const Capability = 2
 
 // OldestCapability is the lowest capability of a peer that this build still works with.
 const OldestCapability = 1

@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"flag"
 	"fmt"
 	"os"
@@ -40,6 +41,26 @@ func samples() []sample {
 			Settings: short(0xbb), OrderEpoch: 1, OrderSeq: 1795305600000000, Snapshot: short(0xcc), Version: "0.1.0",
 			Mode: ModeStandard, Clock: 1795305600123, Arch: "linux/arm/v7", Wishes: map[string]string{"line": "4"},
 		}},
+		{"hello-2", KindHello, Hello{
+			Capability: 2, BootID: []byte{1, 2, 3, 4, 5, 6, 7, 8}, BootCounter: 12, Version: "v1.2.0", Arch: "linux/arm64",
+			Programs: []ProgramFact{{Name: ProgramAgent, Hash: short(0x51)}, {Name: ProgramComposer, Hash: short(0x52)}},
+			NoUpdate: "The container has no data volume.",
+		}},
+		{"result-code", KindResult, CommandResult{
+			ID: 913_000_000_000_000_002, State: CommandFailed, Text: "v1.3.0 did not reach the hub within 300 s: v1.2.0 is back.",
+			Code: UpdateReverted,
+		}},
+		{"update", 0, OrderBody{Commands: []Command{{
+			ID: 913_000_000_000_000_002, Kind: CommandUpdate, NotAfter: 1795392000, Update: &Update{
+				Release: []byte{0xa0}, Trial: 600, Downgrade: true,
+				Programs: []UpdateProgram{{
+					Name: ProgramAgent, Hash: hashFor(0x61), Base: hashFor(0x51),
+					Parts: []UpdatePart{{Blob: hashFor(0x71), BlobSize: 3000, Size: 4 << 20, BaseFrom: 1 << 20, BaseSize: 8 << 20}},
+				}},
+			},
+		}}}},
+		{"release", 0, sampleRelease()},
+		{"release-signed", 0, sampleSignedRelease()},
 		{"welcome", KindWelcome, Welcome{Capability: 1, Time: 1795305600456, Spread: 20000, Slot: 1500, Version: "0.1.0"}},
 		{"snapshot-full", KindSnapshot, SnapshotUpdate{Full: []byte{0xa1, 0x01, 0xa0}, Hash: short(0xdd), At: 1795305600}},
 		{"snapshot-patch", KindSnapshot, SnapshotUpdate{Patch: []byte{0x28, 0xb5, 0x2f, 0xfd}, Hash: short(0xee)}},
@@ -115,6 +136,30 @@ func samples() []sample {
 			Networks: []Network{{ID: short(0x44), Name: "pump_default", Driver: "bridge", Subnets: []string{"172.18.0.0/16"}, Project: "pump"}},
 		}},
 	}
+}
+
+// sampleReleaseKey is a key for golden files alone.
+func sampleReleaseKey() ed25519.PrivateKey {
+	return ed25519.NewKeyFromSeed(bytes.Repeat([]byte{0x42}, ed25519.SeedSize))
+}
+
+func sampleRelease() Release {
+	return Release{Version: "v1.3.0", Created: 1795305600, Programs: []Program{
+		{Name: ProgramAgent, OS: "linux", Arch: "arm64", Hash: hashFor(0x61), Size: 11 << 20},
+		{Name: ProgramComposer, OS: "linux", Arch: "arm", Hash: hashFor(0x62), Size: 64 << 20},
+	}}
+}
+
+func sampleSignedRelease() signedRelease {
+	raw, err := SignRelease(sampleReleaseKey(), sampleRelease())
+	if err != nil {
+		panic(err)
+	}
+	var s signedRelease
+	if err := Unmarshal(raw, &s); err != nil {
+		panic(err)
+	}
+	return s
 }
 
 // What a released version has written is read for ever, and written the same.

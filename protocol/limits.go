@@ -32,6 +32,14 @@ const (
 	MaxText = 4 << 10
 	// MaxLabels is the most labels of one device, wished or given.
 	MaxLabels = 64
+	// MaxRelease is the most bytes of one signed release.
+	MaxRelease = 16 << 10
+	// MaxReleasePrograms is the most programs of one release, those of all platforms.
+	MaxReleasePrograms = 32
+	// MaxProgram is the most bytes of one program of a release.
+	MaxProgram = 160 << 20
+	// MaxProgramPart is the most bytes of a program that come in one piece.
+	MaxProgramPart = 4 << 20
 	// MaxName is the most bytes of a name of a device, group, stack or key.
 	MaxName = 128
 )

@@ -35,6 +35,10 @@ type Hello struct {
 	Arch string `cbor:"12,keyasint,omitempty"`
 	// Wishes are the labels the device asks for; claims, shown as such. Sent when they changed since the knock.
 	Wishes map[string]string `cbor:"13,keyasint,omitempty"`
+	// Programs that the device runs, from which an update may be patched. Absent: not known. Capability 2.
+	Programs []ProgramFact `cbor:"14,keyasint,omitempty"`
+	// NoUpdate says for people why the device cannot update itself. Absent: it can, from capability 2.
+	NoUpdate string `cbor:"15,keyasint,omitempty"`
 }
 
 // Welcome answers Hello.

@@ -295,7 +295,7 @@ func (b *Book) Result(dev protocol.DeviceID, res protocol.CommandResult) error {
 	if !res.State.Final() || res.State > protocol.CommandWithdrawn {
 		return fmt.Errorf("%w: result of command %s: state %s is no result", protocol.ErrMalformed, res.ID, res.State)
 	}
-	res.Text = protocol.Printable(res.Text, protocol.MaxText)
+	res.Text, res.Code = protocol.Printable(res.Text, protocol.MaxText), protocol.Printable(res.Code, protocol.MaxName)
 	r, news, err := b.result(dev, res)
 	if err == nil && news {
 		b.cfg.Events(Notice{Kind: KindEnded, Record: r})
