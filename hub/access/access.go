@@ -1,5 +1,6 @@
-// Package access knows who may do what on the hub: administrators with passwords, their sessions and API tokens, and
-// the one-time link by which the first administrator comes in. Authorize is the one place where a right is granted.
+// Package access knows who may do what on the hub: accounts with passwords, their sessions and API tokens, teams, the
+// roles that they are granted on groups and devices, and the one-time link by which the first administrator comes in.
+// The table in roles.go says which role may do what, and Authorize is the one place where a right is granted.
 //
 // It never keeps a secret as it is (passwords as argon2id, all others as SHA-256) and knows no HTTP; routes hand it
 // the secret they were given and ask Authorize.
@@ -60,6 +61,10 @@ type Principal struct {
 	Admin bool   `json:"admin"`
 	// Owner is the account that a token belongs to; the account itself for a user.
 	Owner string `json:"owner,omitempty"`
+	// BreakGlass: it is the account of last resort, which the audit trail marks.
+	BreakGlass bool `json:"break_glass,omitempty"`
+	// Limit bounds a token. Nil: it may what its owner may.
+	Limit *Limit `json:"-"`
 }
 
 // System is the hub itself, for what it does on its own.
@@ -87,6 +92,10 @@ type Account struct {
 	// Created and Changed (the password) in Unix seconds.
 	Created int64 `cbor:"4,keyasint" json:"created"`
 	Changed int64 `cbor:"5,keyasint" json:"changed"`
+	// BreakGlass: the first administrator, which stays when all others sign in elsewhere.
+	BreakGlass bool `cbor:"6,keyasint,omitempty" json:"break_glass,omitempty"`
+	// Disabled: it cannot sign in, and its sessions and tokens are of no use.
+	Disabled bool `cbor:"7,keyasint,omitempty" json:"disabled,omitempty"`
 }
 
 // Session is one sign-in of a browser or the CLI.
@@ -109,6 +118,8 @@ type Token struct {
 	// Created and Expires in Unix seconds. Expires 0: never.
 	Created int64 `cbor:"5,keyasint" json:"created"`
 	Expires int64 `cbor:"6,keyasint,omitempty" json:"expires,omitempty"`
+	// Limit of what it may. Nil: what its owner may.
+	Limit *Limit `cbor:"7,keyasint,omitempty" json:"limit,omitempty"`
 	// LastUsed in Unix seconds, since the hub started. 0: not used since then.
 	LastUsed int64 `cbor:"-" json:"last_used,omitempty"`
 }
@@ -136,6 +147,8 @@ type Saved struct {
 	Accounts []Account
 	Tokens   []Token
 	Sessions []Session
+	Teams    []Team
+	Grants   []Grant
 }
 
 // Store keeps accounts, tokens and sessions. Each method is one transaction.
@@ -148,6 +161,12 @@ type Store interface {
 	RemoveSession(Hash) error
 	PutToken(Token) error
 	RemoveToken(id string) error
+	PutGrant(Grant) error
+	RemoveGrants(ids []string) error
+	// PutTeam writes the team.
+	PutTeam(Team) error
+	// RemoveTeam removes the team and the grants it had.
+	RemoveTeam(name string, grants []string) error
 	// Views returns the saved views of an account, and none where none were saved.
 	Views(account string) ([]View, error)
 	PutViews(account string, views []View) error
@@ -169,10 +188,14 @@ type Access struct {
 	write sync.Mutex // held while a change is made durable; taken before mu
 
 	mu       sync.RWMutex
-	accounts map[string]Account // by name; these four are guarded by mu, and changed under write too
+	accounts map[string]Account // by name; these are guarded by mu, and changed under write too
 	tokens   map[Hash]*token
 	sessions map[Hash]Session
+	teams    map[string]Team  // by name
+	grants   map[string]Grant // by id
 	link     link
+
+	rules atomic.Pointer[rules] // made of accounts, teams and grants whenever they change
 }
 
 type token struct {
@@ -189,6 +212,7 @@ func New(c Config) (*Access, error) {
 	a := &Access{
 		store: c.Store, log: c.Log, delays: newDelays(), hasher: newHasher(),
 		accounts: map[string]Account{}, tokens: map[Hash]*token{}, sessions: map[Hash]Session{},
+		teams: map[string]Team{}, grants: map[string]Grant{},
 	}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
@@ -202,6 +226,13 @@ func New(c Config) (*Access, error) {
 	for _, x := range saved.Sessions {
 		a.sessions[x.Hash] = x
 	}
+	for _, x := range saved.Teams {
+		a.teams[x.Name] = x
+	}
+	for _, x := range saved.Grants {
+		a.grants[x.ID] = x
+	}
+	a.rearrange()
 	return a, nil
 }
 
@@ -241,7 +272,9 @@ func (a *Access) SetAdmin(name, password string) error {
 	a.write.Lock()
 	defer a.write.Unlock()
 	if had {
-		x.Created = old.Created
+		x.Created, x.BreakGlass = old.Created, old.BreakGlass
+	} else {
+		x.BreakGlass = len(a.accounts) == 0
 	}
 	ended := a.sessionsWhere(func(s Session) bool { return s.Account == name })
 	if err := a.store.PutAccount(x, ended); err != nil {
@@ -250,7 +283,34 @@ func (a *Access) SetAdmin(name, password string) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.accounts[name] = x
+	a.rearrange()
 	a.end(ended)
+	return nil
+}
+
+// AddAccount makes an account that may nothing yet. Errors wrap ErrInvalid or ErrExists.
+func (a *Access) AddAccount(name, password string) error {
+	if err := checkAccount(name, password); err != nil {
+		return err
+	}
+	hash, err := a.hasher.hash(password)
+	if err != nil {
+		return err
+	}
+	now := time.Now().Unix()
+	x := Account{Name: name, Password: hash, Created: now, Changed: now}
+	a.write.Lock()
+	defer a.write.Unlock()
+	if _, ok := a.accounts[name]; ok {
+		return fmt.Errorf("account %q: %w", name, ErrExists)
+	}
+	if err := a.store.PutAccount(x, nil); err != nil {
+		return fmt.Errorf("save account %q: %w", name, err)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.accounts[name] = x
+	a.rearrange()
 	return nil
 }
 
@@ -303,7 +363,7 @@ func (a *Access) Login(name, password, remote string) (string, Principal, error)
 }
 
 func (x Account) principal() Principal {
-	return Principal{Name: x.Name, Kind: KindUser, Admin: x.Admin, Owner: x.Name}
+	return Principal{Name: x.Name, Kind: KindUser, Admin: x.Admin, Owner: x.Name, BreakGlass: x.BreakGlass}
 }
 
 // open makes a session, and ends those that are expired or too many.
@@ -367,7 +427,7 @@ func (a *Access) Authenticate(bearerOrCookie string) (Principal, error) {
 		s, ok := a.sessions[hash]
 		account, known := a.accounts[s.Account]
 		switch {
-		case !ok || !known:
+		case !ok || !known || account.Disabled:
 			return Principal{}, fmt.Errorf("%w: the session is not known, or was ended: sign in again", ErrUnauthenticated)
 		case now >= s.Expires:
 			return Principal{}, fmt.Errorf("%w: the session has expired: sign in again", ErrUnauthenticated)
@@ -381,8 +441,14 @@ func (a *Access) Authenticate(bearerOrCookie string) (Principal, error) {
 		case t.Expires != 0 && now >= t.Expires:
 			return Principal{}, fmt.Errorf("%w: API token %q has expired: make another", ErrUnauthenticated, t.Name)
 		}
+		owner, ok := a.accounts[t.Owner]
+		if !ok || owner.Disabled {
+			return Principal{}, fmt.Errorf("%w: the account that API token %q belongs to is gone or disabled", ErrUnauthenticated, t.Name)
+		}
 		t.used.Store(now)
-		return Principal{Name: t.Name, Kind: KindToken, Admin: a.accounts[t.Owner].Admin, Owner: t.Owner}, nil
+		return Principal{
+			Name: t.Name, Kind: KindToken, Admin: owner.Admin && t.Limit == nil, Owner: t.Owner, BreakGlass: owner.BreakGlass, Limit: t.Limit,
+		}, nil
 	case bearerOrCookie == "":
 		return Principal{}, fmt.Errorf("%w: sign in, or give an API token", ErrUnauthenticated)
 	}

@@ -3,60 +3,25 @@ package access
 import (
 	"fmt"
 	"slices"
+	"strings"
+	"time"
 )
 
-// Operation is what somebody wants to do. Every route names one.
-type Operation string
-
-// The operations. Reading what belongs to a thing goes with reading the thing.
-const (
-	DevicesRead      Operation = "devices.read" // list, labels, settings, liveness
-	DevicesChange    Operation = "devices.change"
-	DevicesRevoke    Operation = "devices.revoke" // revoke, replace, remove
-	GroupsRead       Operation = "groups.read"
-	GroupsChange     Operation = "groups.change"
-	ProfilesRead     Operation = "profiles.read"
-	ProfilesChange   Operation = "profiles.change"
-	SnapshotsRead    Operation = "snapshots.read"
-	WaitingRead      Operation = "waiting.read"
-	WaitingApprove   Operation = "waiting.approve"
-	WaitingReject    Operation = "waiting.reject"
-	KeysRead         Operation = "keys.read"
-	KeysCreate       Operation = "keys.create"
-	KeysRemove       Operation = "keys.remove"
-	StacksRead       Operation = "stacks.read"
-	StacksApply      Operation = "stacks.apply"
-	StacksRemove     Operation = "stacks.remove"
-	CommandsRead     Operation = "commands.read" // results and output too
-	CommandsGive     Operation = "commands.give"
-	CommandsWithdraw Operation = "commands.withdraw"
-	EventsRead       Operation = "events.read"
-	TokensRead       Operation = "tokens.read"
-	TokensCreate     Operation = "tokens.create"
-	TokensRemove     Operation = "tokens.remove"
-	AuditRead        Operation = "audit.read"
-	HubRead          Operation = "hub.read" // version, metrics, size of the store
-	HubChange        Operation = "hub.change"
-)
-
-// Operations gives all operations.
-func Operations() []Operation {
-	return []Operation{
-		DevicesRead, DevicesChange, DevicesRevoke, GroupsRead, GroupsChange, ProfilesRead, ProfilesChange, SnapshotsRead,
-		WaitingRead, WaitingApprove, WaitingReject, KeysRead, KeysCreate, KeysRemove, StacksRead, StacksApply, StacksRemove,
-		CommandsRead, CommandsGive, CommandsWithdraw, EventsRead, TokensRead, TokensCreate, TokensRemove, AuditRead,
-		HubRead, HubChange,
-	}
-}
-
-// Resource is what the operation is about. The zero value is the hub as a whole, or all of a kind.
+// Resource is what an operation is about. The zero value is the hub as a whole: it needs a role on the root group.
 type Resource struct {
-	// Kind is device, group, profile, stack, key, command, token … Empty: the hub.
+	// Kind is device, group, profile, stack, key, command, account … Empty: the hub.
 	Kind string
 	// ID names it.
 	ID string
-	// Group is the path of the group it belongs to, where it belongs to one.
+	// Group is the path of the group it belongs to; "" is the root.
 	Group string
+	// Device is the id of the device that it is, or is on. "": none.
+	Device string
+	// Owner says whose it is, where things of its kind have owners. Nil: they have none.
+	Owner *Owner
+	// Any asks whether the operation may be done on any such thing at all. Who is let in by it asks again for each thing
+	// before showing or changing it: see Scope.
+	Any bool
 }
 
 // String names the resource in the audit trail, such as "device qz3…"; "" for the hub.
@@ -67,19 +32,127 @@ func (r Resource) String() string {
 	return r.Kind + " " + r.ID
 }
 
-// Authorize is the one function that every route asks before it does anything. Administrators and their tokens may
-// all; nobody else may anything yet. An operation that is not in Operations is never allowed. Errors are
-// ErrUnauthenticated for nobody and wrap ErrForbidden for somebody.
+// Visibility says who, besides administrators, a thing is for.
+type Visibility string
+
+// Visibilities. The zero value is ForAdministrators.
+const (
+	ForAdministrators Visibility = "administrators"
+	ForOwner          Visibility = "private"
+	ForTeam           Visibility = "team"
+	ForAll            Visibility = "public"
+)
+
+// Owner says whose a stack, a job or a registry is. It bounds those roles that reach only what is shared with them.
+type Owner struct {
+	Visibility Visibility `cbor:"1,keyasint,omitempty" json:"visibility,omitempty"`
+	// Account that it belongs to, with ForOwner.
+	Account string `cbor:"2,keyasint,omitempty" json:"account,omitempty"`
+	// Team that it belongs to, with ForTeam.
+	Team string `cbor:"3,keyasint,omitempty" json:"team,omitempty"`
+}
+
+// Authorize is the one function that every route asks before it does anything. Errors are ErrUnauthenticated for
+// nobody and wrap ErrForbidden for somebody. An operation that is not in Operations is never allowed.
 func (a *Access) Authorize(p Principal, op Operation, r Resource) error {
 	if p.Kind == "" || p.Name == "" {
 		return ErrUnauthenticated
 	}
-	if p.Admin && slices.Contains(Operations(), op) {
+	if a.Scope(p, op).Covers(r) {
 		return nil
 	}
 	what := r.String()
 	if what == "" {
 		what = "the hub"
 	}
+	if r.Group != "" && r.Kind != "group" {
+		what += " in group /" + r.Group
+	}
 	return fmt.Errorf("%w: %s may not %s on %s", ErrForbidden, p, op, what)
+}
+
+// Scope is all that a principal may do one operation on, as of when it was asked for. The zero Scope is nothing. It is
+// for lists: ask for it once, and for each thing whether it is covered.
+type Scope struct {
+	areas   []area
+	account string
+	teams   []string
+}
+
+// area is one group or device on which a role was granted.
+type area struct {
+	group  string
+	device string // "": the group
+	reach  reach
+}
+
+// Scope gives what p may do op on.
+func (a *Access) Scope(p Principal, op Operation) Scope {
+	if !slices.Contains(Operations(), op) {
+		return Scope{}
+	}
+	if p.Kind == KindSystem {
+		return Scope{areas: []area{{reach: every}}}
+	}
+	if p.Kind != KindUser && p.Kind != KindToken {
+		return Scope{}
+	}
+	rules := a.rules.Load()
+	out := Scope{account: p.Owner, teams: rules.teamsOf[p.Owner]}
+	for g := range rules.of(p.Owner, time.Now().Unix()) {
+		if r := min(g.Role.reach(op), p.Limit.reach(op)); r != none {
+			out.areas = append(out.areas, p.Limit.narrow(area{g.Group, g.Device, r})...)
+		}
+	}
+	return out
+}
+
+// Empty: there is nothing that it covers.
+func (s Scope) Empty() bool { return len(s.areas) == 0 }
+
+// All: it covers every thing of the whole hub, so that lists need not be looked through.
+func (s Scope) All() bool {
+	return slices.ContainsFunc(s.areas, func(x area) bool { return x.group == "" && x.device == "" && x.reach == every })
+}
+
+// Covers reports whether the operation may be done on r.
+func (s Scope) Covers(r Resource) bool {
+	for _, x := range s.areas {
+		if r.Any {
+			return true
+		}
+		in := within(r.Group, x.group)
+		if x.device != "" {
+			in = r.Device == x.device
+		}
+		if in && (x.reach == every || r.Owner == nil || s.shares(*r.Owner)) {
+			return true
+		}
+	}
+	return false
+}
+
+// Leads reports whether something that is covered may lie in the group at path or below it, so that the group has to
+// be shown on the way to it. Devices that were granted by themselves count nowhere: their groups are not known here.
+func (s Scope) Leads(path string) bool {
+	return slices.ContainsFunc(s.areas, func(x area) bool {
+		return x.device == "" && (within(path, x.group) || within(x.group, path))
+	})
+}
+
+func (s Scope) shares(o Owner) bool {
+	switch o.Visibility {
+	case ForAll:
+		return true
+	case ForOwner:
+		return o.Account != "" && o.Account == s.account
+	case ForTeam:
+		return o.Team != "" && slices.Contains(s.teams, o.Team)
+	}
+	return false
+}
+
+// within reports whether the group at path is the group above or lies below it.
+func within(path, above string) bool {
+	return above == "" || path == above || strings.HasPrefix(path, above+"/")
 }

@@ -54,12 +54,15 @@ func (a *Access) CreateToken(p Principal, name string, expires time.Time) (strin
 	return text, t, nil
 }
 
-// Tokens gives all API tokens sorted by name, without their secrets.
-func (a *Access) Tokens() []Token {
+// Tokens gives the API tokens of p's account sorted by name, without their secrets.
+func (a *Access) Tokens(p Principal) []Token {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
-	out := make([]Token, 0, len(a.tokens))
+	out := []Token{}
 	for _, x := range a.tokens {
+		if x.Owner != p.Owner {
+			continue
+		}
 		t := x.Token
 		t.LastUsed = x.used.Load()
 		out = append(out, t)
@@ -68,12 +71,14 @@ func (a *Access) Tokens() []Token {
 	return out
 }
 
-// RemoveToken makes the token useless at once. id is its id or name. Errors wrap ErrNotFound.
-func (a *Access) RemoveToken(id string) error {
+// RemoveToken makes a token of p's account, or of any where p may change people, useless at once. id is its id or name.
+// Errors wrap ErrNotFound.
+func (a *Access) RemoveToken(p Principal, id string) error {
+	anyones := a.Authorize(p, PeopleChange, Resource{Kind: "token", ID: id}) == nil
 	a.write.Lock()
 	defer a.write.Unlock()
 	for hash, x := range a.tokens {
-		if x.ID != id && x.Name != id {
+		if x.ID != id && x.Name != id || x.Owner != p.Owner && !anyones {
 			continue
 		}
 		if err := a.store.RemoveToken(x.ID); err != nil {

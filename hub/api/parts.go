@@ -25,14 +25,15 @@ type Accounts interface {
 	Logout(session string) error
 	Authenticate(bearerOrCookie string) (access.Principal, error)
 	Authorize(access.Principal, access.Operation, access.Resource) error
+	Scope(access.Principal, access.Operation) access.Scope
 	RedeemLink(secret, name, password string) error
 }
 
 // Tokens are API tokens; *access.Access is one.
 type Tokens interface {
 	CreateToken(p access.Principal, name string, expires time.Time) (string, access.Token, error)
-	Tokens() []access.Token
-	RemoveToken(id string) error
+	Tokens(access.Principal) []access.Token
+	RemoveToken(p access.Principal, id string) error
 }
 
 // Trail is the audit trail; *audit.Log is one.

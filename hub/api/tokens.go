@@ -16,19 +16,18 @@ type tokenInput struct {
 func (s *server) tokenRoutes() {
 	const tag = "Tokens"
 	add(s, route[struct{}, reply[resource.List[resource.Token]]]{
-		Method: http.MethodGet, Path: "/tokens", ID: "list-tokens", Tag: tag, Summary: "List API tokens",
-		Does: access.TokensRead, On: onAll[struct{}]("token"),
-		Run: func(context.Context, *call, *struct{}) (*reply[resource.List[resource.Token]], error) {
-			return list(s.Tokens.Tokens(), token), nil
+		Method: http.MethodGet, Path: "/tokens", ID: "list-tokens", Tag: tag, Summary: "List one's own API tokens",
+		Open: openToSignedIn,
+		Run: func(_ context.Context, c *call, _ *struct{}) (*reply[resource.List[resource.Token]], error) {
+			return list(s.Tokens.Tokens(c.who), token), nil
 		},
 	})
 	add(s, route[struct{ Body resource.NewToken }, reply[resource.Token]]{
 		Method: http.MethodPost, Path: "/tokens", ID: "create-token", Tag: tag, Summary: "Make an API token",
 		Description: "It has the rights of the account that makes it, which has to be signed in by itself. Its secret is given this once.", Status: http.StatusCreated,
-		Does: access.TokensCreate, On: func(in *struct{ Body resource.NewToken }) (access.Resource, error) {
-			return access.Resource{Kind: "token", ID: in.Body.Name}, nil
-		},
+		Open: openToSignedIn, Records: "tokens.create",
 		Run: func(_ context.Context, c *call, in *struct{ Body resource.NewToken }) (*reply[resource.Token], error) {
+			c.on = access.Resource{Kind: "token", ID: in.Body.Name}
 			secret, made, err := s.Tokens.CreateToken(c.who, in.Body.Name, in.Body.Expires)
 			if err != nil {
 				return nil, err
@@ -41,11 +40,10 @@ func (s *server) tokenRoutes() {
 	add(s, route[tokenInput, none]{
 		Method: http.MethodDelete, Path: "/tokens/{token}", ID: "remove-token", Tag: tag, Summary: "Make an API token useless",
 		Status: http.StatusNoContent,
-		Does:   access.TokensRemove, On: func(in *tokenInput) (access.Resource, error) {
-			return access.Resource{Kind: "token", ID: in.Token}, nil
-		},
-		Run: func(_ context.Context, _ *call, in *tokenInput) (*none, error) {
-			return nil, s.Tokens.RemoveToken(in.Token)
+		Open:   openToSignedIn, Records: "tokens.remove",
+		Run: func(_ context.Context, c *call, in *tokenInput) (*none, error) {
+			c.on = access.Resource{Kind: "token", ID: in.Token}
+			return nil, s.Tokens.RemoveToken(c.who, in.Token)
 		},
 	})
 }

@@ -15,6 +15,10 @@ func sessionAt(h access.Hash) place { return place{"access.sessions", 1, h[:]} }
 
 func viewsAt(account string) place { return place{"access.views", 1, []byte(account)} }
 
+func teamAt(name string) place { return place{"access.teams", 1, []byte(name)} }
+
+func grantAt(id string) place { return place{"access.grants", 1, []byte(id)} }
+
 // LoadAccess implements access.Store.
 func (s *Store) LoadAccess() (out access.Saved, err error) {
 	err = s.db.View(func(tx *bbolt.Tx) error {
@@ -22,6 +26,12 @@ func (s *Store) LoadAccess() (out access.Saved, err error) {
 			return err
 		}
 		if err := all(tx, tokenAt(""), &out.Tokens); err != nil {
+			return err
+		}
+		if err := all(tx, teamAt(""), &out.Teams); err != nil {
+			return err
+		}
+		if err := all(tx, grantAt(""), &out.Grants); err != nil {
 			return err
 		}
 		return all(tx, place{"access.sessions", 1, nil}, &out.Sessions)
@@ -66,6 +76,39 @@ func (s *Store) PutToken(t access.Token) error {
 // RemoveToken implements access.Store.
 func (s *Store) RemoveToken(id string) error {
 	return s.update(func(tx *bbolt.Tx) error { return remove(tx, tokenAt(id)) })
+}
+
+// PutGrant implements access.Store.
+func (s *Store) PutGrant(g access.Grant) error {
+	return s.update(func(tx *bbolt.Tx) error { return put(tx, grantAt(g.ID), g) })
+}
+
+// RemoveGrants implements access.Store.
+func (s *Store) RemoveGrants(ids []string) error {
+	return s.update(func(tx *bbolt.Tx) error {
+		w := writer{tx: tx}
+		for _, id := range ids {
+			w.remove(grantAt(id))
+		}
+		return w.err
+	})
+}
+
+// PutTeam implements access.Store.
+func (s *Store) PutTeam(t access.Team) error {
+	return s.update(func(tx *bbolt.Tx) error { return put(tx, teamAt(t.Name), t) })
+}
+
+// RemoveTeam implements access.Store.
+func (s *Store) RemoveTeam(name string, grants []string) error {
+	return s.update(func(tx *bbolt.Tx) error {
+		w := writer{tx: tx}
+		w.remove(teamAt(name))
+		for _, id := range grants {
+			w.remove(grantAt(id))
+		}
+		return w.err
+	})
 }
 
 // Views implements access.Store.

@@ -105,6 +105,13 @@ func TestStoredAccessIsReadForEver(t *testing.T) {
 	golden(t, tokenAt("t1"), "access-token", access.Token{
 		ID: "t1", Name: "ci", Owner: "anna", Hash: hash, Created: 1_760_000_000, Expires: 1_760_003_600,
 	})
+	golden(t, teamAt("oslo"), "access-team", access.Team{
+		Name: "oslo", Leaders: []string{"anna"}, Members: []string{"bo"}, Note: "the plant", Created: 1_760_000_000,
+	})
+	golden(t, grantAt("g1"), "access-grant", access.Grant{
+		ID: "g1", Team: "oslo", Role: access.RoleOperator, Group: "norway/oslo", Device: "qz3x4y5w6v7u2t3s", Until: 1_760_000_002, By: "anna",
+		Created: 1_760_000_000, Note: "ticket 7",
+	})
 	golden(t, viewsAt("anna"), "access-views", []access.View{{Name: "Late in Oslo", Query: "group=norway%2Foslo&state=late"}})
 	golden(t, sessionAt(hash), "access-session", access.Session{
 		Hash: hash, Account: "anna", Remote: "192.0.2.7:4711", Created: 1_760_000_000, Expires: 1_760_028_800,

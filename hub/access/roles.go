@@ -1,0 +1,173 @@
+package access
+
+import "slices"
+
+// Operation is what somebody wants to do. Every route names one.
+type Operation string
+
+// The operations. Reading what belongs to a thing goes with reading the thing.
+const (
+	DevicesRead      Operation = "devices.read" // list, labels, settings, liveness
+	DevicesChange    Operation = "devices.change"
+	DevicesRevoke    Operation = "devices.revoke" // revoke, replace, remove
+	GroupsRead       Operation = "groups.read"
+	GroupsChange     Operation = "groups.change"
+	PolicyChange     Operation = "policy.change" // what stacks and live calls may ask of an engine
+	PolicyExempt     Operation = "policy.exempt" // that policy does not bind who may this
+	ProfilesRead     Operation = "profiles.read"
+	ProfilesChange   Operation = "profiles.change"
+	SnapshotsRead    Operation = "snapshots.read"
+	WaitingRead      Operation = "waiting.read"
+	WaitingApprove   Operation = "waiting.approve"
+	WaitingReject    Operation = "waiting.reject"
+	KeysRead         Operation = "keys.read"
+	KeysCreate       Operation = "keys.create"
+	KeysRemove       Operation = "keys.remove"
+	StacksRead       Operation = "stacks.read"
+	StacksApply      Operation = "stacks.apply"
+	StacksRemove     Operation = "stacks.remove"
+	StacksOperate    Operation = "stacks.operate" // redeploy: what makes nothing new
+	CommandsRead     Operation = "commands.read"  // results and output too
+	CommandsLook     Operation = "commands.look"  // snapshot, logs: what changes nothing on the device
+	CommandsGive     Operation = "commands.give"  // start, stop, restart, kill
+	CommandsRemove   Operation = "commands.remove"
+	CommandsWithdraw Operation = "commands.withdraw"
+	EventsRead       Operation = "events.read"
+	SecretsRead      Operation = "secrets.read" // environment, variables and credentials unmasked
+	AccessRead       Operation = "access.read"  // people, teams and who may what
+	AccessChange     Operation = "access.change"
+	PeopleChange     Operation = "people.change" // accounts and teams
+	AuditRead        Operation = "audit.read"
+	HubRead          Operation = "hub.read" // settings, metrics, size of the store
+	HubChange        Operation = "hub.change"
+)
+
+// Role is a named set of operations that is granted on a group or a device.
+type Role string
+
+// The roles. The reference system of the field calls the second an environment administrator. A role for namespaces of
+// Kubernetes will come with it.
+const (
+	RoleAdministrator       Role = "administrator"
+	RoleDeviceAdministrator Role = "device-administrator"
+	RoleEdgeAdministrator   Role = "edge-administrator"
+	RoleOperator            Role = "operator"
+	RoleHelpdesk            Role = "helpdesk"
+	RoleStandardUser        Role = "standard-user"
+	RoleReadOnlyUser        Role = "read-only-user"
+	RoleInstaller           Role = "installer"
+)
+
+// reach is how far an operation of a role goes.
+type reach byte
+
+const (
+	none   reach = iota
+	shared       // things that are the person's own, their team's, or public
+	every        // all things in the group
+)
+
+// column is the order of the roles in the table below.
+var column = [...]Role{
+	RoleAdministrator, RoleDeviceAdministrator, RoleEdgeAdministrator, RoleOperator, RoleHelpdesk, RoleStandardUser, RoleReadOnlyUser, RoleInstaller,
+}
+
+const (
+	o = none
+	s = shared
+	e = every
+)
+
+// table says which role may do which operation, and how far. It is the only place that does. An operation that is not
+// here is allowed to nobody. What belongs to the hub as a whole needs a role on the root group.
+var table = []struct {
+	op    Operation
+	roles [len(column)]reach
+}{
+	//                 administrator, device-, edge-administrator, operator, helpdesk, standard, read-only, installer
+	{DevicesRead, [...]reach{e, e, e, e, e, e, e, o}},
+	{DevicesChange, [...]reach{e, e, e, o, o, o, o, o}},
+	{DevicesRevoke, [...]reach{e, e, e, o, o, o, o, o}},
+	{GroupsRead, [...]reach{e, e, e, e, e, e, e, e}},
+	{GroupsChange, [...]reach{e, e, e, o, o, o, o, o}},
+	{PolicyChange, [...]reach{e, e, o, o, o, o, o, o}},
+	{PolicyExempt, [...]reach{e, e, o, o, o, o, o, o}},
+	{ProfilesRead, [...]reach{e, e, e, e, e, e, e, e}},
+	{ProfilesChange, [...]reach{e, o, e, o, o, o, o, o}},
+	{SnapshotsRead, [...]reach{e, e, e, e, e, s, s, o}},
+	{WaitingRead, [...]reach{e, e, e, o, o, o, o, e}},
+	{WaitingApprove, [...]reach{e, e, e, o, o, o, o, e}},
+	{WaitingReject, [...]reach{e, e, e, o, o, o, o, e}},
+	{KeysRead, [...]reach{e, e, e, o, o, o, o, o}},
+	{KeysCreate, [...]reach{e, e, e, o, o, o, o, o}},
+	{KeysRemove, [...]reach{e, e, e, o, o, o, o, o}},
+	{StacksRead, [...]reach{e, e, e, e, e, s, s, o}},
+	{StacksApply, [...]reach{e, e, e, o, o, s, o, o}},
+	{StacksRemove, [...]reach{e, e, e, o, o, s, o, o}},
+	{StacksOperate, [...]reach{e, e, e, e, o, s, o, o}},
+	{CommandsRead, [...]reach{e, e, e, e, e, s, s, o}},
+	{CommandsLook, [...]reach{e, e, e, e, e, s, s, o}},
+	{CommandsGive, [...]reach{e, e, e, e, o, s, o, o}},
+	{CommandsRemove, [...]reach{e, e, e, o, o, s, o, o}},
+	{CommandsWithdraw, [...]reach{e, e, e, e, o, s, o, o}},
+	{EventsRead, [...]reach{e, e, e, e, e, e, e, e}},
+	{SecretsRead, [...]reach{e, e, e, o, o, s, o, o}},
+	{AccessRead, [...]reach{e, e, o, o, o, o, o, o}},
+	{AccessChange, [...]reach{e, e, o, o, o, o, o, o}},
+	{PeopleChange, [...]reach{e, o, o, o, o, o, o, o}},
+	{AuditRead, [...]reach{e, o, o, o, o, o, o, o}},
+	{HubRead, [...]reach{e, o, e, o, o, o, o, o}},
+	{HubChange, [...]reach{e, o, o, o, o, o, o, o}},
+}
+
+// Operations gives all operations.
+func Operations() []Operation {
+	out := make([]Operation, len(table))
+	for i, row := range table {
+		out[i] = row.op
+	}
+	return out
+}
+
+// Roles gives all roles, the mightiest first.
+func Roles() []Role { return slices.Clone(column[:]) }
+
+// Known reports whether there is such a role.
+func (r Role) Known() bool { return slices.Contains(column[:], r) }
+
+// May says what a role may do with all things of a group, and with those only that are the person's own, their team's,
+// or public.
+func (r Role) May() (all, own []Operation) {
+	for _, row := range table {
+		switch r.reach(row.op) {
+		case every:
+			all = append(all, row.op)
+		case shared:
+			own = append(own, row.op)
+		}
+	}
+	return all, own
+}
+
+func (r Role) reach(op Operation) reach {
+	col := slices.Index(column[:], r)
+	if col < 0 {
+		return none
+	}
+	for _, row := range table {
+		if row.op == op {
+			return row.roles[col]
+		}
+	}
+	return none
+}
+
+// Within reports whether r allows nothing that other does not.
+func (r Role) Within(other Role) bool {
+	for _, row := range table {
+		if r.reach(row.op) > other.reach(row.op) {
+			return false
+		}
+	}
+	return r.Known()
+}
