@@ -9,7 +9,7 @@ import (
 
 // The sides of the project. Packages of a feature that are in no list serve both sides.
 var (
-	hubHalves   = []string{"./snapshot/fold/...", "./stacks/planner/...", "./jobs/dispatch/...", "./waitingroom/admission/..."}
+	hubHalves   = []string{"./snapshot/fold/...", "./stacks/planner/...", "./stacks/rollout/...", "./jobs/dispatch/...", "./waitingroom/admission/..."}
 	agentHalves = []string{"./snapshot/capture/...", "./stacks/reconciler/...", "./jobs/runner/...", "./waitingroom/knock/..."}
 	composer    = []string{"./stacks/composer"} // its messages, in ./stacks/composer/ipc, are for everybody
 	hubSide     = join([]string{"./hub/...", "./cmd/hub/..."}, hubHalves)
