@@ -12,6 +12,7 @@ needed=(
 	'containerd containerd engine'
 	'runc runc engine'
 	'docker-proxy docker.io engine'
+	'podman podman engine'
 	'docker-registry docker-registry engine'
 	'busybox busybox-static engine'
 	'ip iproute2 engine'

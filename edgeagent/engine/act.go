@@ -53,7 +53,11 @@ func (e *Engine) act(verb string, k thing, target string, do func(*client.Client
 	if verb == "remove" {
 		onConflict = snapshot.ErrInUse
 	}
-	if err := do(api); err != nil {
+	err = do(api)
+	if verb == "remove" && errdefs.IsInternal(err) && strings.Contains(err.Error(), "force") {
+		err = errdefs.ErrConflict.WithMessage(said(err)) // so Podman says that it wants to be forced
+	}
+	if err != nil {
 		return e.fail(api, err, what, onConflict)
 	}
 	return nil

@@ -30,8 +30,8 @@ func containerOf(in container.InspectResponse) (inspected, error) {
 	c := protocol.Container{
 		ID:       shortID(in.ID),
 		Name:     strings.TrimPrefix(in.Name, "/"),
-		ImageRef: in.Config.Image,
-		State:    protocol.ParseContainerState(string(in.State.Status)),
+		ImageRef: familiar(in.Config.Image),
+		State:    stateOf(string(in.State.Status)),
 		Created:  seconds(in.Created),
 		Started:  seconds(in.State.StartedAt),
 		Restarts: clampUint32(in.RestartCount),
@@ -103,11 +103,32 @@ func imageOf(in image.Summary) protocol.Image {
 	out := protocol.Image{ID: hash(in.ID), Size: uint64(max(in.Size, 0)), Created: max(in.Created, 0)}
 	for _, tag := range in.RepoTags {
 		if tag != "<none>:<none>" {
-			out.Tags = append(out.Tags, tag)
+			out.Tags = append(out.Tags, familiar(tag))
 		}
 	}
 	slices.Sort(out.Tags)
 	return out
+}
+
+// stateOf reads a state, those of Podman too that Docker does not have.
+func stateOf(text string) protocol.ContainerState {
+	switch text {
+	case "configured", "initialized":
+		return protocol.ContainerCreated
+	case "stopping":
+		return protocol.ContainerRunning
+	case "stopped":
+		return protocol.ContainerExited
+	}
+	return protocol.ParseContainerState(text)
+}
+
+// familiar is an image's name as people write it: Podman spells out where Docker Hub's are from.
+func familiar(ref string) string {
+	if name, hub := strings.CutPrefix(ref, "docker.io/"); hub {
+		return strings.TrimPrefix(name, "library/")
+	}
+	return ref
 }
 
 func volumeOf(in volume.Volume) protocol.Volume {

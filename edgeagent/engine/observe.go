@@ -22,6 +22,9 @@ import (
 // inspectAtOnce bounds the inspections under way at the same time: a small device shall keep breathing.
 const inspectAtOnce = 4
 
+// kindPodman is what protocol.Engine.Kind says of Podman.
+const kindPodman = "podman"
+
 // cache holds what need not be asked again while the event stream says what changes. It is empty while there is none.
 type cache struct {
 	// live: an event stream is established.
@@ -107,7 +110,26 @@ func (e *Engine) observe(ctx context.Context, api *client.Client) (obs snapshot.
 	for i := range networks {
 		obs.Networks = append(obs.Networks, networkOf(networks[i]))
 	}
+	if obs.Engine.Kind == kindPodman {
+		nameDefaultNetwork(obs)
+	}
 	return obs, nil
+}
+
+// nameDefaultNetwork gives Podman's default network the name that its list of networks has for it: containers call it
+// by another.
+func nameDefaultNetwork(obs snapshot.Observation) {
+	const listed, own = "bridge", "podman"
+	if slices.ContainsFunc(obs.Networks, func(n protocol.Network) bool { return n.Name == own }) {
+		return
+	}
+	for _, c := range obs.Containers {
+		for i := range c.Networks {
+			if c.Networks[i].Network == own {
+				c.Networks[i].Network = listed
+			}
+		}
+	}
 }
 
 // beginObservation returns a copy of the cache and starts to note which containers events name.
@@ -207,7 +229,7 @@ func askEngine(ctx context.Context, api *client.Client) (protocol.Engine, error)
 	out := protocol.Engine{Kind: "docker", Version: info.ServerVersion, API: api.ClientVersion(), Storage: info.Driver}
 	for _, part := range version.Components {
 		if strings.Contains(strings.ToLower(part.Name), "podman") {
-			out.Kind = "podman"
+			out.Kind = kindPodman
 		}
 	}
 	if info.CgroupDriver != "" {

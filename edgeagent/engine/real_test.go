@@ -85,8 +85,18 @@ func newEngine(t testing.TB, host string) *engine.Engine {
 }
 
 func TestConformance(t *testing.T) {
-	host := testengine.Host(t)
+	conform(t, testengine.Host(t), enginetest.Subject{})
+}
+
+// TestConformanceOfPodman holds the list of gaps in docs/engines.md. There is no systemd where tests run, whose timers
+// Podman has health checks run by.
+func TestConformanceOfPodman(t *testing.T) {
+	conform(t, testengine.StartPodman(t), enginetest.Subject{Kind: "podman", Gaps: []enginetest.Gap{enginetest.GapHealth}})
+}
+
+func conform(t *testing.T, host string, about enginetest.Subject) {
 	enginetest.Run(t, enginetest.Subject{
+		Kind: about.Kind, Gaps: about.Gaps,
 		Engine: newEngine(t, host), Prefix: fmt.Sprintf("conform-%d-", os.Getpid()),
 		Create: func(t *testing.T, spec enginetest.Spec) { create(t, host, spec) },
 		Tag: func(t *testing.T, image, tag string) {

@@ -42,8 +42,8 @@ func (a *api) hasImage(ctx context.Context, name string) (bool, error) {
 
 // importImage makes an image of a root file system in tar form. Changes are lines of a Dockerfile.
 func (a *api) importImage(ctx context.Context, name string, changes []string, root io.Reader) error {
-	repo, tag := splitName(name)
-	query := url.Values{"fromSrc": {"-"}, "repo": {repo}, "tag": {tag}, "changes": changes}
+	// The tag is in the name: Podman takes no other for an import.
+	query := url.Values{"fromSrc": {"-"}, "repo": {name}, "changes": changes}
 	_, err := a.call(ctx, "POST", "/images/create?"+query.Encode(), root)
 	return err
 }

@@ -1,7 +1,7 @@
-// Package testengine gives tests a real Docker Engine, images made on the spot, and a registry, on a machine without
+// Package testengine gives tests a real Docker Engine, a real Podman, images made on the spot, and a registry, on a machine without
 // access to any other registry.
 //
-// It owns: the private engine (DESIGN.md), the images built from the machine's static busybox, and the registry process.
+// It owns: the private engines (DESIGN.md), the images built from the machine's static busybox, and the registry process.
 // It never touches the machine's own engine, its data, its bridges or its firewall chains, and it is imported by tests
 // and by its own command only.
 //

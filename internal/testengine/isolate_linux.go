@@ -15,3 +15,6 @@ func isolatedCommand(name string, args ...string) (*exec.Cmd, error) {
 	}
 	return cmd, nil
 }
+
+// ownNetwork gives an isolated command a network of its own, with nothing in it.
+func ownNetwork(cmd *exec.Cmd) { cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWNET }

@@ -52,7 +52,7 @@ func connect(ctx context.Context, host string, out *output) (*engine, error) {
 	cl.NegotiateAPIVersionPing(version)
 
 	cli, err := command.NewDockerCli(
-		command.WithAPIClient(cl),
+		command.WithAPIClient(anyEngine{cl}),
 		command.WithInputStream(io.NopCloser(strings.NewReader(""))),
 		command.WithOutputStream(out.noise),
 		command.WithErrorStream(out),
@@ -67,7 +67,7 @@ func connect(ctx context.Context, host string, out *output) (*engine, error) {
 	}
 	// Compose asks before it destroys a volume whose definition changed. Nobody is there to say yes.
 	refuse := libcompose.WithPrompt(func(string, bool) (bool, error) { return false, nil })
-	return &engine{APIClient: cl, cli: cli, compose: libcompose.NewComposeService(cli, refuse), host: host}, nil
+	return &engine{APIClient: anyEngine{cl}, cli: cli, compose: libcompose.NewComposeService(cli, refuse), host: host}, nil
 }
 
 func (e *engine) close() { _ = e.Close() }

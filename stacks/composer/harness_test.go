@@ -48,8 +48,12 @@ var projects atomic.Int32
 
 func newStack(t *testing.T) *stack {
 	t.Helper()
-	host := testengine.Host(t)
-	testengine.Busybox(t)
+	return newStackOn(t, testengine.Host(t))
+}
+
+func newStackOn(t *testing.T, host string) *stack {
+	t.Helper()
+	testengine.Image(t, testengine.BusyboxImage, testengine.ImageConfig{Host: host})
 	engine, err := client.NewClientWithOpts(client.WithHost(host), client.WithAPIVersionNegotiation())
 	if err != nil {
 		t.Fatal(err)

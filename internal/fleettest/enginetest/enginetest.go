@@ -6,8 +6,10 @@
 package enginetest
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -63,7 +65,17 @@ type Subject struct {
 	Create func(t *testing.T, spec Spec)
 	// Tag gives an image that is there a further tag.
 	Tag func(t *testing.T, image, tag string)
+	// Kind is what the engine says it is. Empty: docker.
+	Kind string
+	// Gaps are what the engine is known not to do. One that it does after all fails the suite, so that the list stays true.
+	Gaps []Gap
 }
+
+// Gap is something that operators would expect of an engine.
+type Gap string
+
+// GapHealth: health checks are not run, and a container with one stays "starting".
+const GapHealth Gap = "health checks are run"
 
 // wait is how long the suite waits for what must come about.
 const wait = 30 * time.Second
@@ -79,7 +91,8 @@ func Run(t *testing.T, subject Subject) {
 	for name, test := range map[string]func(*suite){
 		"what is there is seen":   (*suite).seen,
 		"life of a container":     (*suite).life,
-		"exit, crash and health":  (*suite).fates,
+		"exit and crash":          (*suite).fates,
+		"health":                  (*suite).health,
 		"events":                  (*suite).events,
 		"logs":                    (*suite).logs,
 		"volumes":                 (*suite).volumes,
@@ -196,7 +209,7 @@ func (s *suite) seen() {
 		s.t.Errorf("volume seen: %v, network seen: %v: %+v", volume, network, obs.Networks)
 	}
 	e := obs.Engine
-	if e.State != protocol.EngineRunning || e.Kind != "docker" || e.Version == "" || e.API == "" || e.Storage == "" || e.Cgroup == "" {
+	if e.State != protocol.EngineRunning || e.Kind != cmp.Or(s.Kind, "docker") || e.Version == "" || e.API == "" || e.Storage == "" || e.Cgroup == "" {
 		s.t.Errorf("engine: %+v", e)
 	}
 }
@@ -240,7 +253,7 @@ func (s *suite) life() {
 func (s *suite) fates() {
 	ctx := s.t.Context()
 	names := map[Behaviour]string{}
-	for _, b := range []Behaviour{Exits, Crashes, Healthy, Unhealthy} {
+	for _, b := range []Behaviour{Exits, Crashes} {
 		names[b] = s.make(string(b), b)
 		s.must(s.Engine.ContainerStart(ctx, names[b]))
 	}
@@ -249,9 +262,27 @@ func (s *suite) fates() {
 		s.t.Errorf("exited: %+v", c)
 	}
 	s.until(names[Crashes], "restarted", func(c protocol.Container) bool { return c.Restarts > 0 })
+	s.must(s.Engine.ContainerRemove(ctx, names[Crashes], snapshot.Forcibly))
+}
+
+// health has checks that are due each second.
+func (s *suite) health() {
+	names := map[Behaviour]string{}
+	for _, b := range []Behaviour{Healthy, Unhealthy} {
+		names[b] = s.make(string(b), b)
+		s.must(s.Engine.ContainerStart(s.t.Context(), names[b]))
+	}
+	if slices.Contains(s.Gaps, GapHealth) {
+		s.until(names[Healthy], "running for 4 s", func(c protocol.Container) bool {
+			if c.Health != protocol.HealthStarting {
+				s.t.Fatalf("the engine is %s now: it has no gap %q any more", c.Health, GapHealth)
+			}
+			return time.Now().Unix() > c.Started+4
+		})
+		return
+	}
 	s.until(names[Healthy], "healthy", func(c protocol.Container) bool { return c.Health == protocol.HealthHealthy })
 	s.until(names[Unhealthy], "unhealthy", func(c protocol.Container) bool { return c.Health == protocol.HealthUnhealthy })
-	s.must(s.Engine.ContainerRemove(ctx, names[Crashes], snapshot.Forcibly))
 }
 
 // events has a watcher that must hear of each change, and an observation after it that must show the change.
