@@ -15,8 +15,10 @@ import (
 	"github.com/farshore/farshore/hub/access"
 	"github.com/farshore/farshore/hub/events"
 	"github.com/farshore/farshore/hub/fleet"
+	"github.com/farshore/farshore/hub/policy"
 	"github.com/farshore/farshore/hub/timeline"
 	"github.com/farshore/farshore/protocol"
+	"github.com/farshore/farshore/stacks"
 	"github.com/farshore/farshore/waitingroom"
 )
 
@@ -151,6 +153,12 @@ func TestStoredWaitingRoomIsReadForEver(t *testing.T) {
 		Facts: protocol.Facts{Hostname: "pump"}, Labels: map[string]string{"tier": "gold"}, State: waitingroom.StateRejected,
 		First: 1_760_000_000, Last: 1_760_000_001, Count: 3, Remote: "192.0.2.7", Marks: []string{"this device was revoked before"},
 		Notes: []string{"note"}, Decided: 1_760_000_002, By: "anna", Charged: true,
+	})
+}
+
+func TestStoredPoliciesAreReadForEver(t *testing.T) {
+	golden(t, policyAt("norway/oslo"), "policy", policy.Policy{
+		Group: "norway/oslo", Forbid: []stacks.Rule{stacks.RuleBindMounts}, Images: []string{"registry.example.com/**"}, Note: "rule 12",
 	})
 }
 

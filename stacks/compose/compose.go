@@ -18,6 +18,7 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/types"
 
+	"github.com/farshore/farshore/stacks"
 	"github.com/farshore/farshore/stacks/composer/ipc"
 	"github.com/farshore/farshore/stacks/staging"
 )
@@ -35,6 +36,10 @@ type Summary struct {
 	Volumes []string `json:"volumes,omitempty"`
 	// Warnings are sentences about things that work but are probably not meant.
 	Warnings []string `json:"warnings,omitempty"`
+	// Asks is what the services ask of an engine, also those that are not active, for policies. Validate gives it.
+	Asks []stacks.Asks `json:"-"`
+	// Varies names places whose values decide what Asks says and hold variables. Validate gives it.
+	Varies []string `json:"-"`
 }
 
 // Service is one service of a Summary.
@@ -83,11 +88,12 @@ func Validate(files map[string][]byte, env map[string]string) (Summary, error) {
 	if err := staging.Write(dir, files); err != nil {
 		return Summary{}, fmt.Errorf("validate bundle: %w", err)
 	}
-	project, err := Load(context.Background(), Source{Dir: dir, Env: env})
+	project, b, err := load(context.Background(), Source{Dir: dir, Env: env})
 	if err != nil {
 		return Summary{}, err
 	}
 	sum := Summarize(project)
+	sum.Asks, sum.Varies = asks(project), b.varies()
 	compared := digests{project: project, trees: map[string][]byte{}}
 	for i := range sum.Services {
 		s := &sum.Services[i]

@@ -33,17 +33,23 @@ type Source struct {
 // Load reads a bundle as a Compose project with absolute paths, variables interpolated and env files resolved. The
 // error is an *Error when something is wrong with the bundle, and never holds the value of a variable.
 func Load(ctx context.Context, src Source) (*types.Project, error) {
+	project, _, err := load(ctx, src)
+	return project, err
+}
+
+// load is Load, and gives the bundle that was read.
+func load(ctx context.Context, src Source) (*types.Project, *bundle, error) {
 	b, err := openBundle(src.Dir)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	project, err := b.load(ctx, src)
 	if err != nil {
 		e := *b.explain(err)
 		e.Text = b.redact(e.Text)
-		return nil, &e
+		return nil, nil, &e
 	}
-	return project, nil
+	return project, b, nil
 }
 
 func (b *bundle) load(ctx context.Context, src Source) (project *types.Project, err error) {

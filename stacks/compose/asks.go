@@ -1,0 +1,152 @@
+package compose
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/compose-spec/compose-go/v2/types"
+
+	"github.com/farshore/farshore/stacks"
+)
+
+// asks says what the services of a project ask of an engine, also those of profiles that are not active, because a
+// variable may activate them.
+func asks(project *types.Project) (out []stacks.Asks) {
+	for _, services := range []types.Services{project.Services, project.DisabledServices} {
+		for _, name := range slices.Sorted(maps.Keys(services)) {
+			out = append(out, serviceAsks(project, name, services[name]))
+			for _, v := range services[name].Volumes {
+				if v.Type == types.VolumeTypeImage {
+					out = append(out, stacks.Asks{Service: name, Image: v.Source})
+				}
+			}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(project.Volumes)) {
+		v := project.Volumes[name]
+		a := stacks.Asks{Service: "volumes"}
+		a.AddVolume(name, v.Driver, v.DriverOpts)
+		if len(a.Wants) > 0 {
+			out = append(out, a)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(project.Networks)) {
+		if n := project.Networks[name]; n.Driver == "host" || n.Name == "host" {
+			out = append(out, stacks.Asks{Service: "networks", Wants: []stacks.Want{{Rule: stacks.RuleHostNetwork, What: "network " + name}}})
+		}
+	}
+	return out
+}
+
+func serviceAsks(project *types.Project, name string, s types.ServiceConfig) stacks.Asks {
+	a := stacks.Asks{Service: name, Image: s.Image}
+	hooks := slices.Concat(s.PostStart, s.PreStop)
+	if s.Privileged || slices.ContainsFunc(hooks, func(h types.ServiceHook) bool { return h.Privileged }) {
+		a.Add(stacks.RulePrivileged, "")
+	}
+	a.AddMode(stacks.RuleHostPID, s.Pid)
+	a.AddMode(stacks.RuleHostIPC, s.Ipc)
+	a.AddMode(stacks.RuleHostNetwork, s.NetworkMode)
+	a.AddMode(stacks.RuleHostNetwork, s.Net)
+	a.AddMode(stacks.RuleHostNetwork, s.Uts)
+	a.AddMode(stacks.RuleHostUsers, s.UserNSMode)
+	a.AddMode(stacks.RuleSecurity, s.Cgroup)
+	deviceAsks(&a, s)
+	for _, c := range s.CapAdd {
+		a.Add(stacks.RuleCapabilities, c)
+	}
+	for _, v := range s.Volumes {
+		if _, inside := Inside(project, v); v.Type != types.VolumeTypeVolume && v.Type != types.VolumeTypeTmpfs && v.Type != types.VolumeTypeImage && !inside {
+			a.Add(stacks.RuleBindMounts, v.Source)
+		}
+	}
+	a.AddVolume("", s.VolumeDriver, nil)
+	for _, from := range s.VolumesFrom {
+		if strings.HasPrefix(from, "container:") {
+			a.Add(stacks.RuleOtherContents, from)
+		}
+	}
+	for _, k := range slices.Sorted(maps.Keys(s.Sysctls)) {
+		a.Add(stacks.RuleSysctls, k)
+	}
+	for _, o := range s.SecurityOpt {
+		if o != "no-new-privileges" && o != "no-new-privileges:true" && o != "no-new-privileges=true" {
+			a.Add(stacks.RuleSecurity, o)
+		}
+	}
+	for key, value := range map[string]string{"runtime": s.Runtime, "cgroup_parent": s.CgroupParent, "isolation": s.Isolation} {
+		if value != "" {
+			a.Add(stacks.RuleSecurity, key+" "+value)
+		}
+	}
+	slices.SortFunc(a.Wants, func(x, y stacks.Want) int { return strings.Compare(string(x.Rule)+x.What, string(y.Rule)+y.What) })
+	return a
+}
+
+func deviceAsks(a *stacks.Asks, s types.ServiceConfig) {
+	for _, d := range s.Devices {
+		a.Add(stacks.RuleHostDevices, d.Source)
+	}
+	for _, r := range s.DeviceCgroupRules {
+		a.Add(stacks.RuleHostDevices, r)
+	}
+	if len(s.Gpus) > 0 {
+		a.Add(stacks.RuleHostDevices, "gpus")
+	}
+	if s.Deploy == nil {
+		return
+	}
+	for _, r := range []*types.Resource{s.Deploy.Resources.Reservations, s.Deploy.Resources.Limits} {
+		if r != nil && len(r.Devices) > 0 {
+			a.Add(stacks.RuleHostDevices, "devices of deploy")
+		}
+	}
+}
+
+// guarded are the keys whose values decide what serviceAsks finds.
+var guarded = []string{
+	"image", "privileged", "pid", "ipc", "network_mode", "net", "uts", "userns_mode", "cgroup", "cgroup_parent", "devices", "device_cgroup_rules",
+	"gpus", "cap_add", "volumes", "volume_driver", "volumes_from", "sysctls", "security_opt", "runtime", "isolation", "driver", "driver_opts", "external",
+	"networks",
+}
+
+// varies names the places among the guarded keys whose values hold variables, at any depth of any compose file that
+// was read: more than needed rather than less.
+func (b *bundle) varies() (out []string) {
+	for _, name := range slices.Sorted(maps.Keys(b.models)) {
+		for _, model := range b.models[name] {
+			findVariables(model, name, false, &out)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+func findVariables(v any, at string, in bool, out *[]string) {
+	switch v := v.(type) {
+	case map[string]any:
+		for k, x := range v {
+			if in && holdsVariable(k) {
+				*out = append(*out, at)
+			}
+			findVariables(x, at+" "+k, in || slices.Contains(guarded, k), out)
+		}
+	case map[any]any:
+		for k, x := range v {
+			key := fmt.Sprint(k)
+			findVariables(x, at+" "+key, in || slices.Contains(guarded, key), out)
+		}
+	case []any:
+		for _, x := range v {
+			findVariables(x, at, in, out)
+		}
+	case string:
+		if in && holdsVariable(v) {
+			*out = append(*out, at)
+		}
+	}
+}
+
+func holdsVariable(s string) bool { return strings.Contains(strings.ReplaceAll(s, "$$", ""), "$") }
