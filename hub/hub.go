@@ -16,6 +16,7 @@ import (
 	"strings"
 
 	"github.com/farshore/farshore/hub/access"
+	"github.com/farshore/farshore/hub/api"
 	"github.com/farshore/farshore/hub/audit"
 	"github.com/farshore/farshore/hub/blobs"
 	"github.com/farshore/farshore/hub/broker"
@@ -24,6 +25,7 @@ import (
 	"github.com/farshore/farshore/hub/fleet"
 	"github.com/farshore/farshore/hub/identity"
 	"github.com/farshore/farshore/hub/orders"
+	"github.com/farshore/farshore/hub/policy"
 	"github.com/farshore/farshore/hub/session"
 	"github.com/farshore/farshore/hub/store"
 	"github.com/farshore/farshore/hub/timeline"
@@ -50,6 +52,7 @@ type Hub struct {
 	timeline *timeline.Timeline
 	fleet    *fleet.Registry
 	planner  *planner.Planner
+	policies *policy.Book
 	book     *commands.Book
 	blobs    *blobs.Server
 	fold     *fold.Fold
@@ -178,6 +181,9 @@ func (h *Hub) assemble() error {
 	if err != nil {
 		return err
 	}
+	if h.policies, err = policy.New(h.store); err != nil {
+		return err
+	}
 	h.planner, err = planner.New(planner.Config{
 		Store:    h.store,
 		Fleet:    fleetView{h.fleet},
@@ -257,6 +263,8 @@ type Services struct {
 	Waiting   *admission.Desk
 	Sessions  *session.Manager
 	Addresses Addresses
+	// API is the configuration of the hub's API, without a console and always ready.
+	API api.Config
 }
 
 // Services returns the parts of a hub that was not closed.
@@ -264,6 +272,7 @@ func (h *Hub) Services() Services {
 	return Services{
 		Access: h.access, Audit: h.audit, Events: h.events, Timeline: h.timeline, Fleet: h.fleet, Planner: h.planner, Commands: h.book,
 		Snapshots: h.fold, Waiting: h.desk, Sessions: h.sessions, Addresses: h.addresses,
+		API: h.api(),
 	}
 }
 

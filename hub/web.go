@@ -14,7 +14,14 @@ import (
 
 // web makes the API, with the console behind it, of a hub that serves until ctx ends.
 func (h *Hub) web(ctx context.Context) (http.Handler, error) {
-	return api.New(api.Config{
+	c := h.api()
+	c.Ready, c.Console = func() error { return h.ready(ctx) }, h.cfg.Console
+	return api.New(c)
+}
+
+// api tells the API of the parts.
+func (h *Hub) api() api.Config {
+	return api.Config{
 		Accounts:  h.access,
 		Tokens:    h.access,
 		Audit:     h.audit,
@@ -32,16 +39,15 @@ func (h *Hub) web(ctx context.Context) (http.Handler, error) {
 		Sessions:  h.sessions,
 		Timeline:  h.timeline,
 		Views:     h.access,
+		Policies:  h.policies,
 		Hub: resource.Hub{
 			Version: h.cfg.Version, URL: h.addresses.URL, MQTTURL: h.addresses.MQTTURL, Fingerprint: h.addresses.Fingerprint,
 		},
 		AgentImage: h.cfg.AgentImage,
 		AuditFile:  filepath.Join(h.cfg.Data, audit.FileName),
 		Overdue:    h.told.overdue,
-		Ready:      func() error { return h.ready(ctx) },
-		Console:    h.cfg.Console,
 		Log:        h.log,
-	})
+	}
 }
 
 // ready says why the hub, which serves until ctx ends, cannot do its work now.

@@ -45,11 +45,9 @@ func newDesk(t *testing.T) *desk {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = log.Close() })
-	handler, err := api.New(api.Config{
-		Accounts: s.Access, Tokens: s.Access, Audit: log, Events: s.Events, Devices: s.Fleet, Changes: s.Fleet, Groups: s.Fleet,
-		Profiles: s.Fleet, Stacks: s.Planner, StackDesk: s.Planner, Commands: s.Commands, Snapshots: s.Snapshots,
-		Waiting: s.Waiting, Keys: s.Waiting, Sessions: s.Sessions, Timeline: s.Timeline, Views: s.Access, AuditFile: trail, Hub: resource.Hub{URL: "https://hub.example"},
-	})
+	c := s.API
+	c.Audit, c.AuditFile, c.Hub = log, trail, resource.Hub{URL: "https://hub.example"}
+	handler, err := api.New(c)
 	if err != nil {
 		t.Fatal(err)
 	}

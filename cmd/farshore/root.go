@@ -59,7 +59,7 @@ func newRoot(a *app) *cobra.Command {
 	root.AddCommand(
 		a.loginCommand(), a.logoutCommand(), a.whoamiCommand(), a.tokensCommand(),
 		a.keysCommand(), a.waitingCommand(), a.devicesCommand(), a.snapshotCommand(), a.stacksCommand(), a.commandCommand(),
-		a.groupsCommand(), a.profilesCommand(), a.eventsCommand(), a.auditCommand(), a.openapiCommand(),
+		a.groupsCommand(), a.profilesCommand(), a.policiesCommand(), a.eventsCommand(), a.auditCommand(), a.openapiCommand(),
 	)
 	strict(root)
 	return root

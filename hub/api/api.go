@@ -53,6 +53,7 @@ type Config struct {
 	Sessions  Sessions
 	Timeline  Timeline
 	Views     Views
+	Policies  Policies
 
 	// Hub is what clients are told of the hub.
 	Hub resource.Hub
@@ -123,7 +124,7 @@ func newServer(c Config) (*server, error) {
 func (c *Config) check() error {
 	for _, part := range []any{
 		c.Accounts, c.Tokens, c.Audit, c.Events, c.Devices, c.Changes, c.Groups, c.Profiles, c.Stacks, c.StackDesk,
-		c.Commands, c.Snapshots, c.Waiting, c.Keys, c.Sessions, c.Timeline, c.Views,
+		c.Commands, c.Snapshots, c.Waiting, c.Keys, c.Sessions, c.Timeline, c.Views, c.Policies,
 	} {
 		if part == nil {
 			return errors.New("api: a part is missing in its Config")
@@ -213,6 +214,7 @@ func (s *server) routes() {
 	s.commandRoutes()
 	s.groupRoutes()
 	s.profileRoutes()
+	s.policyRoutes()
 	s.auditRoutes()
 	s.eventRoutes()
 }

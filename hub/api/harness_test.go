@@ -43,12 +43,9 @@ func newWorld(t testing.TB) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = log.Close() })
-	w.config = api.Config{
-		Accounts: s.Access, Tokens: s.Access, Audit: log, Events: s.Events, Devices: s.Fleet, Changes: s.Fleet, Groups: s.Fleet,
-		Profiles: s.Fleet, Stacks: s.Planner, StackDesk: s.Planner, Commands: s.Commands, Snapshots: s.Snapshots,
-		Waiting: s.Waiting, Keys: s.Waiting, Sessions: s.Sessions, Timeline: s.Timeline, Views: s.Access, AuditFile: trail,
-		Hub: resource.Hub{Version: "test", URL: "https://127.0.0.1:9443"},
-	}
+	w.config = s.API
+	w.config.Audit, w.config.AuditFile = log, trail
+	w.config.Hub = resource.Hub{Version: "test", URL: "https://127.0.0.1:9443"}
 	handler, err := api.New(w.config)
 	if err != nil {
 		t.Fatal(err)

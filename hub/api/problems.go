@@ -18,6 +18,7 @@ import (
 	"github.com/farshore/farshore/hub/access"
 	"github.com/farshore/farshore/hub/commands"
 	"github.com/farshore/farshore/hub/fleet"
+	"github.com/farshore/farshore/hub/policy"
 	"github.com/farshore/farshore/hub/timeline"
 	"github.com/farshore/farshore/protocol"
 	"github.com/farshore/farshore/snapshot/fold"
@@ -104,6 +105,8 @@ func table() []row {
 		{errInvalid, http.StatusUnprocessableEntity, "invalid"},
 		{syscall.ENOSPC, http.StatusInsufficientStorage, "disk-full"},
 		{syscall.EDQUOT, http.StatusInsufficientStorage, "disk-full"},
+		{policy.ErrInvalid, http.StatusUnprocessableEntity, "invalid"},
+		{policy.ErrRefused, http.StatusForbidden, "policy"},
 		{errBusy, http.StatusServiceUnavailable, "busy"},
 		{context.Canceled, http.StatusServiceUnavailable, "stopping"},
 	}

@@ -157,7 +157,7 @@ func minimal(t *testing.T, c api.Config) http.Handler {
 	c.Groups, c.Profiles, c.Stacks = struct{ noGroups }{}, struct{ noProfiles }{}, struct{ api.Stacks }{}
 	c.StackDesk, c.Commands, c.Snapshots = struct{ api.StackDesk }{}, struct{ api.Commands }{}, struct{ noSnapshots }{}
 	c.Waiting, c.Keys, c.Sessions = struct{ api.WaitingRoom }{}, struct{ noKeys }{}, struct{ api.Sessions }{}
-	c.Timeline, c.Views = struct{ api.Timeline }{}, struct{ noViews }{}
+	c.Timeline, c.Views, c.Policies = struct{ api.Timeline }{}, struct{ noViews }{}, struct{ api.Policies }{}
 	handler, err := api.New(c)
 	if err != nil {
 		t.Fatal(err)

@@ -359,6 +359,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/policies": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List what groups forbid stacks and live calls to ask of an engine
+         * @description What a group forbids is forbidden in every group below it as well. Administrators and device administrators of a group are exempt there.
+         */
+        get: operations["list-policies"];
+        /**
+         * Say what a group forbids; nothing: it forbids nothing of its own
+         * @description It holds for what is applied from now on, and for devices that get a stack from now on; what runs is left alone.
+         */
+        put: operations["put-policy"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/profiles": {
         parameters: {
             query?: never;
@@ -625,7 +649,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List API tokens */
+        /** List one's own API tokens */
         get: operations["list-tokens"];
         put?: never;
         /**
@@ -1227,6 +1251,9 @@ export interface components {
         ListOutcome: {
             items: components["schemas"]["Outcome"][];
         };
+        ListPolicy: {
+            items: components["schemas"]["Policy"][];
+        };
         ListProfile: {
             items: components["schemas"]["Profile"][];
         };
@@ -1344,6 +1371,18 @@ export interface components {
             error?: string;
             id: string;
             name?: string;
+        };
+        Policy: {
+            /** @description Changes with what can be edited: give it as If-Match */
+            etag: string;
+            /** @description Rules whose things may not be asked for */
+            forbid: string[];
+            /** @description Path; empty: the root */
+            group: string;
+            /** @description Images that may be used, without tags; * stands for any text within a part, ** for any parts. Empty: any */
+            images: string[];
+            /** @description Why, for people who run into it */
+            note?: string;
         };
         Position: {
             /**
@@ -1607,6 +1646,21 @@ export interface components {
             path: string;
             profile?: string;
             settings?: components["schemas"]["Settings"];
+        };
+        PutPolicy: {
+            forbid?: ("privileged" | "host-pid" | "host-ipc" | "host-network" | "host-user-namespace" | "host-devices" | "capabilities" | "bind-mounts" | "sysctls" | "security-options" | "other-containers")[] | null;
+            /**
+             * @description Path; empty: the root
+             * @example norway/oslo
+             */
+            group: string;
+            /**
+             * @example [
+             *       "registry.example.com/plant/**"
+             *     ]
+             */
+            images?: string[] | null;
+            note?: string;
         };
         PutProfile: {
             settings: components["schemas"]["Settings"];
@@ -2762,6 +2816,76 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-policies": {
+        parameters: {
+            query?: {
+                /** @description Only those that hold in this group: its own, and those of the groups above it; / is the root */
+                group?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListPolicy"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-policy": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The etag of what you have read, or * for anything that is there: what is not so any more is not changed (412, code changed) */
+                "If-Match"?: string;
+                /** @description * : it must not be there yet (412, code exists) */
+                "If-None-Match"?: "*";
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PutPolicy"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Policy"];
+                };
             };
             /** @description It did not work: what happened, to which thing, and what to do */
             default: {
