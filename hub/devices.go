@@ -56,7 +56,7 @@ func (s sessionDevices) Hello(id protocol.DeviceID, h *protocol.Hello) error {
 		copy(d.Boot.ID[:], h.BootID)
 		d.Boot.Counter = h.BootCounter
 		d.Mark = protocol.OrderMark{Epoch: h.OrderEpoch, Seq: h.OrderSeq}
-		d.Version, d.Capability, d.Mode = said.version, h.Capability, said.mode
+		d.Version, d.Capability, d.Mode, d.Build = said.version, h.Capability, said.mode, said.build
 		if h.Clock != 0 {
 			d.ClockOffset = h.Clock - time.Now().UnixMilli()
 		}
@@ -75,6 +75,7 @@ func (s sessionDevices) Hello(id protocol.DeviceID, h *protocol.Hello) error {
 type said struct {
 	version string
 	mode    protocol.Mode
+	build   fleet.Build
 	wishes  map[string]string // nil: as before
 }
 
@@ -83,6 +84,17 @@ func boundHello(h *protocol.Hello) said {
 	s := said{version: protocol.Printable(h.Version, protocol.MaxName), mode: protocol.ModeAsync}
 	if h.Mode == protocol.ModeStandard {
 		s.mode = h.Mode
+	}
+	s.build = fleet.Build{
+		Platform: protocol.Printable(h.Arch, protocol.MaxName), NoUpdate: protocol.Printable(h.NoUpdate, protocol.MaxText),
+	}
+	for _, p := range h.Programs {
+		switch p.Name {
+		case protocol.ProgramAgent:
+			s.build.Agent = p.Hash
+		case protocol.ProgramComposer:
+			s.build.Composer = p.Hash
+		}
 	}
 	if h.Wishes == nil {
 		return s

@@ -248,6 +248,7 @@ func (e *entry) take(c presenceChange) (version bool) {
 	set(&e.seen.Mark, from.Mark, to.Mark)
 	set(&e.seen.Capability, from.Capability, to.Capability)
 	set(&e.seen.ClockOffset, from.ClockOffset, to.ClockOffset)
+	set(&e.seen.Build, from.Build, to.Build)
 	return set(&e.seen.Version, from.Version, to.Version)
 }
 

@@ -133,7 +133,7 @@ func (t *tx) update(id protocol.DeviceID, fn func(*Device) error) (Device, error
 	out := *d
 	to := seen
 	to.Boot, to.Mark, to.LastContact, to.Carrier = d.Boot, d.Mark, d.LastContact, d.Carrier
-	to.Version, to.Capability, to.ClockOffset = d.Version, d.Capability, d.ClockOffset
+	to.Version, to.Capability, to.ClockOffset, to.Build = d.Version, d.Capability, d.ClockOffset, d.Build
 	if to != seen {
 		t.mine.presence[id] = presenceChange{seen, to}
 	}

@@ -83,6 +83,19 @@ type Device struct {
 	Capability uint   `cbor:"-" json:"capability,omitempty"`
 	// ClockOffset is how far the device's wall clock was ahead of the hub's at its last Hello, milliseconds.
 	ClockOffset int64 `cbor:"-" json:"clock_offset_ms,omitempty"`
+	// Build is what it runs, as told in its last Hello.
+	Build Build `cbor:"-" json:"-"`
+}
+
+// Build is what a device says of the programs that it runs: claims. Empty: it did not say.
+type Build struct {
+	// Platform as in protocol.Hello.Arch, such as linux/arm/v7.
+	Platform string `cbor:"1,keyasint,omitempty"`
+	// Agent and Composer are the beginnings of the hashes of the programs.
+	Agent    protocol.ShortHash `cbor:"2,keyasint,omitzero"`
+	Composer protocol.ShortHash `cbor:"3,keyasint,omitzero"`
+	// NoUpdate says why it cannot update itself. Empty: it can, or did not say.
+	NoUpdate string `cbor:"4,keyasint,omitempty"`
 }
 
 // SnapshotFacts are the parts of a device's last snapshot that become labels. Empty: not known.
@@ -131,6 +144,7 @@ type Presence struct {
 	Excused int64 `cbor:"10,keyasint,omitempty"`
 	// ClockOffset as in Device.
 	ClockOffset int64 `cbor:"11,keyasint,omitempty"`
+	Build       Build `cbor:"12,keyasint,omitzero"`
 }
 
 // Tombstone remembers a revoked device that was removed, so that it does not come back by rule.

@@ -272,7 +272,7 @@ func (e *entry) view(d *Device) Device {
 
 func (p *Presence) into(d *Device) {
 	d.Boot, d.Mark, d.LastContact, d.Carrier = p.Boot, p.Mark, p.LastContact, p.Carrier
-	d.Version, d.Capability, d.ClockOffset = p.Version, p.Capability, p.ClockOffset
+	d.Version, d.Capability, d.ClockOffset, d.Build = p.Version, p.Capability, p.ClockOffset, p.Build
 }
 
 // Device gives a device by its id.

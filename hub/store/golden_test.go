@@ -93,6 +93,11 @@ func TestStoredFleetIsReadForEver(t *testing.T) {
 		Version: "1.0", Capability: 1, OnTimeSince: 1_760_000_001, Interval: 60, Excused: 30,
 		ClockOffset: -1500,
 	})
+	golden(t, presenceAt("qz3x4y5w6v7u2t3s"), "fleet-presence-build", fleet.Presence{
+		Device: "qz3x4y5w6v7u2t3s", Version: "v1.2.0", Capability: 2, Build: fleet.Build{
+			Platform: "linux/arm/v7", Agent: protocol.ShortHash{1, 7: 2}, Composer: protocol.ShortHash{3, 7: 4}, NoUpdate: "not installed as a service",
+		},
+	})
 	golden(t, tombstoneAt("qz3x4y5w6v7u2t3s"), "fleet-revoked", fleet.Tombstone{
 		Device: "qz3x4y5w6v7u2t3s", Serial: "S-1", MachineID: "ab12", Revoked: 1_760_000_002,
 	})
