@@ -21,7 +21,7 @@ type Policies interface {
 }
 
 type policiesInput struct {
-	Group string `query:"group" doc:"Only those that hold in this group: its own, and those of the groups above it; / is the root"`
+	Group string `query:"group" doc:"Only those that hold in this group: those of the groups above it that forbid something, and its own at the end; / is the root"`
 }
 
 type putPolicyInput struct {
@@ -43,7 +43,11 @@ func (s *server) policyRoutes() {
 		Run: func(_ context.Context, c *call, in *policiesInput) (*reply[resource.List[resource.Policy]], error) {
 			all := s.Policies.All()
 			if in.Group != "" {
-				return list(s.Policies.Holding(c.on.Group), policyOut), nil
+				holding := s.Policies.Holding(c.on.Group)
+				if len(holding) == 0 || holding[len(holding)-1].Group != c.on.Group {
+					holding = append(holding, s.Policies.Of(c.on.Group)) // with its etag
+				}
+				return list(holding, policyOut), nil
 			}
 			seen := s.Accounts.Scope(c.who, access.GroupsRead)
 			return list(slices.DeleteFunc(all, func(p policy.Policy) bool { return !seen.Leads(p.Group) }), policyOut), nil

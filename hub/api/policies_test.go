@@ -15,12 +15,12 @@ func TestPoliciesAreReadAsTheyHoldAndChangedAsTheyWereSeen(t *testing.T) {
 	w.ask(http.MethodPut, "/policies", resource.PutPolicy{Group: "norway/oslo", Images: []string{"registry.example.com/**"}}, nil)
 	var all resource.List[resource.Policy]
 	w.ask(http.MethodGet, "/policies?group=norway/oslo/line", nil, &all)
-	if len(all.Items) != 2 || !slices.Equal(all.Items[0].Forbid, []string{"bind-mounts", "privileged"}) || all.Items[0].Note != "rule 12" ||
+	if len(all.Items) != 3 || all.Items[2].Group != "norway/oslo/line" || len(all.Items[2].Forbid) != 0 || !slices.Equal(all.Items[0].Forbid, []string{"bind-mounts", "privileged"}) || all.Items[0].Note != "rule 12" ||
 		!slices.Equal(all.Items[1].Images, []string{"registry.example.com/**"}) {
 		t.Errorf("what holds in norway/oslo/line: %+v", all.Items)
 	}
 	w.ask(http.MethodGet, "/policies?group=sweden", nil, &all)
-	if len(all.Items) != 0 {
+	if len(all.Items) != 1 || len(all.Items[0].Forbid) != 0 {
 		t.Errorf("what holds in sweden: %+v", all.Items)
 	}
 	w.ask(http.MethodPut, "/policies", resource.PutPolicy{Group: "norway", Forbid: []string{"host-pid"}}, nil)

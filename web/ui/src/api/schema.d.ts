@@ -2831,7 +2831,7 @@ export interface operations {
     "list-policies": {
         parameters: {
             query?: {
-                /** @description Only those that hold in this group: its own, and those of the groups above it; / is the root */
+                /** @description Only those that hold in this group: those of the groups above it that forbid something, and its own at the end; / is the root */
                 group?: string;
             };
             header?: never;

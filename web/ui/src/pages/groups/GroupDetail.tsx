@@ -12,6 +12,7 @@ import { State } from '../../kit/State';
 import { inWords, settingFields, settingNames } from '../../kit/settings';
 import { livenessStates } from '../../kit/states';
 import { EditGroup } from './EditGroup';
+import { Policy } from './Policy';
 import { type Group as FleetGroup, titleOf } from './tree';
 
 interface Props {
@@ -87,7 +88,10 @@ export function GroupDetail({ group: g, groups, profiles, addBelow, removed }: P
         {editing ? (
           <EditGroup key={g.path} group={g} groups={groups} profiles={profiles} close={() => setEditing(false)} />
         ) : (
-          <Holds path={g.path} groups={groups} profiles={profiles} />
+          <>
+            <Holds path={g.path} groups={groups} profiles={profiles} />
+            <Policy path={g.path} />
+          </>
         )}
         <Text size="xs" c="dimmed">
           A group is its path: it cannot be renamed. Make a new one and move the devices, from the fleet’s list many at
