@@ -32,6 +32,14 @@ type Config struct {
 	// PublicURL and PublicMQTTURL are written into edge keys: how devices reach the two ports. "": made of the listening
 	// addresses and, where those name no host, this machine's host name.
 	PublicURL, PublicMQTTURL string
+	// TLSCert and TLSKey are files, PEM, of the certificate for browsers and the CLI, which win over one that is uploaded.
+	// "": none.
+	TLSCert, TLSKey string
+	// DeviceCA is a file with the authorities of which devices must show a certificate, and DeviceCRL one with what these
+	// have revoked. "": devices need no certificate; nothing is revoked.
+	DeviceCA, DeviceCRL string
+	// Reload makes the hub look at these files at once; it does by itself within a minute. Nil: nobody asks.
+	Reload <-chan os.Signal
 	// AdminName and AdminPasswordFile make the first administrator, or change its password. "": "admin", and nobody.
 	AdminName, AdminPasswordFile string
 	// AgentImage is the image that commands name which start an agent in a container. "": the one that `make images`
@@ -69,6 +77,9 @@ func (c *Config) setDefaults() error {
 	}
 	if c.MQTTListen == "" {
 		c.MQTTListen = DefaultMQTTListen
+	}
+	if c.DeviceCRL != "" && c.DeviceCA == "" {
+		return errors.New("--device-crl says what authorities have revoked: give these with --device-ca")
 	}
 	if c.AdminName == "" {
 		c.AdminName = "admin"

@@ -20,9 +20,12 @@ import (
 	"github.com/farshore/farshore/hub/audit"
 	"github.com/farshore/farshore/hub/blobs"
 	"github.com/farshore/farshore/hub/broker"
+	"github.com/farshore/farshore/hub/certificate"
 	"github.com/farshore/farshore/hub/commands"
+	"github.com/farshore/farshore/hub/deviceca"
 	"github.com/farshore/farshore/hub/events"
 	"github.com/farshore/farshore/hub/fleet"
+	"github.com/farshore/farshore/hub/gate"
 	"github.com/farshore/farshore/hub/identity"
 	"github.com/farshore/farshore/hub/orders"
 	"github.com/farshore/farshore/hub/policy"
@@ -63,6 +66,10 @@ type Hub struct {
 	broker   *broker.Broker
 	changes  *changes
 	door     *doorway.Door
+
+	gate        *gate.Gate
+	certificate *certificate.Keeper
+	deviceCA    *deviceca.Authority // nil: devices need no certificate
 
 	public, mqtt net.Listener
 	addresses    Addresses
@@ -134,7 +141,7 @@ func (h *Hub) listen() (err error) {
 	if h.public, err = open(h.cfg.Listen); err != nil {
 		return fmt.Errorf("public port (--listen): %w", err)
 	}
-	h.addresses = Addresses{Public: h.public.Addr(), URL: h.cfg.PublicURL, Fingerprint: h.identity.Fingerprint()}
+	h.addresses = Addresses{Public: h.public.Addr(), URL: h.cfg.PublicURL}
 	if h.addresses.URL == "" {
 		h.addresses.URL = "https://" + publicHost(h.public.Addr())
 	}
@@ -159,6 +166,9 @@ func (h *Hub) assemble() error {
 		return err
 	}
 	if h.events, err = events.New(events.Config{Store: h.store, Log: h.log}); err != nil {
+		return err
+	}
+	if err := h.protect(secrets); err != nil {
 		return err
 	}
 	h.timeline = timeline.New(timeline.Config{
@@ -245,24 +255,26 @@ func (h *Hub) assemble() error {
 	})
 	h.door = doorway.New(doorway.Config{})
 	h.broker, err = broker.New(broker.Config{
-		Sessions: h.sessions, TLS: h.identity.MQTTTLSConfig(), Door: h.door, Log: h.log,
+		Sessions: h.sessions, TLS: h.identity.MQTTTLSConfig(h.extras()), Gate: h.gate, Door: h.door, Log: h.log,
 	})
 	return err
 }
 
 // Services are the parts by which people and programs work with a hub.
 type Services struct {
-	Access    *access.Access
-	Audit     *audit.Log
-	Events    *events.Bus
-	Timeline  *timeline.Timeline
-	Fleet     *fleet.Registry
-	Planner   *planner.Planner
-	Commands  *commands.Book
-	Snapshots *fold.Fold
-	Waiting   *admission.Desk
-	Sessions  *session.Manager
-	Addresses Addresses
+	Access      *access.Access
+	Audit       *audit.Log
+	Events      *events.Bus
+	Timeline    *timeline.Timeline
+	Fleet       *fleet.Registry
+	Planner     *planner.Planner
+	Commands    *commands.Book
+	Snapshots   *fold.Fold
+	Waiting     *admission.Desk
+	Sessions    *session.Manager
+	Gate        *gate.Gate
+	Certificate *certificate.Keeper
+	Addresses   Addresses
 	// API is the configuration of the hub's API, without a console and always ready.
 	API api.Config
 }
@@ -271,7 +283,7 @@ type Services struct {
 func (h *Hub) Services() Services {
 	return Services{
 		Access: h.access, Audit: h.audit, Events: h.events, Timeline: h.timeline, Fleet: h.fleet, Planner: h.planner, Commands: h.book,
-		Snapshots: h.fold, Waiting: h.desk, Sessions: h.sessions, Addresses: h.addresses,
+		Snapshots: h.fold, Waiting: h.desk, Sessions: h.sessions, Gate: h.gate, Certificate: h.certificate, Addresses: h.addresses,
 		API: h.api(),
 	}
 }

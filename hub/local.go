@@ -27,14 +27,32 @@ func (h *Hub) serveLocal(ctx context.Context) error {
 		h.record("access.admin-link", "a one-time administrator link was made on the hub's machine")
 		_, _ = io.WriteString(w, h.adminLink()) // a caller that has gone needs no link
 	})
+	mux.HandleFunc("POST /reset-access-lists", func(w http.ResponseWriter, _ *http.Request) {
+		if err := h.gate.Reset(); err != nil {
+			h.log.Error("reset the address lists", "error", err)
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		h.record("hub.reset-access-lists", "the lists of addresses and of trusted proxies were emptied on the hub's machine")
+	})
 	return localsocket.Serve(ctx, filepath.Join(h.cfg.Data, SocketName), mux, h.log)
 }
 
 // AskAdminLink asks the hub that runs with the data folder for a one-time administrator link.
 func AskAdminLink(ctx context.Context, data string) (string, error) {
-	link, err := localsocket.Ask(ctx, filepath.Join(data, SocketName), http.MethodPost, "/admin-link")
+	return ask(ctx, data, "/admin-link")
+}
+
+// ResetAccessLists makes the hub that runs with the data folder let in every address again.
+func ResetAccessLists(ctx context.Context, data string) error {
+	_, err := ask(ctx, data, "/reset-access-lists")
+	return err
+}
+
+func ask(ctx context.Context, data, path string) (string, error) {
+	answer, err := localsocket.Ask(ctx, filepath.Join(data, SocketName), http.MethodPost, path)
 	if errors.Is(err, localsocket.ErrNobody) {
 		return "", fmt.Errorf("%w: %q: start it with `farshore-hub serve`", ErrNotRunning, data)
 	}
-	return string(link), err
+	return string(answer), err
 }

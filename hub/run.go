@@ -27,8 +27,8 @@ func (h *Hub) Run(ctx context.Context) error {
 		return errors.Join(err, h.Close())
 	}
 	public := edge.New(edge.Config{
-		Sessions: h.sessions, Knocker: knocker{h.desk}, Streams: h.broker, Web: web, TLS: h.identity.TLSConfig(),
-		Door: h.door, Log: h.log,
+		Sessions: h.sessions, Knocker: knocker{h.desk}, Streams: h.broker, Web: h.guarded(web), TLS: h.identity.TLSConfig(h.extras()),
+		Gate: h.gate, Door: h.door, Log: h.log,
 	})
 	// Two groups, so that what serves devices ends before what keeps their state.
 	keeping, stopKeeping := context.WithCancel(context.WithoutCancel(ctx))
@@ -36,7 +36,7 @@ func (h *Hub) Run(ctx context.Context) error {
 	var keep errgroup.Group
 	for name, run := range map[string]func(context.Context) error{
 		"fleet": h.fleet.Run, "events": h.events.Run, "timeline": h.timeline.Run, "audit": h.audit.Run, "changes": h.runChanges, "commands": h.sweep,
-		"local socket": h.serveLocal,
+		"local socket": h.serveLocal, "certificate files": h.watchFiles,
 	} {
 		keep.Go(func() error { return h.keep(keeping, name, run) })
 	}

@@ -28,6 +28,7 @@ import (
 	"github.com/farshore/farshore/hub/session"
 	"github.com/farshore/farshore/internal/doorway"
 	"github.com/farshore/farshore/internal/meter"
+	"github.com/farshore/farshore/internal/proxyline"
 	"github.com/farshore/farshore/protocol"
 )
 
@@ -47,6 +48,15 @@ type Sessions interface {
 	Meter(protocol.DeviceID, *meter.Tally) (ended func())
 }
 
+// Gate says which devices may come in from where; *gate.Gate is one.
+type Gate interface {
+	// Arrive is asked before TLS, and may read what a proxy says first.
+	Arrive(net.Conn) (*proxyline.Conn, error)
+	// Device closes the connection when it may not be there any more, until leave is called.
+	Device(net.Addr, io.Closer, *tls.ConnectionState) (leave func(), err error)
+	HandshakeFailed(net.Addr, error)
+}
+
 // Config of a Broker.
 type Config struct {
 	Sessions Sessions
@@ -54,6 +64,8 @@ type Config struct {
 	TLS *tls.Config
 	// Door bounds strangers; it may be shared with other ports. nil: one with the defaults.
 	Door *doorway.Door
+	// Gate of addresses.
+	Gate Gate
 	// WriteTimeout; zero means the default.
 	WriteTimeout time.Duration
 	Log          *slog.Logger
@@ -117,16 +129,33 @@ func (b *Broker) ServeConn(ctx context.Context, c net.Conn) {
 }
 
 func (b *Broker) serveTLS(ctx context.Context, c net.Conn, guest *doorway.Guest) {
-	tally := new(meter.Tally)
-	raw := meter.Wrap(c, tally, meter.HubSide)
-	defer raw.Close()
-	t, err := b.c.Door.Handshake(ctx, raw, b.c.TLS)
-	if err != nil {
+	defer c.Close()
+	if err := b.greet(ctx, c, guest); err != nil {
 		guest.Leave()
 		b.c.Log.Debug("stranger gone", "remote", c.RemoteAddr(), "error", err)
-		return
 	}
-	b.ServeStream(ctx, Stream{Conn: t, State: t.ConnectionState(), Raw: raw, Tally: tally, Guest: guest})
+}
+
+func (b *Broker) greet(ctx context.Context, c net.Conn, guest *doorway.Guest) error {
+	arrived, err := b.c.Gate.Arrive(c)
+	if err != nil {
+		return err
+	}
+	tally := new(meter.Tally)
+	raw := meter.Wrap(arrived, tally, meter.HubSide)
+	t, err := b.c.Door.Handshake(ctx, raw, b.c.TLS)
+	if err != nil {
+		b.c.Gate.HandshakeFailed(arrived.RemoteAddr(), err)
+		return err
+	}
+	state := t.ConnectionState()
+	leave, err := b.c.Gate.Device(arrived.RemoteAddr(), raw, &state)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	b.ServeStream(ctx, Stream{Conn: t, State: state, Raw: raw, Tally: tally, Guest: guest})
+	return nil
 }
 
 // Stream is an MQTT byte stream of a connection whose TLS was done elsewhere.

@@ -15,6 +15,7 @@ import (
 	paho "github.com/eclipse/paho.mqtt.golang"
 
 	"github.com/farshore/farshore/hub/broker"
+	"github.com/farshore/farshore/hub/gate"
 	"github.com/farshore/farshore/hub/identity"
 	"github.com/farshore/farshore/hub/orders"
 	"github.com/farshore/farshore/hub/session"
@@ -75,7 +76,7 @@ func (h *hub) broker(t *testing.T) *broker.Broker {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := broker.New(broker.Config{Sessions: h.Manager, TLS: id.MQTTTLSConfig(), Door: h.door})
+	b, err := broker.New(broker.Config{Sessions: h.Manager, TLS: id.MQTTTLSConfig(identity.Extras{}), Gate: openGate(t), Door: h.door})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -219,4 +220,13 @@ func (h *hub) heard(id protocol.DeviceID) string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return strings.Join(h.got[id], ",")
+}
+
+func openGate(t *testing.T) *gate.Gate {
+	t.Helper()
+	g, err := gate.New(gate.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
 }

@@ -14,6 +14,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"errors"
 	"io"
 	"log"
 	"log/slog"
@@ -27,6 +28,7 @@ import (
 	"github.com/farshore/farshore/hub/session"
 	"github.com/farshore/farshore/internal/doorway"
 	"github.com/farshore/farshore/internal/meter"
+	"github.com/farshore/farshore/internal/proxyline"
 	"github.com/farshore/farshore/protocol"
 )
 
@@ -76,6 +78,17 @@ type Streams interface {
 	ServeStream(context.Context, broker.Stream)
 }
 
+// Gate says who may come in from where; *gate.Gate is one.
+type Gate interface {
+	// Arrive is asked before TLS, and may read what a proxy says first.
+	Arrive(net.Conn) (*proxyline.Conn, error)
+	// AdmitsPeople is asked about who is no agent, and Device about who is: its connection is closed when it may not be
+	// there any more.
+	AdmitsPeople(net.Addr) bool
+	Device(net.Addr, io.Closer, *tls.ConnectionState) (leave func(), err error)
+	HandshakeFailed(net.Addr, error)
+}
+
 // Config of a Server.
 type Config struct {
 	Sessions Sessions
@@ -87,6 +100,8 @@ type Config struct {
 	TLS *tls.Config
 	// Door bounds strangers; it may be shared with other ports. nil: one with the defaults.
 	Door *doorway.Door
+	// Gate of addresses.
+	Gate Gate
 	// Idle of authenticated connections; zero means the default.
 	Idle time.Duration
 	// WebConnections is how many connections those who are not agents may have; zero means the default.
@@ -160,25 +175,49 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 
 // receive does the TLS handshake and hands the connection to the server that its ALPN asks for.
 func (s *Server) receive(ctx context.Context, c net.Conn, guest *doorway.Guest, agents, web *branch) {
-	v := &visit{tally: new(meter.Tally), guest: guest}
-	v.raw = meter.Wrap(c, v.tally, meter.HubSide)
+	arrived, err := s.c.Gate.Arrive(c)
+	if err == nil {
+		err = s.encrypted(arrived)
+	}
+	if err != nil {
+		s.turnAway(c, guest, err)
+		return
+	}
+	v := &visit{tally: new(meter.Tally), guest: guest, leave: func() {}}
+	v.raw = meter.Wrap(arrived, v.tally, meter.HubSide)
 	t, err := s.c.Door.Handshake(ctx, &wire{Conn: v.raw, visit: v}, s.c.TLS)
 	if err != nil {
-		guest.Leave()
-		s.c.Log.Debug("stranger gone", "remote", c.RemoteAddr(), "error", err)
+		s.c.Gate.HandshakeFailed(arrived.RemoteAddr(), err)
+		s.turnAway(c, guest, err)
 		return
 	}
 	v.state = t.ConnectionState()
-	taken := false
+	to, conn := web, net.Conn(t)
 	if v.state.NegotiatedProtocol == protocol.ALPN {
-		taken = agents.hand(ctx, &agentConn{Conn: t, visit: v})
-	} else {
-		taken = web.hand(ctx, t)
+		to, conn = agents, &agentConn{Conn: t, visit: v}
+		v.leave, err = s.c.Gate.Device(arrived.RemoteAddr(), v.raw, &v.state)
+	} else if !s.c.Gate.AdmitsPeople(arrived.RemoteAddr()) {
+		err = errPeople
 	}
-	if !taken { // the hub is stopping
-		guest.Leave()
-		_ = v.raw.Close()
+	if err == nil && !to.hand(ctx, conn) {
+		err = errStopping
 	}
+	if err != nil {
+		v.leave()
+		s.turnAway(c, guest, err)
+	}
+}
+
+var (
+	errPeople   = errors.New("people may not come from this address")
+	errStopping = errors.New("the hub is stopping")
+)
+
+// turnAway ends a connection that nobody serves.
+func (s *Server) turnAway(c net.Conn, guest *doorway.Guest, err error) {
+	guest.Leave()
+	_ = c.Close() // nobody is left to tell
+	s.c.Log.Debug("stranger gone", "remote", c.RemoteAddr(), "error", err)
 }
 
 // connState keeps the door and the list of visits.

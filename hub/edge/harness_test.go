@@ -16,6 +16,7 @@ import (
 
 	"github.com/farshore/farshore/hub/broker"
 	"github.com/farshore/farshore/hub/edge"
+	"github.com/farshore/farshore/hub/gate"
 	"github.com/farshore/farshore/hub/identity"
 	"github.com/farshore/farshore/hub/orders"
 	"github.com/farshore/farshore/hub/session"
@@ -59,12 +60,12 @@ func start(t *testing.T, door doorway.Config) *hub {
 	if h.id, err = identity.Open(t.TempDir()); err != nil {
 		t.Fatal(err)
 	}
-	b, err := broker.New(broker.Config{Sessions: h.Manager, TLS: h.id.MQTTTLSConfig(), Door: h.door})
+	b, err := broker.New(broker.Config{Sessions: h.Manager, TLS: h.id.MQTTTLSConfig(identity.Extras{}), Gate: openGate(t), Door: h.door})
 	if err != nil {
 		t.Fatal(err)
 	}
 	web := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = fmt.Fprintf(w, "console %s", r.Proto) })
-	s := edge.New(edge.Config{Sessions: h.Manager, Knocker: h, Streams: b, Web: web, TLS: h.id.TLSConfig(), Door: h.door, WebConnections: maxWeb})
+	s := edge.New(edge.Config{Sessions: h.Manager, Knocker: h, Streams: b, Web: web, TLS: h.id.TLSConfig(identity.Extras{}), Gate: openGate(t), Door: h.door, WebConnections: maxWeb})
 	l, err := doorway.Listen(t.Context(), "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -222,4 +223,13 @@ func refusal(t *testing.T, b []byte) protocol.Error {
 		t.Fatal(err)
 	}
 	return e
+}
+
+func openGate(t *testing.T) *gate.Gate {
+	t.Helper()
+	g, err := gate.New(gate.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
 }

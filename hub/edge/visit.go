@@ -18,6 +18,7 @@ type visit struct {
 	tally *meter.Tally
 	guest *doorway.Guest
 	state tls.ConnectionState
+	leave func() // of the gate; may be called again
 
 	// Set when the connection authenticated, by its own goroutine, which alone reads them.
 	device protocol.DeviceID
@@ -44,6 +45,12 @@ type agentConn struct {
 type wire struct {
 	net.Conn
 	visit *visit
+}
+
+// Close implements net.Conn.
+func (w *wire) Close() error {
+	w.visit.leave()
+	return w.Conn.Close()
 }
 
 // visitOf finds the visit of a connection that receive made.

@@ -22,6 +22,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/farshore/farshore/protocol"
 )
@@ -81,34 +82,61 @@ func FingerprintOf(der []byte) string {
 	return "SHA256:" + base64.RawStdEncoding.EncodeToString(sum[:])
 }
 
+// Extras of TLS that are not the hub's identity. The zero value adds nothing.
+type Extras struct {
+	// Web gives the certificate that browsers and the CLI see. Nil: the one that the hub made.
+	Web func(*tls.ClientHelloInfo) (*tls.Certificate, error)
+	// Agents gives, for each connection, what is used in place of the configuration for agents, which it must not
+	// change. Nil: that itself.
+	Agents func(*tls.Config) *tls.Config
+}
+
+// Web is the certificate for browsers and the CLI that is in the data folder.
+func (i *Identity) Web() *tls.Certificate { return &i.web }
+
 // TLSConfig is for the public port: a client that offers protocol.ALPN gets the edge certificate and TLS 1.3 only,
 // any other the web certificate with HTTP/2 and HTTP/1.1.
-func (i *Identity) TLSConfig() *tls.Config {
-	agents := i.MQTTTLSConfig()
-	agents.NextProtos = []string{protocol.ALPN}
+func (i *Identity) TLSConfig(x Extras) *tls.Config {
+	agents := i.agents(protocol.ALPN)
 	web := &tls.Config{
 		Certificates: []tls.Certificate{i.web},
 		MinVersion:   tls.VersionTLS12,
 		NextProtos:   []string{"h2", "http/1.1"},
 	}
+	if x.Web != nil {
+		web.Certificates, web.GetCertificate = nil, x.Web
+	}
 	chosen := web.Clone()
 	chosen.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
-		for _, p := range hello.SupportedProtos {
-			if p == protocol.ALPN {
-				return agents, nil
-			}
+		if slices.Contains(hello.SupportedProtos, protocol.ALPN) {
+			return x.forAgents(agents), nil
 		}
 		return web, nil
 	}
 	return chosen
 }
 
-// MQTTTLSConfig is for the MQTT port, which only agents use: the edge certificate, TLS 1.3 only. Session tickets are
-// off: they cost more bytes and memory than resumption saves.
-func (i *Identity) MQTTTLSConfig() *tls.Config {
+// MQTTTLSConfig is for the MQTT port, which only agents use: the edge certificate, TLS 1.3 only.
+func (i *Identity) MQTTTLSConfig(x Extras) *tls.Config {
+	agents := i.agents()
+	chosen := agents.Clone()
+	chosen.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) { return x.forAgents(agents), nil }
+	return chosen
+}
+
+func (x Extras) forAgents(c *tls.Config) *tls.Config {
+	if x.Agents == nil {
+		return c
+	}
+	return x.Agents(c)
+}
+
+// agents is what agents see. Session tickets are off: they cost more bytes and memory than resumption saves.
+func (i *Identity) agents(protocols ...string) *tls.Config {
 	return &tls.Config{
 		Certificates:           []tls.Certificate{i.edge},
 		MinVersion:             tls.VersionTLS13,
+		NextProtos:             protocols,
 		SessionTicketsDisabled: true,
 	}
 }

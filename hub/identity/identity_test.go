@@ -79,7 +79,7 @@ func TestIdentityStaysTheSame(t *testing.T) {
 func TestPublicPortTellsAgentsFromBrowsers(t *testing.T) {
 	id := open(t, t.TempDir())
 
-	agent := handshake(t, id.TLSConfig(), &tls.Config{NextProtos: []string{protocol.ALPN}})
+	agent := handshake(t, id.TLSConfig(Extras{}), &tls.Config{NextProtos: []string{protocol.ALPN}})
 	if len(agent.PeerCertificates) != 1 {
 		t.Fatalf("an agent was sent %d certificates, want the leaf alone", len(agent.PeerCertificates))
 	}
@@ -94,7 +94,7 @@ func TestPublicPortTellsAgentsFromBrowsers(t *testing.T) {
 		t.Errorf("agent got %q, TLS %x", agent.NegotiatedProtocol, agent.Version)
 	}
 
-	browser := handshake(t, id.TLSConfig(), &tls.Config{NextProtos: []string{"h2", "http/1.1"}})
+	browser := handshake(t, id.TLSConfig(Extras{}), &tls.Config{NextProtos: []string{"h2", "http/1.1"}})
 	if browser.NegotiatedProtocol != "h2" {
 		t.Errorf("a browser got %q, want h2", browser.NegotiatedProtocol)
 	}
@@ -110,14 +110,14 @@ func TestPublicPortTellsAgentsFromBrowsers(t *testing.T) {
 
 func TestMQTTPortIsTLS13WithTheEdgeCertificate(t *testing.T) {
 	id := open(t, t.TempDir())
-	st := handshake(t, id.MQTTTLSConfig(), &tls.Config{})
+	st := handshake(t, id.MQTTTLSConfig(Extras{}), &tls.Config{})
 	if !ed25519.Verify(id.Public(), st.PeerCertificates[0].RawTBSCertificate, st.PeerCertificates[0].Signature) {
 		t.Error("the certificate on the MQTT port is not signed by the hub key")
 	}
 	a, b := net.Pipe()
 	defer a.Close()
 	defer b.Close()
-	go func() { _ = tls.Server(a, id.MQTTTLSConfig()).Handshake() }()
+	go func() { _ = tls.Server(a, id.MQTTTLSConfig(Extras{})).Handshake() }()
 	if err := tls.Client(b, &tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS12}).Handshake(); err == nil {
 		t.Error("TLS 1.2 was accepted; its exporter does not bind to the connection")
 	}
