@@ -69,6 +69,8 @@ type Config struct {
 	// Version of the build.
 	Version string
 	Log     *slog.Logger
+	// ClientCert and ClientKey are PEM files of a certificate for hubs that ask for one. "": none.
+	ClientCert, ClientKey string
 
 	// The rest is for fleets in one process. Nil: the real thing.
 	State       *state.Store
@@ -209,7 +211,7 @@ func (a *Agent) assemble() error {
 	})
 	identity := a.state.Identity()
 	base := link.Config{
-		EdgeKey: a.edgeKey, Key: identity.Key, Boot: identity.Boot, Proxy: cfg.Proxy, DialContext: cfg.DialContext,
+		EdgeKey: a.edgeKey, Key: identity.Key, Boot: identity.Boot, CertFile: cfg.ClientCert, KeyFile: cfg.ClientKey, Proxy: cfg.Proxy, DialContext: cfg.DialContext,
 		Wrap: cfg.Wrap, Codec: cfg.Codec, OnFrame: func([]byte) {}, Log: a.log,
 	}
 	auto, err := link.NewAuto(link.AutoConfig{Config: base, Carrier: cfg.Carrier, New: cfg.NewTransport})

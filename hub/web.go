@@ -40,8 +40,10 @@ func (h *Hub) api() api.Config {
 		Timeline:  h.timeline,
 		Views:     h.access,
 		Policies:  h.policies,
+
+		Protection: h.gate, Certificates: h.certificate,
 		Hub: resource.Hub{
-			Version: h.cfg.Version, URL: h.addresses.URL, MQTTURL: h.addresses.MQTTURL, Fingerprint: h.addresses.Fingerprint,
+			Version: h.cfg.Version, URL: h.addresses.URL, MQTTURL: h.addresses.MQTTURL,
 		},
 		AgentImage: h.cfg.AgentImage,
 		AuditFile:  filepath.Join(h.cfg.Data, audit.FileName),

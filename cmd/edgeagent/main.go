@@ -64,7 +64,7 @@ func run(args []string) error {
 // settings are the flags of run.
 type settings struct {
 	data, edgeKey, edgeKeyFile, carrier, mode, engine, composer, logLevel, logFormat string
-	keyPage, keyPageHost, hostRoot                                                   string
+	keyPage, keyPageHost, hostRoot, clientCert, clientKey                            string
 	labels                                                                           labelFlag
 }
 
@@ -78,6 +78,8 @@ func (s *settings) flags() *flag.FlagSet {
 	fs.StringVar(&s.edgeKeyFile, "edge-key-file", "", "file with the edge key")
 	fs.StringVar(&s.keyPage, "key-page", "127.0.0.1:9009", "where a page takes the edge key as long as there is none, HOST:PORT; off: nowhere, and the agent does not start without a key")
 	fs.StringVar(&s.keyPageHost, "key-page-host", "", "a name by which browsers may ask for that page, beside IP addresses and localhost")
+	fs.StringVar(&s.clientCert, "client-cert", "", "file with a certificate for a hub that asks devices for one (--device-ca there), PEM; read for each connection")
+	fs.StringVar(&s.clientKey, "client-key", "", "file with its key, PEM")
 	fs.StringVar(&s.carrier, "carrier", "auto", "how to reach the hub: auto, mqtt or https")
 	fs.StringVar(&s.mode, "mode", "async", "async (snapshots and queued commands) or standard (a tunnel on demand as well)")
 	fs.StringVar(&s.engine, "engine", "", "address of the container engine (default: Docker's socket)")
@@ -112,9 +114,12 @@ func runAgent(ctx context.Context, args []string) error {
 	default:
 		return fmt.Errorf("%w: carrier %.40q: want auto, mqtt or https", program.ErrUsage, s.carrier)
 	}
+	if (s.clientCert == "") != (s.clientKey == "") {
+		return fmt.Errorf("%w: give both --client-cert and --client-key, or neither", program.ErrUsage)
+	}
 	cfg := edgeagent.Config{
 		Data: s.data, Carrier: protocol.Carrier(s.carrier), Mode: mode, EngineHost: s.engineHost(), Composer: s.composer,
-		HostRoot: s.hostRoot, Labels: s.labels.values, Version: program.Version(), Log: log,
+		HostRoot: s.hostRoot, ClientCert: s.clientCert, ClientKey: s.clientKey, Labels: s.labels.values, Version: program.Version(), Log: log,
 	}
 	if err := s.keyInto(&cfg); err != nil {
 		return err

@@ -51,6 +51,7 @@ func newDesk(t *testing.T) *desk {
 	if err != nil {
 		t.Fatal(err)
 	}
+	guarded := s.Gate.People(handler)
 	d.server = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if d.before != nil {
 			d.before(r)
@@ -58,7 +59,7 @@ func newDesk(t *testing.T) *desk {
 		if d.down.Load() {
 			panic(http.ErrAbortHandler)
 		}
-		handler.ServeHTTP(w, r)
+		guarded.ServeHTTP(w, r)
 	}))
 	t.Cleanup(d.server.Close)
 	d.env = map[string]string{"FARSHORE_CONFIG": filepath.Join(d.dir, "conf", "config")}

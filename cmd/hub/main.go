@@ -6,6 +6,8 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/farshore/farshore/hub"
 	"github.com/farshore/farshore/internal/program"
@@ -17,6 +19,7 @@ const usage = `farshore-hub is the server of a fleet of edge devices.
 
   farshore-hub serve       run the hub
   farshore-hub admin-link  print a new one-time link that makes an administrator, good for 5 minutes
+  farshore-hub reset-access-lists  let in every address again, when the lists shut people out
   farshore-hub version
 
 Each command has --help. Every flag can be set by the environment: --mqtt-listen is FARSHORE_HUB_MQTT_LISTEN.
@@ -38,6 +41,8 @@ func run(args []string) error {
 		return serve(ctx, args[1:])
 	case "admin-link":
 		return adminLink(ctx, args[1:])
+	case "reset-access-lists":
+		return resetAccessLists(ctx, args[1:])
 	case "version", "--version":
 		fmt.Println("farshore-hub", program.Version(), "protocol", protocol.Capability)
 		return nil
@@ -45,7 +50,7 @@ func run(args []string) error {
 		fmt.Print(usage)
 		return nil
 	}
-	return fmt.Errorf("%w: unknown command %q: want serve, admin-link or version", program.ErrUsage, args[0])
+	return fmt.Errorf("%w: unknown command %q: want serve, admin-link, reset-access-lists or version", program.ErrUsage, args[0])
 }
 
 func newFlags(name string) *flag.FlagSet {
@@ -63,6 +68,10 @@ func serve(ctx context.Context, args []string) error {
 	fs.StringVar(&cfg.MQTTListen, "mqtt-listen", hub.DefaultMQTTListen, "plain MQTT over TLS for agents, or off")
 	fs.StringVar(&cfg.PublicURL, "public-url", "", "how devices reach the public port, https://HOST:PORT (default: from --listen and the host name)")
 	fs.StringVar(&cfg.PublicMQTTURL, "public-mqtt-url", "", "how devices reach the MQTT port, mqtts://HOST:PORT (default: likewise)")
+	fs.StringVar(&cfg.TLSCert, "tls-cert", "", "file with the certificate (chain) for browsers and the CLI, PEM; read again when it changes, and on SIGHUP")
+	fs.StringVar(&cfg.TLSKey, "tls-key", "", "file with its key, PEM")
+	fs.StringVar(&cfg.DeviceCA, "device-ca", "", "file with authorities, PEM: devices must show a certificate of theirs, beside their device key")
+	fs.StringVar(&cfg.DeviceCRL, "device-crl", "", "file with what these have revoked, PEM or DER")
 	fs.StringVar(&cfg.AdminName, "admin-name", "admin", "name of the administrator that --admin-password-file is for")
 	fs.StringVar(&cfg.AdminPasswordFile, "admin-password-file", "", "file with the administrator's password, 12 characters or more")
 	fs.StringVar(&cfg.AgentImage, "agent-image", "", "image that commands name which start an agent in a container (default: farshore/agent:VERSION)")
@@ -80,6 +89,9 @@ func serve(ctx context.Context, args []string) error {
 		return err
 	}
 	cfg.Log, cfg.Version, cfg.Listening, cfg.Console = log, program.Version(), announce, web.Handler()
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	cfg.Reload = hup
 	h, err := hub.New(cfg)
 	if err != nil {
 		return err
@@ -102,18 +114,39 @@ func announce(a hub.Addresses) {
 }
 
 func adminLink(ctx context.Context, args []string) error {
-	fs := newFlags("admin-link")
-	data := fs.String("data", "", "data folder of the running hub (required)")
-	if err := program.Parse(fs, args, program.Source{Prefix: "FARSHORE_HUB"}); err != nil {
+	data, err := dataFolder("admin-link", args)
+	if err != nil {
 		return err
 	}
-	if *data == "" {
-		return fmt.Errorf("%w: give the running hub's data folder with --data", program.ErrUsage)
-	}
-	link, err := hub.AskAdminLink(ctx, *data)
+	link, err := hub.AskAdminLink(ctx, data)
 	if err != nil {
 		return err
 	}
 	fmt.Println(link)
 	return nil
+}
+
+func resetAccessLists(ctx context.Context, args []string) error {
+	data, err := dataFolder("reset-access-lists", args)
+	if err == nil {
+		err = hub.ResetAccessLists(ctx, data)
+	}
+	if err != nil {
+		return err
+	}
+	fmt.Println("The lists of addresses and of trusted proxies are empty: people and devices may come from everywhere.")
+	return nil
+}
+
+// dataFolder reads the flags of a command that asks the running hub.
+func dataFolder(command string, args []string) (string, error) {
+	fs := newFlags(command)
+	data := fs.String("data", "", "data folder of the running hub (required)")
+	if err := program.Parse(fs, args, program.Source{Prefix: "FARSHORE_HUB"}); err != nil {
+		return "", err
+	}
+	if *data == "" {
+		return "", fmt.Errorf("%w: give the running hub's data folder with --data", program.ErrUsage)
+	}
+	return *data, nil
 }

@@ -28,6 +28,8 @@ type DialConfig struct {
 	// SendTimeout is how long sent bytes may stay unacknowledged by TCP before the connection counts as dead, on systems
 	// that can tell (Linux). 0: protocol.DefaultExchangeTimeout.
 	SendTimeout time.Duration
+	// CertFile and KeyFile as in Config.
+	CertFile, KeyFile string
 	// Proxy, DialContext and Wrap as in Config.
 	Proxy       func(*url.URL) (*url.URL, error)
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
@@ -58,6 +60,7 @@ func NewDialer(cfg DialConfig) *Dialer {
 		SessionTicketsDisabled: true,
 		InsecureSkipVerify:     true, // names and dates are not judged; VerifyConnection checks what counts
 		VerifyConnection:       d.verify,
+		GetClientCertificate:   d.clientCertificate,
 	}
 	if cfg.KeyExchange == protocol.KeyExchangeClassic {
 		d.tls.CurvePreferences = []tls.CurveID{tls.X25519}
@@ -84,6 +87,7 @@ type Conn struct {
 	cork *cork
 	// Exporter binds signatures to this connection, see protocol.Exporter.
 	Exporter []byte
+	certFile string // that was shown
 }
 
 // Uncork sends what the handshake left to be sent together with the first data. It must be called after the first Write.
@@ -117,7 +121,7 @@ func (d *Dialer) Dial(ctx context.Context, u *url.URL) (*Conn, error) {
 		_ = raw.Close()
 		return nil, unreachable("TLS with %s: %w", u.Host, err)
 	}
-	return &Conn{Conn: conn, cork: corked, Exporter: exporter}, nil
+	return &Conn{Conn: conn, cork: corked, Exporter: exporter, certFile: d.cfg.CertFile}, nil
 }
 
 func (d *Dialer) timedOut(ctx context.Context, host string, err error) error {

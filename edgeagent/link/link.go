@@ -75,6 +75,8 @@ type Config struct {
 	KeyExchange protocol.KeyExchange
 	// ConnectTimeout and ExchangeTimeout. 0: those of package protocol.
 	ConnectTimeout, ExchangeTimeout time.Duration
+	// CertFile and KeyFile are PEM files of a certificate that the hub may ask for, read for each connection. "": none.
+	CertFile, KeyFile string
 	// Proxy names the HTTP proxy for an address, nil for none. Unset: by HTTPS_PROXY and NO_PROXY of the environment.
 	Proxy func(*url.URL) (*url.URL, error)
 	// DialContext makes TCP connections. Unset: the network, with TCP keep-alive off.
@@ -118,6 +120,7 @@ func (c Config) id() protocol.DeviceID {
 func (c Config) dialer() *Dialer {
 	return NewDialer(DialConfig{
 		HubKey: c.EdgeKey.HubKey, KeyExchange: c.KeyExchange, Timeout: c.ConnectTimeout, SendTimeout: c.ExchangeTimeout,
+		CertFile: c.CertFile, KeyFile: c.KeyFile,
 		Proxy: c.Proxy, DialContext: c.DialContext, Wrap: c.Wrap,
 	})
 }

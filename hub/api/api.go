@@ -54,6 +54,9 @@ type Config struct {
 	Timeline  Timeline
 	Views     Views
 	Policies  Policies
+	// Protection of the ports, and Certificates of browsers and the CLI.
+	Protection   Protection
+	Certificates Certificates
 
 	// Hub is what clients are told of the hub.
 	Hub resource.Hub
@@ -124,7 +127,7 @@ func newServer(c Config) (*server, error) {
 func (c *Config) check() error {
 	for _, part := range []any{
 		c.Accounts, c.Tokens, c.Audit, c.Events, c.Devices, c.Changes, c.Groups, c.Profiles, c.Stacks, c.StackDesk,
-		c.Commands, c.Snapshots, c.Waiting, c.Keys, c.Sessions, c.Timeline, c.Views, c.Policies,
+		c.Commands, c.Snapshots, c.Waiting, c.Keys, c.Sessions, c.Timeline, c.Views, c.Policies, c.Protection, c.Certificates,
 	} {
 		if part == nil {
 			return errors.New("api: a part is missing in its Config")
@@ -216,5 +219,6 @@ func (s *server) routes() {
 	s.profileRoutes()
 	s.policyRoutes()
 	s.auditRoutes()
+	s.protectionRoutes()
 	s.eventRoutes()
 }

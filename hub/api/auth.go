@@ -59,6 +59,7 @@ func (s *server) authenticate(ctx huma.Context, next func(huma.Context)) {
 		// A stale session must not keep anybody from signing in.
 		if c.who, err = s.Accounts.Authenticate(secret); err == nil {
 			c.secret = secret
+			err = s.pace(c.who)
 		} else if open == openToAll {
 			err = nil
 		}

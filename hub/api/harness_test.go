@@ -16,6 +16,7 @@ import (
 	"github.com/farshore/farshore/hub/api"
 	"github.com/farshore/farshore/hub/api/resource"
 	"github.com/farshore/farshore/hub/audit"
+	"github.com/farshore/farshore/hub/gate"
 	"github.com/farshore/farshore/internal/fleettest"
 	"github.com/farshore/farshore/waitingroom/admission"
 )
@@ -37,6 +38,10 @@ func newWorld(t testing.TB) *world {
 	if err := s.Access.SetAdmin("admin", password); err != nil {
 		t.Fatal(err)
 	}
+	quick := gate.Change{Settings: gate.Settings{RequestsPerSecond: 100_000}} // tests ask quicker than people
+	if err := s.Gate.Change(t.Context(), quick); err != nil {
+		t.Fatal(err)
+	}
 	trail := filepath.Join(t.TempDir(), audit.FileName)
 	log, err := audit.Open(trail)
 	if err != nil {
@@ -50,7 +55,7 @@ func newWorld(t testing.TB) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.server = httptest.NewTLSServer(handler)
+	w.server = httptest.NewTLSServer(s.Gate.People(handler))
 	t.Cleanup(w.server.Close)
 	var session resource.Session
 	w.ask(http.MethodPost, "/session", resource.Login{Username: "admin", Password: password}, &session)

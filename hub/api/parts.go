@@ -3,13 +3,16 @@ package api
 import (
 	"context"
 	"iter"
+	"net/netip"
 	"time"
 
 	"github.com/farshore/farshore/hub/access"
 	"github.com/farshore/farshore/hub/audit"
+	"github.com/farshore/farshore/hub/certificate"
 	"github.com/farshore/farshore/hub/commands"
 	"github.com/farshore/farshore/hub/events"
 	"github.com/farshore/farshore/hub/fleet"
+	"github.com/farshore/farshore/hub/gate"
 	"github.com/farshore/farshore/internal/meter"
 	"github.com/farshore/farshore/protocol"
 	"github.com/farshore/farshore/snapshot/fold"
@@ -138,4 +141,21 @@ type Sessions interface {
 	Connected() int
 	SpentByAll() meter.Counts
 	Skipped() uint64
+}
+
+// Protection of the ports; *gate.Gate is one.
+type Protection interface {
+	Settings() gate.Settings
+	Change(context.Context, gate.Change) error
+	Caller(context.Context) netip.Addr
+	Refused() map[string]uint64
+	// Take counts a request of an account, and says how long it has to wait; 0: not at all.
+	Take(account string) time.Duration
+}
+
+// Certificates of browsers and the CLI; *certificate.Keeper is one.
+type Certificates interface {
+	Status() certificate.Status
+	Put(chain, key []byte, check func(certificate.Status) error) error
+	Remove(check func(certificate.Status) error) error
 }

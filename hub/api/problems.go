@@ -11,13 +11,14 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/farshore/farshore/hub/access"
+	"github.com/farshore/farshore/hub/certificate"
 	"github.com/farshore/farshore/hub/commands"
 	"github.com/farshore/farshore/hub/fleet"
+	"github.com/farshore/farshore/hub/gate"
 	"github.com/farshore/farshore/hub/policy"
 	"github.com/farshore/farshore/hub/timeline"
 	"github.com/farshore/farshore/protocol"
@@ -103,6 +104,10 @@ func table() []row {
 		{waitingroom.ErrInvalidEdgeKey, http.StatusConflict, "hub-address"},
 		{timeline.ErrCursor, http.StatusUnprocessableEntity, "invalid"},
 		{errInvalid, http.StatusUnprocessableEntity, "invalid"},
+		{gate.ErrInvalid, http.StatusUnprocessableEntity, "invalid"},
+		{gate.ErrShutOut, http.StatusConflict, "shut-out"},
+		{certificate.ErrInvalid, http.StatusUnprocessableEntity, "invalid"},
+		{certificate.ErrFiles, http.StatusConflict, "files"},
 		{syscall.ENOSPC, http.StatusInsufficientStorage, "disk-full"},
 		{syscall.EDQUOT, http.StatusInsufficientStorage, "disk-full"},
 		{policy.ErrInvalid, http.StatusUnprocessableEntity, "invalid"},
@@ -117,6 +122,10 @@ func look(err error) (status int, code string, ok bool) {
 	var delay *access.DelayError
 	if errors.As(err, &delay) {
 		return http.StatusTooManyRequests, "too-many-attempts", true
+	}
+	var rate *rateError
+	if errors.As(err, &rate) {
+		return http.StatusTooManyRequests, "too-many-requests", true
 	}
 	// A device that was removed or revoked while a request about it was under way.
 	var refused *protocol.Error
@@ -160,12 +169,23 @@ func (s *server) problem(err error, operation string) error {
 	if errors.As(err, &f) {
 		p.Errors = []*huma.ErrorDetail{{Location: f.field, Message: p.Detail}}
 	}
-	var delay *access.DelayError
-	if errors.As(err, &delay) {
-		seconds := int64((delay.After + time.Second - 1) / time.Second)
-		return huma.ErrorWithHeaders(p, http.Header{"Retry-After": {strconv.FormatInt(seconds, 10)}})
+	if after := retryAfter(err); after != "" {
+		return huma.ErrorWithHeaders(p, http.Header{"Retry-After": {after}})
 	}
 	return p
+}
+
+// retryAfter is the header for who has to wait; "": nobody has.
+func retryAfter(err error) string {
+	var delay *access.DelayError
+	var rate *rateError
+	switch {
+	case errors.As(err, &delay):
+		return strconv.FormatInt(wholeSeconds(delay.After), 10)
+	case errors.As(err, &rate):
+		return strconv.FormatInt(wholeSeconds(rate.after), 10)
+	}
+	return ""
 }
 
 func newProblem(status int, code, detail string) *problem {
@@ -182,6 +202,9 @@ func (s *server) writeProblem(ctx huma.Context, err error) {
 	}
 	if p.Status == http.StatusUnauthorized {
 		ctx.SetHeader("WWW-Authenticate", "Bearer")
+	}
+	if after := retryAfter(err); after != "" {
+		ctx.SetHeader("Retry-After", after)
 	}
 	ctx.SetHeader("Content-Type", "application/problem+json")
 	ctx.SetStatus(p.Status)

@@ -95,7 +95,9 @@ func (s *server) login(_ context.Context, c *call, in *loginInput) (*sessionOutp
 }
 
 func (s *server) session(who access.Principal) resource.Session {
-	return resource.Session{Name: who.Name, Kind: string(who.Kind), Admin: who.Admin, Hub: s.Hub}
+	hub := s.Hub
+	hub.Fingerprint = s.Certificates.Status().Fingerprint
+	return resource.Session{Name: who.Name, Kind: string(who.Kind), Admin: who.Admin, Hub: hub}
 }
 
 // cookie is for this host alone, never sent in the clear, never seen by scripts, and never sent along by other sites.

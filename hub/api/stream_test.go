@@ -17,6 +17,7 @@ import (
 	"github.com/farshore/farshore/hub/api/resource"
 	"github.com/farshore/farshore/hub/audit"
 	"github.com/farshore/farshore/hub/events"
+	"github.com/farshore/farshore/hub/gate"
 )
 
 // readEvents reads n events of a stream.
@@ -158,6 +159,11 @@ func minimal(t *testing.T, c api.Config) http.Handler {
 	c.StackDesk, c.Commands, c.Snapshots = struct{ api.StackDesk }{}, struct{ api.Commands }{}, struct{ noSnapshots }{}
 	c.Waiting, c.Keys, c.Sessions = struct{ api.WaitingRoom }{}, struct{ noKeys }{}, struct{ api.Sessions }{}
 	c.Timeline, c.Views, c.Policies = struct{ api.Timeline }{}, struct{ noViews }{}, struct{ api.Policies }{}
+	open, err := gate.New(gate.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Protection, c.Certificates = open, struct{ api.Certificates }{}
 	handler, err := api.New(c)
 	if err != nil {
 		t.Fatal(err)

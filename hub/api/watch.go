@@ -75,13 +75,15 @@ var (
 	descEnded     = prometheus.NewDesc("farshore_commands_ended_total", "Commands that have ended, by how, since the oldest event that is kept.", []string{"state"}, nil)
 	descBytes     = prometheus.NewDesc("farshore_link_bytes_total", "Bytes on the wire of device connections, TCP/IP included, since the hub started.", []string{"class", "direction"}, nil)
 	descSkipped   = prometheus.NewDesc("farshore_messages_skipped_total", "Messages of a kind that this hub does not know.", nil, nil)
+	descRefused   = prometheus.NewDesc("farshore_refused_total", "Connections and requests that were turned away at the ports, by why, since the hub started.", []string{"why"}, nil)
+	descExpiry    = prometheus.NewDesc("farshore_certificate_expiry_seconds", "Seconds until the certificate of console and API ends; negative: it has ended.", nil, nil)
 	descInfo      = prometheus.NewDesc("farshore_hub_info", "Always 1; the label has the version.", []string{"version"}, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (m *metrics) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		descConnected, descDevices, descWaiting, descStacks, descOpen, descEnded, descBytes, descSkipped, descInfo,
+		descConnected, descDevices, descWaiting, descStacks, descOpen, descEnded, descBytes, descSkipped, descRefused, descExpiry, descInfo,
 	} {
 		out <- d
 	}
@@ -95,6 +97,10 @@ func (m *metrics) Collect(out chan<- prometheus.Metric) {
 	gauge(descInfo, 1, m.s.Hub.Version)
 	gauge(descConnected, m.s.Sessions.Connected())
 	out <- prometheus.MustNewConstMetric(descSkipped, prometheus.CounterValue, float64(m.s.Sessions.Skipped()))
+	out <- prometheus.MustNewConstMetric(descExpiry, prometheus.GaugeValue, time.Until(m.s.Certificates.Status().Until).Seconds())
+	for why, n := range m.s.Protection.Refused() {
+		out <- prometheus.MustNewConstMetric(descRefused, prometheus.CounterValue, float64(n), why)
+	}
 	open := m.collectDevices(out, gauge)
 	gauge(descOpen, open)
 	waiting := map[waitingroom.State]int{waitingroom.StateWaiting: 0, waitingroom.StateRejected: 0, waitingroom.StateBlocked: 0}

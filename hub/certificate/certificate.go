@@ -11,6 +11,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -92,7 +93,12 @@ type Status struct {
 	Chain int
 	// Problem says why a newer one, in the files or the store, is not in use. "": there is none.
 	Problem string
+
+	leaf *x509.Certificate
 }
+
+// GoodFor reports whether it is for this host name or address.
+func (s Status) GoodFor(host string) bool { return s.leaf != nil && s.leaf.VerifyHostname(host) == nil }
 
 // Own reports whether it was given by an operator.
 func (s Status) Own() bool { return s.Source != SourceGenerated }
@@ -171,7 +177,7 @@ func (k *Keeper) Status() Status {
 	return Status{
 		Source: k.source, Subject: leaf.Subject.String(), Issuer: leaf.Issuer.String(), Names: names(leaf),
 		From: leaf.NotBefore, Until: leaf.NotAfter, Chain: len(k.current.Certificate), Problem: k.problem,
-		Fingerprint: fingerprint(leaf.Raw),
+		Fingerprint: fingerprint(leaf.Raw), leaf: leaf,
 	}
 }
 

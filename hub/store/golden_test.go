@@ -13,8 +13,10 @@ import (
 	"time"
 
 	"github.com/farshore/farshore/hub/access"
+	"github.com/farshore/farshore/hub/certificate"
 	"github.com/farshore/farshore/hub/events"
 	"github.com/farshore/farshore/hub/fleet"
+	"github.com/farshore/farshore/hub/gate"
 	"github.com/farshore/farshore/hub/policy"
 	"github.com/farshore/farshore/hub/timeline"
 	"github.com/farshore/farshore/protocol"
@@ -164,6 +166,14 @@ func TestStoredWaitingRoomIsReadForEver(t *testing.T) {
 func TestStoredPoliciesAreReadForEver(t *testing.T) {
 	golden(t, policyAt("norway/oslo"), "policy", policy.Policy{
 		Group: "norway/oslo", Forbid: []stacks.Rule{stacks.RuleBindMounts}, Images: []string{"registry.example.com/**"}, Note: "rule 12",
+	})
+}
+
+func TestStoredProtectionIsReadForEver(t *testing.T) {
+	golden(t, certificateAt(), "certificate", certificate.Saved{Chain: []byte("PEM"), Key: []byte("sealed")})
+	golden(t, gateAt(), "protection", gate.Settings{
+		People: []string{"192.0.2.0/24"}, Devices: []string{"2001:db8::/32"}, TrustedProxies: []string{"127.0.0.1/32"},
+		RequestsPerSecond: 10, Burst: 20,
 	})
 }
 

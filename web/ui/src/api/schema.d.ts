@@ -512,6 +512,49 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/settings/certificate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The certificate that browsers and the CLI see */
+        get: operations["get-certificate"];
+        /**
+         * Give the hub a certificate of your own
+         * @description It holds from the next connection on. Agents do not see it: they go by the hub key.
+         */
+        put: operations["put-certificate"];
+        post?: never;
+        /** Go back to the certificate that the hub made itself */
+        delete: operations["remove-certificate"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/settings/protection": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who may come to the hub's ports from where, and how often accounts may ask */
+        get: operations["get-protection"];
+        /**
+         * Replace these settings
+         * @description They hold at once, also for connections that are open. A list of people without the caller's own address is refused (409, code shut-out) unless force says that it is meant.
+         */
+        put: operations["put-protection"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/stacks": {
         parameters: {
             query?: never;
@@ -842,6 +885,31 @@ export interface components {
             };
             /** Format: int64 */
             version: number;
+        };
+        Certificate: {
+            /**
+             * Format: int64
+             * @description How many certificates are sent, its own first
+             */
+            chain: number;
+            etag: string;
+            /** @description SHA-256, as farshore login --fingerprint compares it */
+            fingerprint: string;
+            /** Format: date-time */
+            from: string;
+            issuer: string;
+            /** @description Host names and addresses that it is good for */
+            names: string[];
+            /**
+             * @description generated: the hub made it itself; upload: it was set here; files: it is read from the files that the hub was started with
+             * @enum {string}
+             */
+            source: "generated" | "upload" | "files";
+            subject: string;
+            /** Format: date-time */
+            until: string;
+            /** @description What somebody should look after, as sentences */
+            warnings: string[];
         };
         Command: {
             by: string;
@@ -1512,6 +1580,31 @@ export interface components {
             name: string;
             settings: components["schemas"]["Settings"];
         };
+        Protection: {
+            /**
+             * Format: int32
+             * @description How many requests an account may send at once before that counts; 0: the default, 200
+             */
+            burst?: number;
+            /** @description Networks or addresses from which devices may come, on both ports; empty: all */
+            devices?: string[];
+            etag: string;
+            /** @description Networks (CIDR) or addresses from which console and API may be used; empty: all */
+            people?: string[];
+            /** @description What was turned away since the hub started: address (in no list), people-address, device-address, device-certificate */
+            refused: {
+                [key: string]: number;
+            };
+            /**
+             * Format: int32
+             * @description Of one account; 0: the default, 50
+             */
+            requests_per_second?: number;
+            /** @description Networks or addresses of proxies that are believed where a caller is: by X-Forwarded-For, and by the PROXY protocol */
+            trusted_proxies?: string[];
+            /** @description Where this request comes from, as the hub sees it */
+            your_address?: string;
+        };
         ProtocolContainer: {
             /** Format: int64 */
             created: number;
@@ -1635,6 +1728,12 @@ export interface components {
             name: string;
             project?: string;
         };
+        PutCertificate: {
+            /** @description PEM: the hub's own certificate first, then those between it and the root */
+            certificate: string;
+            /** @description Its key, PEM, not encrypted; it is kept sealed and never given back */
+            key: string;
+        };
         PutGroup: {
             labels?: {
                 [key: string]: string;
@@ -1664,6 +1763,26 @@ export interface components {
         };
         PutProfile: {
             settings: components["schemas"]["Settings"];
+        };
+        PutProtection: {
+            /**
+             * Format: int32
+             * @description How many requests an account may send at once before that counts; 0: the default, 200
+             */
+            burst?: number;
+            /** @description Networks or addresses from which devices may come, on both ports; empty: all */
+            devices?: string[];
+            /** @description Also when the caller's own address is shut out */
+            force?: boolean;
+            /** @description Networks (CIDR) or addresses from which console and API may be used; empty: all */
+            people?: string[];
+            /**
+             * Format: int32
+             * @description Of one account; 0: the default, 50
+             */
+            requests_per_second?: number;
+            /** @description Networks or addresses of proxies that are believed where a caller is: by X-Forwarded-For, and by the PROXY protocol */
+            trusted_proxies?: string[];
         };
         PutViews: {
             items: components["schemas"]["View"][];
@@ -3236,6 +3355,168 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ListView"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-certificate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Certificate"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-certificate": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The etag of what you have read, or * for anything that is there: what is not so any more is not changed (412, code changed) */
+                "If-Match"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PutCertificate"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Certificate"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "remove-certificate": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The etag of what you have read, or * for anything that is there: what is not so any more is not changed (412, code changed) */
+                "If-Match"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Certificate"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-protection": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Protection"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-protection": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The etag of what you have read, or * for anything that is there: what is not so any more is not changed (412, code changed) */
+                "If-Match"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PutProtection"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Protection"];
                 };
             };
             /** @description It did not work: what happened, to which thing, and what to do */
