@@ -24,7 +24,7 @@ func write(t *testing.T, path string, text []byte) {
 }
 
 // connect does a handshake as a device does, and tells both sides' errors.
-func connect(t *testing.T, server *tls.Config, certs ...tls.Certificate) (hub, device error, state tls.ConnectionState) {
+func connect(t *testing.T, server *tls.Config, certs ...tls.Certificate) (state tls.ConnectionState, hub, device error) {
 	t.Helper()
 	a, b := net.Pipe()
 	done := make(chan struct{})
@@ -41,7 +41,7 @@ func connect(t *testing.T, server *tls.Config, certs ...tls.Certificate) (hub, d
 	_, device = c.Read(make([]byte, 1)) // a refusal comes after the handshake
 	_ = b.Close()
 	<-done
-	return hub, device, state
+	return state, hub, device
 }
 
 func TestDevicesNeedACertificateOfTheAuthority(t *testing.T) {
@@ -76,7 +76,7 @@ func TestDevicesNeedACertificateOfTheAuthority(t *testing.T) {
 		"for servers":                 {[]tls.Certificate{root.Server([]string{"pump 7"}).TLS(t)}, "certificate"},
 		"ended":                       {[]tls.Certificate{ended.TLS(t)}, "expired certificate"},
 	} {
-		hub, device, _ := connect(t, server, c.certs...)
+		_, hub, device := connect(t, server, c.certs...)
 		if c.alert == "" {
 			if hub != nil || device != nil {
 				t.Errorf("%s: %v, %v", name, hub, device)
@@ -88,7 +88,7 @@ func TestDevicesNeedACertificateOfTheAuthority(t *testing.T) {
 		}
 	}
 
-	_, _, before := connect(t, server, good.TLS(t))
+	before, _, _ := connect(t, server, good.TLS(t))
 	if err := a.Check(&before); err != nil {
 		t.Fatal(err)
 	}
@@ -99,10 +99,10 @@ func TestDevicesNeedACertificateOfTheAuthority(t *testing.T) {
 	if err := a.Check(&before); !errors.Is(err, deviceca.ErrRefused) || !strings.Contains(err.Error(), "was revoked") {
 		t.Errorf("a connection that is open, after its certificate was revoked: %v", err)
 	}
-	if hub, _, _ := connect(t, server, good.TLS(t)); !a.Refusal(hub) {
+	if _, hub, _ := connect(t, server, good.TLS(t)); !a.Refusal(hub) {
 		t.Errorf("a revoked one: %v", hub)
 	}
-	if hub, device, _ := connect(t, server, second.TLS(t)); hub != nil || device != nil {
+	if _, hub, device := connect(t, server, second.TLS(t)); hub != nil || device != nil {
 		t.Errorf("another of the same authority: %v, %v", hub, device)
 	}
 	write(t, crlFile, stranger.Revoke())
