@@ -8,5 +8,7 @@ LABEL org.opencontainers.image.title="farshore-agent" \
 COPY farshore-agent farshore-composer /usr/local/bin/
 # The device's own /etc, /usr/lib and /sys are looked for here, to say what machine it is.
 ENV FARSHORE_HOST_ROOT=/host
+# An agent whose hub, engine or edge key is missing is well: that is not mended by starting it again.
+HEALTHCHECK --interval=60s --timeout=10s --start-period=30s CMD ["/usr/local/bin/farshore-agent", "health"]
 ENTRYPOINT ["/usr/local/bin/farshore-agent"]
 CMD ["run"]

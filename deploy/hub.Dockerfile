@@ -13,5 +13,6 @@ USER 65532:65532
 ENV FARSHORE_HUB_DATA=/var/lib/farshore-hub
 VOLUME /var/lib/farshore-hub
 EXPOSE 9443 8883
+HEALTHCHECK --interval=10s --timeout=10s --start-period=30s CMD ["/usr/local/bin/farshore-hub", "health"]
 ENTRYPOINT ["/usr/local/bin/farshore-hub"]
 CMD ["serve"]

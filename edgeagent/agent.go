@@ -71,6 +71,8 @@ type Config struct {
 	Log     *slog.Logger
 	// ClientCert and ClientKey are PEM files of a certificate for hubs that ask for one. "": none.
 	ClientCert, ClientKey string
+	// LogLevel is the level of Log, which is changed by the local socket. Nil: what is set has no effect.
+	LogLevel *slog.LevelVar
 
 	// The rest is for fleets in one process. Nil: the real thing.
 	State       *state.Store
@@ -121,6 +123,9 @@ var ErrOtherHub = errors.New("the edge key is of another hub than the one this d
 
 // New opens the device's state and makes the parts. It starts nothing; an Agent that is not run must be closed.
 func New(cfg Config) (*Agent, error) {
+	if cfg.LogLevel == nil {
+		cfg.LogLevel = new(slog.LevelVar)
+	}
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}

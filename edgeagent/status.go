@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/farshore/farshore/edgeagent/exchange"
 	"github.com/farshore/farshore/internal/localsocket"
+	"github.com/farshore/farshore/internal/program"
 	"github.com/farshore/farshore/protocol"
 	"github.com/farshore/farshore/waitingroom/knock"
 )
@@ -102,6 +104,16 @@ func (a *Agent) serveStatus(ctx context.Context) error {
 		}
 		tell(w, r)
 	})
+	mux.HandleFunc("GET /log-level", func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, program.LevelName(a.cfg.LogLevel))
+	})
+	mux.HandleFunc("PUT /log-level", func(w http.ResponseWriter, r *http.Request) {
+		if err := program.SetLevel(a.cfg.LogLevel, r.URL.Query().Get("level")); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		_, _ = io.WriteString(w, program.LevelName(a.cfg.LogLevel))
+	})
 	return localsocket.Serve(ctx, filepath.Join(a.cfg.Data, SocketName), mux, a.log)
 }
 
@@ -117,13 +129,29 @@ func AskToKnock(ctx context.Context, data string) (Status, error) {
 	return ask(ctx, data, http.MethodPost, "/knock")
 }
 
-func ask(ctx context.Context, data, method, path string) (s Status, err error) {
-	body, err := localsocket.Ask(ctx, filepath.Join(data, SocketName), method, path)
-	if errors.Is(err, localsocket.ErrNobody) {
-		err = fmt.Errorf("%w: %q: start it with `farshore-agent run`, or name its folder with --data", ErrNotRunning, data)
+// AskLogLevel changes the level of the log of the agent that runs with the data folder, unless level is empty, and
+// returns the one it has. The error wraps ErrNotRunning where no agent answers.
+func AskLogLevel(ctx context.Context, data, level string) (string, error) {
+	if level == "" {
+		now, err := askLocal(ctx, data, http.MethodGet, "/log-level")
+		return string(now), err
 	}
+	now, err := askLocal(ctx, data, http.MethodPut, "/log-level?level="+url.QueryEscape(level))
+	return string(now), err
+}
+
+func ask(ctx context.Context, data, method, path string) (s Status, err error) {
+	body, err := askLocal(ctx, data, method, path)
 	if err == nil {
 		err = json.Unmarshal(body, &s)
 	}
 	return s, err
+}
+
+func askLocal(ctx context.Context, data, method, path string) ([]byte, error) {
+	body, err := localsocket.Ask(ctx, filepath.Join(data, SocketName), method, path)
+	if errors.Is(err, localsocket.ErrNobody) {
+		err = fmt.Errorf("%w: %q: start it with `farshore-agent run`, or name its folder with --data", ErrNotRunning, data)
+	}
+	return body, err
 }

@@ -50,6 +50,8 @@ type Config struct {
 	// Version of the build.
 	Version string
 	Log     *slog.Logger
+	// LogLevel is the level of Log, which people change while the hub runs. Nil: what they set has no effect.
+	LogLevel *slog.LevelVar
 	// Listening is called when both ports are open, with their addresses. Nil: nobody is told.
 	Listening func(Addresses)
 	// ListenFunc opens listeners in place of net.Listen. Nil: TCP without keep-alive.
@@ -86,6 +88,9 @@ func (c *Config) setDefaults() error {
 	}
 	if c.Log == nil {
 		c.Log = slog.Default()
+	}
+	if c.LogLevel == nil {
+		c.LogLevel = new(slog.LevelVar)
 	}
 	if c.AgentImage == "" {
 		c.AgentImage = deploy.Image(c.Version)

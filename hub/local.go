@@ -35,22 +35,34 @@ func (h *Hub) serveLocal(ctx context.Context) error {
 		}
 		h.record("hub.reset-access-lists", "the lists of addresses and of trusted proxies were emptied on the hub's machine")
 	})
+	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) {
+		if err := h.ready(ctx); err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		_, _ = io.WriteString(w, "ready")
+	})
 	return localsocket.Serve(ctx, filepath.Join(h.cfg.Data, SocketName), mux, h.log)
 }
 
 // AskAdminLink asks the hub that runs with the data folder for a one-time administrator link.
 func AskAdminLink(ctx context.Context, data string) (string, error) {
-	return ask(ctx, data, "/admin-link")
+	return ask(ctx, data, http.MethodPost, "/admin-link")
 }
 
 // ResetAccessLists makes the hub that runs with the data folder let in every address again.
 func ResetAccessLists(ctx context.Context, data string) error {
-	_, err := ask(ctx, data, "/reset-access-lists")
+	_, err := ask(ctx, data, http.MethodPost, "/reset-access-lists")
 	return err
 }
 
-func ask(ctx context.Context, data, path string) (string, error) {
-	answer, err := localsocket.Ask(ctx, filepath.Join(data, SocketName), http.MethodPost, path)
+// AskHealth asks the hub that runs with the data folder whether it can do its work; the error says why not.
+func AskHealth(ctx context.Context, data string) (string, error) {
+	return ask(ctx, data, http.MethodGet, "/health")
+}
+
+func ask(ctx context.Context, data, method, path string) (string, error) {
+	answer, err := localsocket.Ask(ctx, filepath.Join(data, SocketName), method, path)
 	if errors.Is(err, localsocket.ErrNobody) {
 		return "", fmt.Errorf("%w: %q: start it with `farshore-hub serve`", ErrNotRunning, data)
 	}

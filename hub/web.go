@@ -49,6 +49,7 @@ func (h *Hub) api() api.Config {
 		AuditFile:  filepath.Join(h.cfg.Data, audit.FileName),
 		Overdue:    h.told.overdue,
 		Log:        h.log,
+		LogLevel:   h.cfg.LogLevel,
 	}
 }
 

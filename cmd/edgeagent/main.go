@@ -25,6 +25,8 @@ const usage = `farshore-agent keeps this device as its hub desires.
   farshore-agent status       how the running agent stands: pairing code, hub, stacks
   farshore-agent status --qr  the pairing code in large letters, and a QR code that opens the hub's page to approve it
   farshore-agent knock        ask the hub at once to be let in
+  farshore-agent log-level    show or change from which level on the running agent writes its log
+  farshore-agent health       say whether the running agent does its work
   farshore-agent version
 
 An agent without an edge key serves a page that takes one, on http://127.0.0.1:9009 unless --key-page says otherwise. It
@@ -51,6 +53,10 @@ func run(args []string) error {
 		return status(ctx, args[1:], os.Stdout)
 	case "knock":
 		return askToKnock(ctx, args[1:], os.Stdout)
+	case "log-level":
+		return logLevel(ctx, args[1:], os.Stdout)
+	case "health":
+		return health(ctx, args[1:], os.Stdout)
 	case "version", "--version":
 		fmt.Println("farshore-agent", program.Version(), edgeagent.Platform(), "protocol", protocol.Capability)
 		return nil
@@ -58,7 +64,7 @@ func run(args []string) error {
 		fmt.Print(usage)
 		return nil
 	}
-	return fmt.Errorf("%w: unknown command %q: want run, status, knock or version", program.ErrUsage, args[0])
+	return fmt.Errorf("%w: unknown command %q: want run, status, knock, log-level, health or version", program.ErrUsage, args[0])
 }
 
 // settings are the flags of run.
@@ -86,7 +92,7 @@ func (s *settings) flags() *flag.FlagSet {
 	fs.StringVar(&s.composer, "composer", "", "path of farshore-composer (default: beside the agent, or in PATH)")
 	fs.StringVar(&s.hostRoot, "host-root", "/", "for an agent in a container: where the device's own /etc, /usr/lib and /sys are mounted")
 	fs.Var(&s.labels, "label", "label the device wishes for, key=value; may be repeated")
-	fs.StringVar(&s.logLevel, "log-level", "info", "debug, info, warn or error")
+	fs.StringVar(&s.logLevel, "log-level", "info", "debug, info, warn or error; farshore-agent log-level changes it while the agent runs")
 	fs.StringVar(&s.logFormat, "log-format", "text", "text or json")
 	fs.String("config", "", "YAML file with any of these settings")
 	return fs
@@ -101,7 +107,7 @@ func runAgent(ctx context.Context, args []string) error {
 	if fs.NArg() > 0 {
 		return fmt.Errorf("%w: unexpected %q", program.ErrUsage, fs.Arg(0))
 	}
-	log, err := program.Logger(os.Stderr, s.logFormat, s.logLevel)
+	log, level, err := program.Logger(os.Stderr, s.logFormat, s.logLevel)
 	if err != nil {
 		return err
 	}
@@ -119,7 +125,7 @@ func runAgent(ctx context.Context, args []string) error {
 	}
 	cfg := edgeagent.Config{
 		Data: s.data, Carrier: protocol.Carrier(s.carrier), Mode: mode, EngineHost: s.engineHost(), Composer: s.composer,
-		HostRoot: s.hostRoot, ClientCert: s.clientCert, ClientKey: s.clientKey, Labels: s.labels.values, Version: program.Version(), Log: log,
+		HostRoot: s.hostRoot, ClientCert: s.clientCert, ClientKey: s.clientKey, Labels: s.labels.values, Version: program.Version(), Log: log, LogLevel: level,
 	}
 	if err := s.keyInto(&cfg); err != nil {
 		return err

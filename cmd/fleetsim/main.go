@@ -45,7 +45,7 @@ func simulate(ctx context.Context, args []string) error {
 	if err := program.Parse(fs, args, program.Source{Prefix: "FARSHORE_SIM"}); err != nil {
 		return err
 	}
-	log, err := program.Logger(os.Stderr, "text", logLevel)
+	log, _, err := program.Logger(os.Stderr, "text", logLevel)
 	if err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@ import (
 const usage = `farshore-hub is the server of a fleet of edge devices.
 
   farshore-hub serve       run the hub
+  farshore-hub health      say whether the running hub can do its work
   farshore-hub admin-link  print a new one-time link that makes an administrator, good for 5 minutes
   farshore-hub reset-access-lists  let in every address again, when the lists shut people out
   farshore-hub version
@@ -43,6 +44,8 @@ func run(args []string) error {
 		return adminLink(ctx, args[1:])
 	case "reset-access-lists":
 		return resetAccessLists(ctx, args[1:])
+	case "health":
+		return health(ctx, args[1:])
 	case "version", "--version":
 		fmt.Println("farshore-hub", program.Version(), "protocol", protocol.Capability)
 		return nil
@@ -50,7 +53,7 @@ func run(args []string) error {
 		fmt.Print(usage)
 		return nil
 	}
-	return fmt.Errorf("%w: unknown command %q: want serve, admin-link, reset-access-lists or version", program.ErrUsage, args[0])
+	return fmt.Errorf("%w: unknown command %q: want serve, health, admin-link, reset-access-lists or version", program.ErrUsage, args[0])
 }
 
 func newFlags(name string) *flag.FlagSet {
@@ -60,8 +63,38 @@ func newFlags(name string) *flag.FlagSet {
 }
 
 func serve(ctx context.Context, args []string) error {
-	var cfg hub.Config
-	var logLevel, logFormat string
+	var s settings
+	fs := s.flags()
+	if err := program.Parse(fs, args, program.Source{Prefix: "FARSHORE_HUB", FileFlag: "config"}); err != nil {
+		return err
+	}
+	if fs.NArg() > 0 {
+		return fmt.Errorf("%w: unexpected %q", program.ErrUsage, fs.Arg(0))
+	}
+	log, level, err := program.Logger(os.Stderr, s.logFormat, s.logLevel)
+	if err != nil {
+		return err
+	}
+	cfg := s.hub
+	cfg.Log, cfg.LogLevel, cfg.Version, cfg.Listening, cfg.Console = log, level, program.Version(), announce, web.Handler()
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	cfg.Reload = hup
+	h, err := hub.New(cfg)
+	if err != nil {
+		return err
+	}
+	return h.Run(ctx)
+}
+
+// settings are the flags of serve.
+type settings struct {
+	hub                 hub.Config
+	logLevel, logFormat string
+}
+
+func (s *settings) flags() *flag.FlagSet {
+	cfg := &s.hub
 	fs := newFlags("serve")
 	fs.StringVar(&cfg.Data, "data", "", "folder of everything the hub keeps (required)")
 	fs.StringVar(&cfg.Listen, "listen", hub.DefaultListen, "public port: console, API and agents")
@@ -75,28 +108,10 @@ func serve(ctx context.Context, args []string) error {
 	fs.StringVar(&cfg.AdminName, "admin-name", "admin", "name of the administrator that --admin-password-file is for")
 	fs.StringVar(&cfg.AdminPasswordFile, "admin-password-file", "", "file with the administrator's password, 12 characters or more")
 	fs.StringVar(&cfg.AgentImage, "agent-image", "", "image that commands name which start an agent in a container (default: farshore/agent:VERSION)")
-	fs.StringVar(&logLevel, "log-level", "info", "debug, info, warn or error")
-	fs.StringVar(&logFormat, "log-format", "text", "text or json")
+	fs.StringVar(&s.logLevel, "log-level", "info", "debug, info, warn or error; farshore log-level changes it while the hub runs")
+	fs.StringVar(&s.logFormat, "log-format", "text", "text or json")
 	fs.String("config", "", "YAML file with any of these settings")
-	if err := program.Parse(fs, args, program.Source{Prefix: "FARSHORE_HUB", FileFlag: "config"}); err != nil {
-		return err
-	}
-	if fs.NArg() > 0 {
-		return fmt.Errorf("%w: unexpected %q", program.ErrUsage, fs.Arg(0))
-	}
-	log, err := program.Logger(os.Stderr, logFormat, logLevel)
-	if err != nil {
-		return err
-	}
-	cfg.Log, cfg.Version, cfg.Listening, cfg.Console = log, program.Version(), announce, web.Handler()
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP)
-	cfg.Reload = hup
-	h, err := hub.New(cfg)
-	if err != nil {
-		return err
-	}
-	return h.Run(ctx)
+	return fs
 }
 
 // announce prints what a person needs to go on, one `name: value` a line.
@@ -123,6 +138,20 @@ func adminLink(ctx context.Context, args []string) error {
 		return err
 	}
 	fmt.Println(link)
+	return nil
+}
+
+// health is for supervisors of containers: it fails where the hub does not answer, or cannot do its work.
+func health(ctx context.Context, args []string) error {
+	data, err := dataFolder("health", args)
+	if err != nil {
+		return err
+	}
+	answer, err := hub.AskHealth(ctx, data)
+	if err != nil {
+		return err
+	}
+	fmt.Println(answer)
 	return nil
 }
 

@@ -73,6 +73,8 @@ type Config struct {
 	// Console serves what is neither API nor watching. Nil: nothing is there.
 	Console http.Handler
 	Log     *slog.Logger
+	// LogLevel is the level of the hub's log. Nil: what is set has no effect.
+	LogLevel *slog.LevelVar
 }
 
 // server is the API with its parts. All fields are immutable after New but those of the types that say otherwise.
@@ -106,6 +108,9 @@ func newServer(c Config) (*server, error) {
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.LogLevel == nil {
+		c.LogLevel = new(slog.LevelVar)
 	}
 	if c.Console == nil {
 		c.Console = http.NotFoundHandler()
@@ -221,4 +226,5 @@ func (s *server) routes() {
 	s.auditRoutes()
 	s.protectionRoutes()
 	s.eventRoutes()
+	s.logRoutes()
 }

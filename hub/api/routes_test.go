@@ -21,7 +21,7 @@ var open = map[string]string{
 
 // elsewhere are operations that no route declares: they are asked for within one, or away from the API.
 var elsewhere = []access.Operation{
-	access.HubRead, access.HubChange, access.PolicyExempt, access.StacksOperate, access.CommandsLook, access.CommandsRemove,
+	access.PolicyExempt, access.StacksOperate, access.CommandsLook, access.CommandsRemove,
 	access.SecretsRead, access.AccessRead, access.AccessChange, access.PeopleChange,
 }
 
@@ -127,5 +127,5 @@ var bodies = map[string]string{
 	"create-token": `{"name":"x"}`, "create-key": `{"name":"x"}`, "approve": `{"approvals":[{"id":"x"}]}`, "reject": `{"ids":["x"]}`,
 	"change-device": `{"name":"x"}`, "replace-device": `{"by":"y"}`, "apply-stack": `{"files":{}}`, "preview-stack": `{"files":{}}`, "give-command": `{"kind":"snapshot"}`,
 	"change-devices": `{"ids":["x"],"do":{"revoke":true}}`, "put-group": `{"path":"x"}`, "put-profile": `{"settings":{}}`, "put-policy": `{"group":"x"}`,
-	"put-protection": `{}`, "put-certificate": `{"certificate":"x","key":"x"}`,
+	"put-protection": `{}`, "put-certificate": `{"certificate":"x","key":"x"}`, "put-log-settings": `{"level":"debug"}`,
 }

@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 )
 
@@ -35,21 +36,35 @@ func Context() (context.Context, context.CancelFunc) {
 	return ctx, stop
 }
 
-// Logger writes to w as text or JSON, from the given level.
-func Logger(w io.Writer, format, level string) (*slog.Logger, error) {
-	var l slog.Level
-	if err := l.UnmarshalText([]byte(level)); err != nil {
-		return nil, fmt.Errorf("%w: log level %q: want debug, info, warn or error", ErrUsage, level)
+// Logger writes to w as text or JSON, from the given level, which can be changed.
+func Logger(w io.Writer, format, level string) (*slog.Logger, *slog.LevelVar, error) {
+	var from slog.LevelVar
+	if err := SetLevel(&from, level); err != nil {
+		return nil, nil, err
 	}
-	opts := &slog.HandlerOptions{Level: l}
+	opts := &slog.HandlerOptions{Level: &from}
 	switch format {
 	case "text":
-		return slog.New(slog.NewTextHandler(w, opts)), nil
+		return slog.New(slog.NewTextHandler(w, opts)), &from, nil
 	case "json":
-		return slog.New(slog.NewJSONHandler(w, opts)), nil
+		return slog.New(slog.NewJSONHandler(w, opts)), &from, nil
 	}
-	return nil, fmt.Errorf("%w: log format %q: want text or json", ErrUsage, format)
+	return nil, nil, fmt.Errorf("%w: log format %.40q: want text or json", ErrUsage, format)
 }
+
+// SetLevel changes a log's level by its name: debug, info, warn or error. The error wraps ErrUsage.
+func SetLevel(to *slog.LevelVar, name string) error {
+	for _, level := range []slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError} {
+		if strings.EqualFold(name, level.String()) {
+			to.Set(level)
+			return nil
+		}
+	}
+	return fmt.Errorf("%w: log level %.40q: want debug, info, warn or error", ErrUsage, name)
+}
+
+// LevelName is the name by which SetLevel knows a level.
+func LevelName(of *slog.LevelVar) string { return strings.ToLower(of.Level().String()) }
 
 // Exit prints what went wrong to w and gives the exit code.
 func Exit(w io.Writer, name string, err error) int {
