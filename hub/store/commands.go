@@ -37,50 +37,54 @@ func commandIndexKey(dev protocol.DeviceID, id protocol.CommandID) []byte {
 
 // OpenCommands returns the records of all commands that are not final.
 func (s *Store) OpenCommands() (out []commands.Record, err error) {
-	err = s.db.View(func(tx *bbolt.Tx) error {
-		b := tx.Bucket([]byte(bucketCommandOpen))
-		if b == nil {
-			return nil
-		}
-		return b.ForEach(func(k, _ []byte) error {
-			r, err := get[commands.Record](tx, commandAt(protocol.CommandID(binary.BigEndian.Uint64(k))))
-			out = append(out, r)
-			return err
-		})
-	})
+	err = s.db.View(func(tx *bbolt.Tx) error { return openCommands(tx, &out) })
 	return out, err
+}
+
+func openCommands(tx *bbolt.Tx, out *[]commands.Record) error {
+	b := tx.Bucket([]byte(bucketCommandOpen))
+	if b == nil {
+		return nil
+	}
+	return b.ForEach(func(k, _ []byte) error {
+		r, err := get[commands.Record](tx, commandAt(protocol.CommandID(binary.BigEndian.Uint64(k))))
+		*out = append(*out, r)
+		return err
+	})
 }
 
 // PutCommand stores a new or changed record. When it is final, the oldest final records of its device beyond keep go,
 // with their output. Calls at the same time share a transaction.
 func (s *Store) PutCommand(r commands.Record, keep int) error {
-	return s.batch(func(tx *bbolt.Tx) error {
-		if err := put(tx, commandAt(r.ID), r); err != nil {
+	return s.batch(func(tx *bbolt.Tx) error { return putCommand(tx, r, keep) })
+}
+
+func putCommand(tx *bbolt.Tx, r commands.Record, keep int) error {
+	if err := put(tx, commandAt(r.ID), r); err != nil {
+		return err
+	}
+	byDevice, err := tx.CreateBucketIfNotExists([]byte(bucketCommandDevices))
+	if err != nil {
+		return err
+	}
+	open, err := tx.CreateBucketIfNotExists([]byte(bucketCommandOpen))
+	if err != nil {
+		return err
+	}
+	key := commandIndexKey(r.Device, r.ID)
+	if !r.State.Final() {
+		if err := open.Put(number(uint64(r.ID)), nil); err != nil {
 			return err
 		}
-		byDevice, err := tx.CreateBucketIfNotExists([]byte(bucketCommandDevices))
-		if err != nil {
-			return err
-		}
-		open, err := tx.CreateBucketIfNotExists([]byte(bucketCommandOpen))
-		if err != nil {
-			return err
-		}
-		key := commandIndexKey(r.Device, r.ID)
-		if !r.State.Final() {
-			if err := open.Put(number(uint64(r.ID)), nil); err != nil {
-				return err
-			}
-			return byDevice.Put(key, []byte{0})
-		}
-		if err := open.Delete(number(uint64(r.ID))); err != nil {
-			return err
-		}
-		if err := byDevice.Put(key, []byte{1}); err != nil {
-			return err
-		}
-		return pruneCommands(tx, byDevice, r.Device, keep)
-	})
+		return byDevice.Put(key, []byte{0})
+	}
+	if err := open.Delete(number(uint64(r.ID))); err != nil {
+		return err
+	}
+	if err := byDevice.Put(key, []byte{1}); err != nil {
+		return err
+	}
+	return pruneCommands(tx, byDevice, r.Device, keep)
 }
 
 // pruneCommands drops the oldest final commands of the device beyond keep.
