@@ -21,6 +21,8 @@ type sessionDevices struct {
 	fleet   *fleet.Registry
 	planner *planner.Planner
 	told    *told
+	// ahead is told of a device that took orders of an epoch.
+	ahead func(protocol.DeviceID, uint64)
 }
 
 // Key implements session.Devices.
@@ -47,6 +49,7 @@ func (s sessionDevices) Boot(id protocol.DeviceID) protocol.Boot {
 
 // Hello implements session.Devices.
 func (s sessionDevices) Hello(id protocol.DeviceID, h *protocol.Hello) error {
+	s.ahead(id, h.OrderEpoch)
 	s.told.clear(id) // a device whose captures are overdue says so again in each session
 	if old, ok := s.fleet.Device(id); ok && h.BootCounter < old.Boot.Counter {
 		s.planner.Restored(id)

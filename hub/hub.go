@@ -18,6 +18,7 @@ import (
 	"github.com/farshore/farshore/hub/access"
 	"github.com/farshore/farshore/hub/api"
 	"github.com/farshore/farshore/hub/audit"
+	"github.com/farshore/farshore/hub/backup"
 	"github.com/farshore/farshore/hub/blobs"
 	"github.com/farshore/farshore/hub/broker"
 	"github.com/farshore/farshore/hub/certificate"
@@ -66,6 +67,7 @@ type Hub struct {
 	broker   *broker.Broker
 	changes  *changes
 	door     *doorway.Door
+	backups  *backup.Keeper
 
 	gate        *gate.Gate
 	certificate *certificate.Keeper
@@ -115,7 +117,7 @@ func (h *Hub) open() (err error) {
 		return err
 	}
 	h.catchUp()
-	return nil
+	return h.tellRestored()
 }
 
 // firstAdmin sets the administrator's password from the file, where one is given.
@@ -234,15 +236,20 @@ func (h *Hub) assemble() error {
 	if err != nil {
 		return err
 	}
+	restored, err := h.store.Restored()
+	if err != nil {
+		return err
+	}
 	h.orders = orders.New(orders.Config{
 		Key:     h.identity.Key(),
+		Epoch:   restored.Epoch,
 		Sources: sources{fleet: h.fleet, planner: h.planner, book: h.book},
 		Store:   acceptedSets{h.store, secrets, h.planner},
 		Log:     h.log,
 	})
 	h.sessions = session.New(session.Config{
 		Codec:    protocol.NewCodec(),
-		Devices:  sessionDevices{h.fleet, h.planner, h.told},
+		Devices:  sessionDevices{h.fleet, h.planner, h.told, h.superseded(restored.Epoch)},
 		Orders:   h.orders,
 		Handlers: h.handlers(),
 		Snapshot: h.snapshotHash,
@@ -253,6 +260,12 @@ func (h *Hub) assemble() error {
 		Version:  h.cfg.Version,
 		Log:      h.log,
 	})
+	h.backups, err = backup.New(backup.Config{
+		Source: h.backupSource(), Store: h.store, Vault: secrets, Done: h.backupDone, Log: h.log,
+	})
+	if err != nil {
+		return err
+	}
 	h.door = doorway.New(doorway.Config{})
 	h.broker, err = broker.New(broker.Config{
 		Sessions: h.sessions, TLS: h.identity.MQTTTLSConfig(h.extras()), Gate: h.gate, Door: h.door, Log: h.log,
@@ -274,6 +287,7 @@ type Services struct {
 	Sessions    *session.Manager
 	Gate        *gate.Gate
 	Certificate *certificate.Keeper
+	Backups     *backup.Keeper
 	Addresses   Addresses
 	// API is the configuration of the hub's API, without a console and always ready.
 	API api.Config
@@ -283,7 +297,7 @@ type Services struct {
 func (h *Hub) Services() Services {
 	return Services{
 		Access: h.access, Audit: h.audit, Events: h.events, Timeline: h.timeline, Fleet: h.fleet, Planner: h.planner, Commands: h.book,
-		Snapshots: h.fold, Waiting: h.desk, Sessions: h.sessions, Gate: h.gate, Certificate: h.certificate, Addresses: h.addresses,
+		Snapshots: h.fold, Waiting: h.desk, Sessions: h.sessions, Gate: h.gate, Certificate: h.certificate, Backups: h.backups, Addresses: h.addresses,
 		API: h.api(),
 	}
 }

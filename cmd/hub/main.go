@@ -21,6 +21,7 @@ const usage = `farshore-hub is the server of a fleet of edge devices.
   farshore-hub health      say whether the running hub can do its work
   farshore-hub admin-link  print a new one-time link that makes an administrator, good for 5 minutes
   farshore-hub reset-access-lists  let in every address again, when the lists shut people out
+  farshore-hub restore     put a backup into an empty data folder
   farshore-hub version
 
 Each command has --help. Every flag can be set by the environment: --mqtt-listen is FARSHORE_HUB_MQTT_LISTEN.
@@ -46,6 +47,8 @@ func run(args []string) error {
 		return resetAccessLists(ctx, args[1:])
 	case "health":
 		return health(ctx, args[1:])
+	case "restore":
+		return restore(ctx, args[1:])
 	case "version", "--version":
 		fmt.Println("farshore-hub", program.Version(), "protocol", protocol.Capability)
 		return nil
@@ -53,7 +56,7 @@ func run(args []string) error {
 		fmt.Print(usage)
 		return nil
 	}
-	return fmt.Errorf("%w: unknown command %q: want serve, health, admin-link, reset-access-lists or version", program.ErrUsage, args[0])
+	return fmt.Errorf("%w: unknown command %q: farshore-hub --help lists them", program.ErrUsage, args[0])
 }
 
 func newFlags(name string) *flag.FlagSet {

@@ -70,12 +70,14 @@ func (s *Store) Desired() []protocol.Entry {
 // AcceptOrders makes an order durable, whole or not at all. An order that is not newer than the last one is refused
 // with protocol.ErrReplayed. A command that is in the journal already is not queued again; when the hub had
 // acknowledged its result, the result is sent once more, because the hub has lost it. A repealed command that has not
-// started is finished as withdrawn.
+// started is finished as withdrawn. An order of a later epoch than the last comes from a hub that was restored from a
+// backup: the status of each stack is sent once more.
 func (s *Store) AcceptOrders(a Accept) error {
 	return s.update("accept orders", func(t *txn) error {
 		if !t.d.mark.Before(a.Mark) {
 			return protocol.ErrReplayed
 		}
+		restored := t.d.mark.Epoch != 0 && t.d.mark.Epoch < a.Mark.Epoch
 		set(t, &t.d.mark, a.Mark)
 		t.put(keyMark, a.Mark)
 		if a.Settings != nil {
@@ -91,6 +93,11 @@ func (s *Store) AcceptOrders(a Accept) error {
 		}
 		for _, id := range a.Repeal {
 			t.repeal(id)
+		}
+		if restored {
+			for _, st := range sortedValues(t.d.statuses, compareIDs) {
+				t.putStatus(st)
+			}
 		}
 		t.pruneJournal()
 		return nil

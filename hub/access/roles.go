@@ -40,6 +40,7 @@ const (
 	AuditRead        Operation = "audit.read"
 	HubRead          Operation = "hub.read" // settings, metrics, size of the store
 	HubChange        Operation = "hub.change"
+	BackupMake       Operation = "backup.make" // who may has, with its passphrase, all that the hub has
 )
 
 // Role is a named set of operations that is granted on a group or a device.
@@ -118,6 +119,7 @@ var table = []struct {
 	{AuditRead, [...]reach{e, o, o, o, o, o, o, o}},
 	{HubRead, [...]reach{e, o, e, o, o, o, o, o}},
 	{HubChange, [...]reach{e, o, o, o, o, o, o, o}},
+	{BackupMake, [...]reach{e, o, o, o, o, o, o, o}},
 }
 
 // Operations gives all operations.

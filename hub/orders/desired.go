@@ -2,7 +2,6 @@ package orders
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/farshore/farshore/protocol"
 )
@@ -18,7 +17,7 @@ func (h *holding) desired(want []protocol.Entry, body *protocol.OrderBody, o *or
 			return fmt.Errorf("%w: the desired set has %d bytes, at most %d where the device's own set is not known: take stacks from the device and give them back one by one",
 				ErrTooLarge, n, maxBody)
 		}
-		body.Desired, o.desired, o.set = whole, true, slices.Clone(want)
+		body.Desired, o.desired, o.set = whole, true, append([]protocol.Entry{}, want...) // not nil: it is known then
 		return nil
 	}
 	next, err := towards(h.set, want)

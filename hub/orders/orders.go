@@ -85,6 +85,7 @@ type holding struct {
 	settings protocol.ShortHash
 	set      []protocol.Entry // nil: not known
 	mark     protocol.OrderMark
+	epoch    uint64                      // of the last order that the device has, or is being told; 0: it has none
 	told     map[protocol.CommandID]bool // commands of this session
 	repealed map[protocol.CommandID]bool // withdrawals of this session
 	under    []order                     // made, not yet accepted; oldest first
@@ -140,6 +141,7 @@ func (k *Desk) Begin(dev protocol.DeviceID, hello *protocol.Hello) {
 	h.settings = hello.Settings
 	h.set = h.recognise(hello.Desired, k.c.Sources.Desired(dev))
 	mark := protocol.OrderMark{Epoch: hello.OrderEpoch, Seq: hello.OrderSeq}
+	h.epoch = hello.OrderEpoch
 	if h.mark.Before(mark) {
 		h.mark = mark
 	}
@@ -242,7 +244,9 @@ func (k *Desk) Next(dev protocol.DeviceID) (*protocol.Orders, error) {
 		return nil, fmt.Errorf("orders for device %s: %w", dev, err)
 	}
 	h.commands(k.c.Sources, dev, &body, &o)
-	if body.Settings == nil && body.Desired == nil && len(body.Commands) == 0 && len(body.Repeal) == 0 {
+	// An order of a new epoch, be it empty, makes the device say again what this hub may have lost.
+	entered := h.epoch == 0 || h.epoch >= k.c.Epoch
+	if entered && body.Settings == nil && body.Desired == nil && len(body.Commands) == 0 && len(body.Repeal) == 0 {
 		return nil, nil
 	}
 	o.mark = k.nextMark(h.mark)
@@ -266,7 +270,7 @@ func (k *Desk) nextMark(last protocol.OrderMark) protocol.OrderMark {
 
 // tell takes over that the device is being told body.
 func (h *holding) tell(body *protocol.OrderBody, o order) {
-	h.mark = o.mark
+	h.mark, h.epoch = o.mark, o.mark.Epoch
 	if body.Settings != nil {
 		h.settings = body.Settings.Hash()
 	}

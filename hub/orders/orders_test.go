@@ -209,6 +209,40 @@ func TestUnknownSetIsReplacedWhole(t *testing.T) {
 	}
 }
 
+// A device that shall have nothing, and has what is not known here, is told so once.
+func TestUnknownSetIsEmptied(t *testing.T) {
+	_, _, d, restart := setup(t)
+	d.set = []protocol.Entry{entry(1, 7, 1)}
+	k := restart()
+	k.Begin(dev, d.hello())
+	if b := d.drain(k); len(b) != 1 || len(d.set) != 0 {
+		t.Errorf("%d orders, the device holds %v", len(b), d.set)
+	}
+}
+
+// A hub that was restored tells each device once, be it with an empty order, so that it says again what may be lost.
+func TestEachDeviceEntersTheEpochOfARestoredHub(t *testing.T) {
+	src, store, d, restart := setup(t)
+	k := restart()
+	k.Begin(dev, d.hello())
+	d.drain(k)
+	later := func() *Desk { return New(Config{Key: k.c.Key, Epoch: 9, Sources: src, Store: store}) }
+	k = later()
+	k.Begin(dev, d.hello())
+	if o, err := k.Next(dev); err != nil || o == nil {
+		t.Fatalf("order %v, %v", o, err)
+	}
+	k.Begin(dev, d.hello()) // it was lost with the session
+	if b := d.drain(k); len(b) != 1 || d.mark.Epoch != 9 {
+		t.Errorf("%d orders, the device is at %v", len(b), d.mark)
+	}
+	k = later()
+	k.Begin(dev, d.hello())
+	if b := d.drain(k); len(b) != 0 {
+		t.Errorf("a device that is there already is told %d orders", len(b))
+	}
+}
+
 func TestLargeChangesAreSplit(t *testing.T) {
 	src, _, d, restart := setup(t)
 	k := restart()

@@ -9,6 +9,7 @@ import (
 	"go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
 
+	"github.com/farshore/farshore/hub/access"
 	"github.com/farshore/farshore/hub/backup"
 	"github.com/farshore/farshore/hub/commands"
 	"github.com/farshore/farshore/protocol"
@@ -77,7 +78,7 @@ func (s *Store) MarkRestored(m backup.Manifest, now time.Time) error {
 		if err != nil {
 			return err
 		}
-		if err := tx.DeleteBucket([]byte("access.sessions")); err != nil && !errors.Is(err, berrors.ErrBucketNotFound) {
+		if err := tx.DeleteBucket([]byte(sessionAt(access.Hash{}).bucket)); err != nil && !errors.Is(err, berrors.ErrBucketNotFound) {
 			return fmt.Errorf("end sessions: %w", err)
 		}
 		return reopenCommands(tx, now)

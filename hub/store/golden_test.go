@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/farshore/farshore/hub/access"
+	"github.com/farshore/farshore/hub/backup"
 	"github.com/farshore/farshore/hub/certificate"
 	"github.com/farshore/farshore/hub/events"
 	"github.com/farshore/farshore/hub/fleet"
@@ -179,6 +180,21 @@ func TestStoredProtectionIsReadForEver(t *testing.T) {
 
 func TestStoredOrdersAreReadForEver(t *testing.T) {
 	golden(t, acceptedAt("qz3x4y5w6v7u2t3s"), "orders", []byte("sealed by the vault"))
+}
+
+func TestStoredBackupsAreReadForEver(t *testing.T) {
+	golden(t, restoredAt(), "backup-restored", Restored{
+		Epoch: 1_760_000_003, At: 1_760_000_003, Backup: 1_760_000_000, Version: "1.2.3", Told: true,
+	})
+	golden(t, planAt(), "backup-plan", backup.Saved{
+		Plan:   backup.Plan{Folder: "/var/backups/farshore", Times: "02:30", Keep: 14, Recipients: []string{"age1x"}},
+		Sealed: []byte("sealed by the vault"), Changed: 1_760_000_000_000,
+		Runs: []backup.Run{
+			{Started: 1_760_000_002_000, Took: 1500, Error: "the folder is not there", Folder: "/var/backups/farshore"},
+			{Started: 1_760_000_001_000, Took: 2500, File: "farshore-20251009T085321Z.age", Size: 4711, Folder: "/var/backups/farshore"},
+		},
+		LastSuccess: 1_760_000_001_000, Made: []string{"farshore-20251009T085321Z.age"},
+	})
 }
 
 // TestEveryRecordHasAGoldenFile finds the functions that say where records live, and asks each for its file.

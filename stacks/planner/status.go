@@ -117,3 +117,33 @@ func (p *Planner) Restored(dev protocol.DeviceID) {
 		a.status.Rev = 0
 	}
 }
+
+// WordsLost notes that devices may have said things that are not known here, because the hub was restored from a backup.
+// Devices that shall not have a stack any more may have said that it is gone, and would not say so again: they count as
+// having said nothing, until they do.
+func (p *Planner) WordsLost() error {
+	p.change.Lock()
+	defer p.change.Unlock()
+	var lost []stacks.DeviceRecord
+	p.mu.RLock()
+	for _, s := range p.byID {
+		for dev, a := range s.devices {
+			if !a.wanted && a.known && a.status.State != 0 {
+				r := stacks.DeviceRecord{Stack: s.id, Device: dev, First: a.first, Status: a.status}
+				r.Status.State = 0
+				lost = append(lost, r)
+			}
+		}
+	}
+	p.mu.RUnlock()
+	for _, r := range lost {
+		if err := p.cfg.Store.PutStackDevice(r); err != nil {
+			return fmt.Errorf("forget what device %s said of stack %d: %w", r.Device, r.Stack, err)
+		}
+		p.mu.RLock()
+		s := p.byID[r.Stack]
+		p.mu.RUnlock()
+		p.adopt(s, r)
+	}
+	return nil
+}

@@ -110,7 +110,7 @@ type Admitted struct {
 
 // Note is something an operator may want to hear of.
 type Note struct {
-	// Kind is one of NoteArrived, NoteApproved, NoteRejected.
+	// Kind is one of the Note constants.
 	Kind   string
 	Device protocol.DeviceID
 	// Text for people.
@@ -122,6 +122,8 @@ const (
 	NoteArrived  = "waiting.arrived"
 	NoteApproved = "waiting.approved"
 	NoteRejected = "waiting.rejected"
+	// NoteUnknownKey: a device proves its own key, but knocks with an edge key that is not known here.
+	NoteUnknownKey = "waiting.unknown-key"
 )
 
 // Defaults of Config.
@@ -166,6 +168,7 @@ type Desk struct {
 	codes   map[string]protocol.DeviceID
 	waiting map[string]int // by enrolment key: devices in StateWaiting
 	held    int
+	unknown unknown
 }
 
 // entry is one device in the waiting room.

@@ -187,6 +187,7 @@ func (d *Desk) proven(k *knocker) (*waitingroom.EnrolmentKey, error) {
 			return key, nil
 		}
 	}
+	d.noteUnknown(k)
 	return nil, &protocol.Error{
 		Code: protocol.CodeKeyUnknown,
 		Text: "the hub does not know this edge key, or it was removed: ask for a new one",
