@@ -8,6 +8,7 @@ package edgeagent
 import (
 	"cmp"
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -29,6 +30,7 @@ import (
 	"github.com/farshore/farshore/edgeagent/keypage"
 	"github.com/farshore/farshore/edgeagent/link"
 	"github.com/farshore/farshore/edgeagent/state"
+	"github.com/farshore/farshore/edgeagent/update"
 	"github.com/farshore/farshore/protocol"
 	"github.com/farshore/farshore/snapshot"
 	"github.com/farshore/farshore/snapshot/capture"
@@ -68,7 +70,9 @@ type Config struct {
 	Labels map[string]string
 	// Version of the build.
 	Version string
-	Log     *slog.Logger
+	// Update lets the agent replace its own programs. Zero: it does not.
+	Update Update
+	Log    *slog.Logger
 	// ClientCert and ClientKey are PEM files of a certificate for hubs that ask for one. "": none.
 	ClientCert, ClientKey string
 	// LogLevel is the level of Log, which is changed by the local socket. Nil: what is set has no effect.
@@ -92,6 +96,17 @@ type Config struct {
 	Rand *rand.Rand
 }
 
+// Update is what an agent needs to replace its own programs.
+type Update struct {
+	// Program is the running program, Launcher the installed one that has launched it, or the same.
+	Program, Launcher string
+	// Keys are the release keys that are trusted.
+	Keys []ed25519.PublicKey
+}
+
+// ErrSwitch: the agent has stopped so that it is launched anew, with other programs.
+var ErrSwitch = errors.New("the agent starts anew with other programs")
+
 // Agent is the edge agent with all its parts.
 type Agent struct {
 	cfg Config
@@ -104,6 +119,9 @@ type Agent struct {
 	reconciler *reconciler.Reconciler
 	commands   *commands.Runner
 	exchange   *exchange.Exchange
+	updater    *update.Updater // nil: the agent does not update itself
+	switchOver func()          // stops the agent for other programs
+	switching  chan struct{}   // closed by switchOver
 	knockLink  *link.Knocker
 	knocker    *knock.Knocker
 	started    time.Time
@@ -132,7 +150,8 @@ func New(cfg Config) (*Agent, error) {
 	if cfg.Mode == 0 {
 		cfg.Mode = protocol.ModeAsync
 	}
-	a := &Agent{cfg: cfg, log: cfg.Log, state: cfg.State, started: time.Now()}
+	a := &Agent{cfg: cfg, log: cfg.Log, state: cfg.State, started: time.Now(), switching: make(chan struct{})}
+	a.switchOver = sync.OnceFunc(func() { close(a.switching) })
 	if a.state == nil {
 		if cfg.Data == "" {
 			return nil, errors.New("no data folder: give one with --data")
@@ -186,9 +205,11 @@ func (a *Agent) assemble() error {
 	if cfg.Engine == nil {
 		cfg.Engine = engine.New(engine.Config{Host: cfg.EngineHost, Log: a.log})
 	}
+	find := composer.New(composer.Config{Path: cfg.Composer, Log: a.log})
 	if cfg.RunComposer == nil {
-		cfg.RunComposer = composer.New(composer.Config{Path: cfg.Composer, Log: a.log})
+		cfg.RunComposer = find
 	}
+	gate := &update.Gate{}
 	if cfg.Host == nil {
 		cfg.Host = hostFacts(cfg.HostRoot, cfg.Data)
 	}
@@ -245,19 +266,24 @@ func (a *Agent) assemble() error {
 		OnCommands: func() { a.commands.Wake() },
 		OnDesired:  func() { a.reconciler.Wake() },
 		OnSettings: func(protocol.Settings) { a.capture.IntervalChanged() },
+		OnSession:  a.inSession,
+		Programs:   a.programs,
 		Rand:       cfg.Rand,
 	})
+	if err := a.assembleUpdates(find.Find, gate); err != nil {
+		return err
+	}
 	a.state.SetClock(func() time.Time {
 		now, _ := a.exchange.Clock().Now()
 		return now
 	})
 	a.reconciler = reconciler.New(reconciler.Config{
-		State: a.state, Fetcher: a.exchange, Composer: cfg.RunComposer, Stager: cfg.Stager, Dir: stagingFolder(cfg.Data),
+		State: a.state, Fetcher: a.exchange, Composer: gate.Composer(cfg.RunComposer), Stager: cfg.Stager, Dir: stagingFolder(cfg.Data),
 		Host: cfg.EngineHost, Log: a.log,
 	})
 	a.commands = commands.New(commands.Config{
 		Journal: a.state, Engine: cfg.Engine, Stacks: a.reconciler, Snapshot: a.capture.Now,
-		HubTime: a.exchange.Clock().Now, Log: a.log,
+		HubTime: a.exchange.Clock().Now, Updates: a.updates(), Gate: gate, Log: a.log,
 	})
 	a.knockLink = link.NewKnocker(base)
 	a.knocker = knock.New(knock.Config{
@@ -322,6 +348,14 @@ func (a *Agent) Run(ctx context.Context) error {
 		})
 	}
 	part("status", a.serveStatus)
+	part("update", func(ctx context.Context) error {
+		select {
+		case <-a.switching:
+			return ErrSwitch
+		case <-ctx.Done():
+			return nil
+		}
+	})
 	part("edge key", func(ctx context.Context) error {
 		if !a.assembled.Load() {
 			if err := a.awaitKey(ctx, part); err != nil {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/farshore/farshore/edgeagent/exchange"
+	"github.com/farshore/farshore/edgeagent/update"
 	"github.com/farshore/farshore/internal/localsocket"
 	"github.com/farshore/farshore/internal/program"
 	"github.com/farshore/farshore/protocol"
@@ -51,6 +52,7 @@ type Status struct {
 	Overdue     string                 `json:"overdue,omitempty"`
 	Containers  int                    `json:"containers"`
 	Stacks      []protocol.StackStatus `json:"stacks"`
+	Update      *update.Status         `json:"update,omitempty"`
 	OutboxItems int                    `json:"outbox_items"`
 	OutboxBytes int64                  `json:"outbox_bytes"`
 }
@@ -72,6 +74,10 @@ func (a *Agent) Status() Status {
 		Settings: a.exchange.Settings(), ClockOffset: a.exchange.Clock().Offset(), Engine: latest.Snapshot.Engine,
 		Captured: latest.At, Overdue: latest.Reason, Containers: len(latest.Snapshot.Containers),
 		Stacks: a.state.Statuses(), OutboxItems: items, OutboxBytes: size,
+	}
+	if a.updater != nil {
+		u := a.updater.Status()
+		s.Update = &u
 	}
 	if !s.Approved {
 		w := a.knocker.Status()
@@ -113,6 +119,19 @@ func (a *Agent) serveStatus(ctx context.Context) error {
 			return
 		}
 		_, _ = io.WriteString(w, program.LevelName(a.cfg.LogLevel))
+	})
+	mux.HandleFunc("POST /rollback", func(w http.ResponseWriter, _ *http.Request) {
+		record, err := a.rollback()
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusConflict)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		if err := json.NewEncoder(w).Encode(record); err != nil {
+			a.log.Debug("answer was not read to the end", "error", err)
+		}
+		_ = http.NewResponseController(w).Flush() // before the socket is closed
+		a.switchOver()
 	})
 	return localsocket.Serve(ctx, filepath.Join(a.cfg.Data, SocketName), mux, a.log)
 }

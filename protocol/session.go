@@ -35,9 +35,9 @@ type Hello struct {
 	Arch string `cbor:"12,keyasint,omitempty"`
 	// Wishes are the labels the device asks for; claims, shown as such. Sent when they changed since the knock.
 	Wishes map[string]string `cbor:"13,keyasint,omitempty"`
-	// Programs that the device runs, from which an update may be patched. Absent: not known. Capability 2.
+	// Programs that the device runs, from which an update may be patched. Absent: it cannot be updated. Capability 2.
 	Programs []ProgramFact `cbor:"14,keyasint,omitempty"`
-	// NoUpdate says for people why the device cannot update itself. Absent: it can, from capability 2.
+	// NoUpdate says for people why the device cannot update itself. Absent: it can, if Programs says what it runs.
 	NoUpdate string `cbor:"15,keyasint,omitempty"`
 }
 

@@ -25,9 +25,11 @@ binary_name() {
 # version is the tag or commit that is built, with "-dirty" for a changed tree.
 version() { git describe --tags --always --dirty 2>/dev/null || echo unknown; }
 
-# go_build FOLDER OUTPUT builds one static, stripped binary for GOOS, GOARCH and GOARM.
+# go_build FOLDER OUTPUT builds one static, stripped binary for GOOS, GOARCH and GOARM. FARSHORE_RELEASE_KEYS holds the
+# public release keys that an agent trusts, separated by commas.
 go_build() {
-	CGO_ENABLED=0 "$GO" build -trimpath -buildvcs=false -ldflags "-s -w -X github.com/farshore/farshore/internal/program.version=$(version)" -o "$2" "./cmd/$1"
+	local program=github.com/farshore/farshore/internal/program
+	CGO_ENABLED=0 "$GO" build -trimpath -buildvcs=false -ldflags "-s -w -X $program.version=$(version) -X $program.releaseKeys=${FARSHORE_RELEASE_KEYS:-}" -o "$2" "./cmd/$1"
 }
 
 # commands lists the folders below cmd/ that hold a main.

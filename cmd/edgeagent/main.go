@@ -15,6 +15,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/farshore/farshore/edgeagent"
+	"github.com/farshore/farshore/edgeagent/update"
 	"github.com/farshore/farshore/internal/program"
 	"github.com/farshore/farshore/protocol"
 )
@@ -27,6 +28,8 @@ const usage = `farshore-agent keeps this device as its hub desires.
   farshore-agent knock        ask the hub at once to be let in
   farshore-agent log-level    show or change from which level on the running agent writes its log
   farshore-agent health       say whether the running agent does its work
+  farshore-agent update-status    which of its programs runs, and how the last update ended
+  farshore-agent rollback-update  go back to the programs that ran before the last update
   farshore-agent version
 
 An agent without an edge key serves a page that takes one, on http://127.0.0.1:9009 unless --key-page says otherwise. It
@@ -36,7 +39,15 @@ Each command has --help. Every flag can be set by the environment: --data is FAR
 `
 
 func main() {
-	os.Exit(program.Exit(os.Stderr, "farshore-agent", run(os.Args[1:])))
+	err := run(os.Args[1:])
+	if errors.Is(err, edgeagent.ErrSwitch) {
+		err = update.Relaunch(os.Args[1:])
+	}
+	var exit *update.ExitError
+	if errors.As(err, &exit) {
+		os.Exit(exit.Code) // the agent has said why
+	}
+	os.Exit(program.Exit(os.Stderr, "farshore-agent", err))
 }
 
 func run(args []string) error {
@@ -48,7 +59,14 @@ func run(args []string) error {
 	defer stop()
 	switch args[0] {
 	case "run":
+		if err := launch(ctx, args); !errors.Is(err, update.ErrSelf) {
+			return err
+		}
 		return runAgent(ctx, args[1:])
+	case "update-status":
+		return updateStatus(ctx, args[1:], os.Stdout)
+	case "rollback-update":
+		return rollBack(ctx, args[1:], os.Stdout)
 	case "status":
 		return status(ctx, args[1:], os.Stdout)
 	case "knock":
@@ -64,7 +82,7 @@ func run(args []string) error {
 		fmt.Print(usage)
 		return nil
 	}
-	return fmt.Errorf("%w: unknown command %q: want run, status, knock, log-level, health or version", program.ErrUsage, args[0])
+	return fmt.Errorf("%w: unknown command %q: see farshore-agent help", program.ErrUsage, args[0])
 }
 
 // settings are the flags of run.
@@ -72,6 +90,7 @@ type settings struct {
 	data, edgeKey, edgeKeyFile, carrier, mode, engine, composer, logLevel, logFormat string
 	keyPage, keyPageHost, hostRoot, clientCert, clientKey                            string
 	labels                                                                           labelFlag
+	releaseKeys                                                                      keyFlag
 }
 
 // noKeyPage in place of an address means that there is no page.
@@ -92,6 +111,7 @@ func (s *settings) flags() *flag.FlagSet {
 	fs.StringVar(&s.composer, "composer", "", "path of farshore-composer (default: beside the agent, or in PATH)")
 	fs.StringVar(&s.hostRoot, "host-root", "/", "for an agent in a container: where the device's own /etc, /usr/lib and /sys are mounted")
 	fs.Var(&s.labels, "label", "label the device wishes for, key=value; may be repeated")
+	fs.Var(&s.releaseKeys, "release-key", "public key (fsrp1_...) that signs releases the hub may update this agent to, beside those built in; may be repeated")
 	fs.StringVar(&s.logLevel, "log-level", "info", "debug, info, warn or error; farshore-agent log-level changes it while the agent runs")
 	fs.StringVar(&s.logFormat, "log-format", "text", "text or json")
 	fs.String("config", "", "YAML file with any of these settings")
@@ -126,6 +146,9 @@ func runAgent(ctx context.Context, args []string) error {
 	cfg := edgeagent.Config{
 		Data: s.data, Carrier: protocol.Carrier(s.carrier), Mode: mode, EngineHost: s.engineHost(), Composer: s.composer,
 		HostRoot: s.hostRoot, ClientCert: s.clientCert, ClientKey: s.clientKey, Labels: s.labels.values, Version: program.Version(), Log: log, LogLevel: level,
+	}
+	if cfg.Update, err = s.update(); err != nil {
+		return err
 	}
 	if err := s.keyInto(&cfg); err != nil {
 		return err

@@ -21,10 +21,14 @@ type outcome struct {
 var reSignal = regexp.MustCompile(`^(SIG)?[A-Z0-9+-]{1,12}$`)
 
 // refuse says why the device will not try a command; "" when it will.
-func refuse(c protocol.Command) string {
+func (r *Runner) refuse(c protocol.Command) string {
 	switch {
-	case c.Kind < protocol.CommandContainerStart || c.Kind > protocol.CommandSnapshot:
+	case c.Kind < protocol.CommandContainerStart || c.Kind > protocol.CommandUpdate:
 		return fmt.Sprintf("this agent does not know %s: update it", c.Kind)
+	case c.Kind == protocol.CommandUpdate && r.cfg.Updates == nil:
+		return "this agent cannot update itself"
+	case c.Kind == protocol.CommandUpdate:
+		return ""
 	case c.Kind == protocol.CommandSnapshot:
 		return ""
 	case c.Target == "":

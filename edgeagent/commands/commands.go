@@ -1,5 +1,5 @@
 // Package commands runs the commands that the hub gives to a device: one after the other, in the order in which they
-// were given, urgent ones first. Redeploys of stacks, which may take long, have a lane of their own.
+// were given, urgent ones first. Redeploys of stacks, which may take long, and updates of the agent have lanes of their own.
 //
 // It owns the rule "at most once in effect": a command is journaled as started before it acts and as finished with its
 // result before anybody is told; expired ones are never run. It never talks to the hub: results go into the outbox of
@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/farshore/farshore/edgeagent/update"
 	"github.com/farshore/farshore/protocol"
 	"github.com/farshore/farshore/snapshot"
 )
@@ -24,6 +25,14 @@ type Journal interface {
 	PendingCommands() []protocol.Command
 	StartCommand(protocol.CommandID) error
 	FinishCommand(r protocol.CommandResult, output []byte) error
+	// StartedCommands are updates that an earlier process has begun.
+	StartedCommands() []protocol.Command
+}
+
+// Updates replaces the agent's own programs.
+type Updates interface {
+	// Update brings an update as far as this process can, from wherever it stood; false: it goes on in the next.
+	Update(ctx context.Context, c protocol.Command) (update.Outcome, bool)
 }
 
 // Containers is what is done to containers.
@@ -81,6 +90,10 @@ type Config struct {
 	// HubTime is the time by the hub's clock; false while it is not known, as after a reboot without contact. A
 	// command waits until it is known that it has not expired.
 	HubTime func() (time.Time, bool)
+	// Updates replaces the agent's own programs. Nil: updates are refused.
+	Updates Updates
+	// Gate is passed for each command but redeploys and updates. Nil: there is none.
+	Gate *update.Gate
 	// Timeout and RedeployTimeout; 0: the defaults.
 	Timeout, RedeployTimeout time.Duration
 	Log                      *slog.Logger
@@ -89,7 +102,7 @@ type Config struct {
 // Runner runs commands.
 type Runner struct {
 	cfg   Config
-	lanes [2]lane
+	lanes [3]lane
 }
 
 // lane is one sequence of commands.
@@ -103,9 +116,10 @@ func New(cfg Config) *Runner {
 	cfg.Timeout = cmp.Or(cfg.Timeout, DefaultTimeout)
 	cfg.RedeployTimeout = cmp.Or(cfg.RedeployTimeout, DefaultRedeployTimeout)
 	long := func(k protocol.CommandKind) bool { return k == protocol.CommandStackRedeploy }
-	short := func(k protocol.CommandKind) bool { return !long(k) }
-	return &Runner{cfg: cfg, lanes: [2]lane{
-		{make(chan struct{}, 1), short}, {make(chan struct{}, 1), long},
+	updates := func(k protocol.CommandKind) bool { return k == protocol.CommandUpdate }
+	short := func(k protocol.CommandKind) bool { return !long(k) && !updates(k) }
+	return &Runner{cfg: cfg, lanes: [3]lane{
+		{make(chan struct{}, 1), short}, {make(chan struct{}, 1), long}, {make(chan struct{}, 1), updates},
 	}}
 }
 
@@ -130,6 +144,11 @@ func (r *Runner) Run(ctx context.Context) error {
 }
 
 func (r *Runner) serve(ctx context.Context, l lane) {
+	if l.mine(protocol.CommandUpdate) && r.cfg.Updates != nil {
+		for _, c := range r.cfg.Journal.StartedCommands() {
+			r.update(ctx, c)
+		}
+	}
 	for ctx.Err() == nil {
 		c, ok := r.next(l)
 		if !ok {
@@ -172,13 +191,24 @@ func (r *Runner) handle(ctx context.Context, c protocol.Command) bool {
 		log.Info("command expired before it was started")
 		return r.finish(ctx, log, outcome{result: protocol.CommandResult{ID: c.ID, State: protocol.CommandExpired}})
 	}
-	if text := refuse(c); text != "" {
+	if text := r.refuse(c); text != "" {
 		log.Warn("command refused", "reason", text)
 		return r.finish(ctx, log, outcome{result: protocol.CommandResult{ID: c.ID, State: protocol.CommandRefused, Text: text}})
+	}
+	if r.cfg.Gate != nil && c.Kind != protocol.CommandStackRedeploy && c.Kind != protocol.CommandUpdate {
+		leave, err := r.cfg.Gate.Enter(ctx)
+		if err != nil {
+			return true
+		}
+		defer leave()
 	}
 	if err := r.cfg.Journal.StartCommand(c.ID); err != nil {
 		log.Warn("command is not started, as that could not be journaled", "error", err)
 		return false
+	}
+	if c.Kind == protocol.CommandUpdate {
+		r.update(ctx, c)
+		return true
 	}
 	limit := r.cfg.Timeout + stopTime(c)
 	if c.Kind == protocol.CommandStackRedeploy {
@@ -203,6 +233,17 @@ func (r *Runner) handle(ctx context.Context, c protocol.Command) bool {
 	log.Info("command ended", "state", out.result.State.String(), "text", out.result.Text)
 	r.finish(ctx, log, out)
 	return true
+}
+
+// update brings an update as far as this process can.
+func (r *Runner) update(ctx context.Context, c protocol.Command) {
+	log := r.cfg.Log.With("command", c.ID.String(), "kind", c.Kind.String())
+	out, ended := r.cfg.Updates.Update(ctx, c)
+	if !ended {
+		return
+	}
+	log.Info("command ended", "state", out.Result.State.String(), "text", out.Result.Text)
+	r.finish(ctx, log, outcome{result: out.Result, output: out.Output})
 }
 
 // finish journals a result until that works. When ctx ends first, a started command gets the result "interrupted" at

@@ -77,6 +77,10 @@ type Config struct {
 	// settings changed. Nil: nobody is told.
 	OnCommands, OnDesired func()
 	OnSettings            func(protocol.Settings)
+	// OnSession is called when the hub has taken the agent into a session. Nil: nobody is told.
+	OnSession func()
+	// Programs gives what the hello says of the agent's programs. Nil: it says nothing.
+	Programs func() (programs []protocol.ProgramFact, cannot string)
 	// Rand decides jitter. Nil: a random one.
 	Rand *rand.Rand
 }

@@ -206,6 +206,9 @@ func (c *connection) welcome(w protocol.Welcome) error {
 	if c.cfg.OnCommands != nil {
 		c.cfg.OnCommands() // the hub's time is known now: what waited for it can be decided
 	}
+	if c.cfg.OnSession != nil {
+		c.cfg.OnSession()
+	}
 	agreed := min(w.Capability, protocol.Capability)
 	c.setStatus(func(s *Status) { s.Capability = agreed })
 	c.log.Info("session opened", "carrier", c.tr.Name(), "hub_version", w.Version, "capability", agreed,

@@ -50,6 +50,9 @@ func (c *connection) open(ctx context.Context) error {
 		Arch:        c.cfg.Arch,
 		Wishes:      c.cfg.Wishes,
 	}
+	if c.cfg.Programs != nil {
+		hello.Programs, hello.NoUpdate = c.cfg.Programs()
+	}
 	if orders.Settings != nil {
 		hello.Settings = orders.Settings.Hash()
 	}

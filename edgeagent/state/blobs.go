@@ -28,6 +28,7 @@ type blobs interface {
 	has(h protocol.Hash) bool
 	get(h protocol.Hash) ([]byte, error)
 	put(h protocol.Hash, b []byte) error
+	remove(h protocol.Hash) error
 	partials() partials
 	collect(keepBlobs, keepPartials map[protocol.Hash]bool) error
 }
@@ -106,8 +107,16 @@ func (s *Store) DropPartial(h protocol.Hash) error {
 	return nil
 }
 
-// CollectBlobs removes the blobs that neither the desired set nor the reconciler's journal names, and transfers that
-// the desired set does not ask for.
+// DropBlob removes a blob and what is there of its transfer. One that is not there is no error.
+func (s *Store) DropBlob(h protocol.Hash) error {
+	if err := errors.Join(s.blobs.remove(h), s.blobs.partials().drop(h)); err != nil {
+		return fmt.Errorf("remove blob %s: %w", h, err)
+	}
+	return nil
+}
+
+// CollectBlobs removes the blobs that neither the desired set, nor the reconciler's journal, nor an update that has not
+// ended names, and transfers that neither the desired set nor such an update asks for.
 func (s *Store) CollectBlobs() error {
 	s.mu.Lock()
 	defer s.mu.Unlock() // keeps an order from being accepted meanwhile
@@ -125,6 +134,15 @@ func (s *Store) CollectBlobs() error {
 		name(kept, &a.Entry)
 		if a.Next != nil {
 			name(kept, a.Next)
+		}
+	}
+	for _, c := range s.data.commands {
+		if u := c.Command.Update; u != nil && (c.Stage == stageAccepted || c.Stage == stageStarted) {
+			for _, p := range u.Programs {
+				for _, part := range p.Parts {
+					wanted[part.Blob], kept[part.Blob] = true, true
+				}
+			}
 		}
 	}
 	if err := s.blobs.collect(kept, wanted); err != nil {
@@ -166,6 +184,13 @@ func (m *memoryBlobs) put(h protocol.Hash, b []byte) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	putIn(&m.blobs, h, slices.Clone(b))
+	return nil
+}
+
+func (m *memoryBlobs) remove(h protocol.Hash) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.blobs, h)
 	return nil
 }
 

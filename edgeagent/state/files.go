@@ -85,6 +85,13 @@ func (f *fileBlobs) put(h protocol.Hash, b []byte) error {
 	return f.place(f.path(h), b)
 }
 
+func (f *fileBlobs) remove(h protocol.Hash) error {
+	if err := os.Remove(f.path(h)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
 // place writes a file under a temporary name and then gives it its own.
 func (f *fileBlobs) place(path string, content []byte) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {

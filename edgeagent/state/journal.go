@@ -296,10 +296,26 @@ func (t *txn) finish(id protocol.CommandID, r protocol.CommandResult) {
 	t.putResult(r)
 }
 
-// interruptStarted gives a result to every command that was started when the agent stopped.
+// StartedCommands returns the commands that were started and go on after a restart of the agent: its updates.
+func (s *Store) StartedCommands() []protocol.Command {
+	return view(s, func(d *data) []protocol.Command {
+		var out []protocol.Command
+		for _, c := range sortedValues(d.commands, compareIDs) {
+			if c.Stage == stageStarted && goesOn(c.Command) {
+				out = append(out, c.Command)
+			}
+		}
+		return out
+	})
+}
+
+// goesOn reports whether a command outlives the process that has started it.
+func goesOn(c protocol.Command) bool { return c.Kind == protocol.CommandUpdate }
+
+// interruptStarted gives a result to every command that was started when the agent stopped, and does not go on.
 func (t *txn) interruptStarted() {
 	for _, c := range sortedValues(t.d.commands, compareIDs) {
-		if c.Stage == stageStarted {
+		if c.Stage == stageStarted && !goesOn(c.Command) {
 			t.finish(c.Command.ID, protocol.CommandResult{
 				ID: c.Command.ID, State: protocol.CommandInterrupted,
 				Text: "the agent stopped while the command ran: it may or may not have had its effect",

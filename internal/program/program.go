@@ -1,7 +1,7 @@
 // Package program has what the mains share: settings from flags, environment and file, the build's version, exit codes,
 // and the context that signals end.
 //
-// It keeps no state beyond the version that the linker sets.
+// It keeps no state beyond the version and the release keys that the linker sets.
 package program
 
 import (
@@ -19,6 +19,12 @@ import (
 
 // version is set by the linker (see the Makefile) and never changed.
 var version = "dev"
+
+// releaseKeys are public release keys, separated by commas; set by the linker and never changed.
+var releaseKeys = ""
+
+// ReleaseKeys are the public release keys that were built in, in their text form, separated by commas; "" for none.
+func ReleaseKeys() string { return releaseKeys }
 
 // Version of the build.
 func Version() string { return version }

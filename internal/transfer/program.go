@@ -14,8 +14,8 @@ const PieceSize = 4 << 20
 // something changed is the earlier one shifted by less than that.
 const baseMargin = 4 << 20
 
-// maxPieceBase is the most of the earlier program that one piece is patched from.
-const maxPieceBase = PieceSize + 2*baseMargin
+// MaxPieceBase is the most of the earlier program that one piece is patched from.
+const MaxPieceBase = PieceSize + 2*baseMargin
 
 // Piece is one part of a program as it travels.
 type Piece struct {
@@ -63,7 +63,7 @@ func packPiece(b, base []byte) (Piece, error) {
 
 func compress(b, base []byte) ([]byte, error) {
 	opts := []zstd.EOption{
-		zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(PieceSize + maxPieceBase), zstd.WithLowerEncoderMem(true),
+		zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(PieceSize + MaxPieceBase), zstd.WithLowerEncoderMem(true),
 		// Measured on an agent with one line changed: 184 kB in place of 203 kB by the level below, of 4.3 MB whole.
 		zstd.WithEncoderLevel(zstd.SpeedBestCompression), zstd.WithEncoderCRC(false),
 	}
@@ -81,11 +81,11 @@ func compress(b, base []byte) ([]byte, error) {
 // what it must give. Beside frame and base it holds no more than PieceSize. Errors wrap ErrDamaged or ErrTooLarge; a
 // caller verifies the hash of the program all the same.
 func UnpackPiece(frame, base []byte, size int) ([]byte, error) {
-	if size < 0 || size > PieceSize || len(base) > maxPieceBase {
-		return nil, fmt.Errorf("unpack piece: %w: %d bytes from %d, at most %d from %d", ErrTooLarge, size, len(base), PieceSize, maxPieceBase)
+	if size < 0 || size > PieceSize || len(base) > MaxPieceBase {
+		return nil, fmt.Errorf("unpack piece: %w: %d bytes from %d, at most %d from %d", ErrTooLarge, size, len(base), PieceSize, MaxPieceBase)
 	}
 	opts := []zstd.DOption{
-		zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(PieceSize + maxPieceBase),
+		zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(PieceSize + MaxPieceBase),
 		zstd.WithDecoderMaxMemory(PieceSize),
 	}
 	if len(base) > 0 {
