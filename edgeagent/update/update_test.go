@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -25,6 +26,29 @@ func releaseKey() ed25519.PrivateKey {
 func trusted() []ed25519.PublicKey {
 	return []ed25519.PublicKey{releaseKey().Public().(ed25519.PublicKey)}
 }
+
+// pieces packs a program once for all tests that want it.
+func pieces(t *testing.T, program, base []byte) []transfer.Piece {
+	t.Helper()
+	type pair struct{ program, base protocol.Hash }
+	key := pair{protocol.HashOf(program), protocol.HashOf(base)}
+	pack := func() ([]transfer.Piece, error) {
+		var out []transfer.Piece
+		err := transfer.PackProgram(program, base, func(p transfer.Piece) error {
+			out = append(out, p)
+			return nil
+		})
+		return out, err
+	}
+	once, _ := packed.LoadOrStore(key, sync.OnceValues(pack))
+	out, err := once.(func() ([]transfer.Piece, error))()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+var packed sync.Map
 
 // rig is a device with an installed agent v1.0.0, and what a hub would hand out.
 type rig struct {
@@ -70,13 +94,13 @@ func (r *rig) command(id protocol.CommandID, version string) protocol.Command {
 	}})
 	r.must(err)
 	u := protocol.UpdateProgram{Name: protocol.ProgramAgent, Hash: protocol.HashOf(next), Base: protocol.HashOf(r.old)}
-	r.must(transfer.PackProgram(next, r.old, func(p transfer.Piece) error {
+	for _, p := range pieces(r.T, next, r.old) {
 		h := protocol.HashOf(p.Frame)
 		u.Parts = append(u.Parts, protocol.UpdatePart{
 			Blob: h, BlobSize: uint32(len(p.Frame)), Size: uint32(p.Size), BaseFrom: uint32(p.BaseFrom), BaseSize: uint32(p.BaseSize),
 		})
-		return os.WriteFile(filepath.Join(r.dir, "hub", h.String()), p.Frame, 0o600)
-	}))
+		r.must(os.WriteFile(filepath.Join(r.dir, "hub", h.String()), p.Frame, 0o600))
+	}
 	return protocol.Command{
 		ID: id, Kind: protocol.CommandUpdate, NotAfter: time.Now().Add(time.Hour).Unix(),
 		Update: &protocol.Update{Release: signed, Programs: []protocol.UpdateProgram{u}, Trial: 120},
