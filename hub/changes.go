@@ -79,7 +79,7 @@ func (h *Hub) deviceChanged(c fleet.Change) {
 		h.sessions.Notify(id)
 	}
 	h.noteChange(c)
-	e := events.Event{Kind: "device." + string(c.Kind), Device: id}
+	e := events.Event{Kind: "device." + string(c.Kind), Device: id, Group: c.Group}
 	if c.Kind == fleet.ChangeLiveness {
 		e.Text = fmt.Sprintf("%s, was %s", c.Liveness.State, c.Was)
 		e.Data = c.Liveness
@@ -149,7 +149,10 @@ func (h *Hub) acceptsCommands(id protocol.DeviceID) error {
 }
 
 func (h *Hub) stackNotice(n planner.Notice) {
-	e := events.Event{Kind: n.Kind, Stack: n.Stack, Device: n.Device, Text: n.Text}
+	e := events.Event{Kind: n.Kind, Stack: n.Stack, Device: n.Device, Text: n.Text, Group: n.Group, Owner: n.Owner}
+	if n.Device != "" {
+		e.Group = h.groupOf(n.Device)
+	}
 	if n.Version != 0 || n.By != "" {
 		e.Data = map[string]any{"version": n.Version, "by": n.By}
 	}
@@ -167,18 +170,24 @@ func (h *Hub) commandNotice(n commands.Notice) {
 	r := n.Record
 	h.noteCommand(n)
 	h.events.Publish(events.Event{
-		Kind: n.Kind, Device: r.Device, Text: fmt.Sprintf("%s %s: %s", r.Kind, r.Target, r.State),
+		Kind: n.Kind, Device: r.Device, Group: h.groupOf(r.Device), Owner: r.Owner, Text: fmt.Sprintf("%s %s: %s", r.Kind, r.Target, r.State),
 		Data: map[string]any{"command": r.ID, "state": r.State, "by": r.By},
 	})
 }
 
 func (h *Hub) waitingNote(n admission.Note) {
-	h.events.Publish(events.Event{Kind: n.Kind, Device: n.Device, Text: n.Text})
+	h.events.Publish(events.Event{Kind: n.Kind, Device: n.Device, Group: n.Group, Text: n.Text})
 }
 
 func (h *Hub) deviceNote(id protocol.DeviceID, kind, text string) {
 	h.timeline.Note(id, timeline.Entry{Kind: timeline.KindIdentity, Text: text, State: kind})
 	h.publishSaid(events.Event{Kind: kind, Device: id, Text: text})
+}
+
+// groupOf is the group of a device now; "" where it is not there.
+func (h *Hub) groupOf(id protocol.DeviceID) string {
+	d, _ := h.fleet.Device(id)
+	return d.Group
 }
 
 func (h *Hub) settings(id protocol.DeviceID) protocol.Settings {

@@ -23,22 +23,22 @@ func (v fleetView) Check(selector string) error {
 }
 
 // Matching implements planner.Fleet.
-func (v fleetView) Matching(selector string) ([]protocol.DeviceID, error) {
-	sel, err := fleet.ParseSelector(selector)
+func (v fleetView) Matching(r stacks.Reach) ([]protocol.DeviceID, error) {
+	sel, err := fleet.ParseSelector(r.Selector)
 	if err != nil {
 		return nil, err
 	}
-	return v.fleet.Match(sel), nil
+	return v.fleet.Match(sel, r.Group), nil
 }
 
 // Matches implements planner.Fleet.
-func (v fleetView) Matches(selector string, id protocol.DeviceID) (bool, error) {
-	sel, err := fleet.ParseSelector(selector)
+func (v fleetView) Matches(r stacks.Reach, id protocol.DeviceID) (bool, error) {
+	sel, err := fleet.ParseSelector(r.Selector)
 	if err != nil {
 		return false, err
 	}
 	d, ok := v.fleet.Device(id)
-	return ok && d.Revoked == 0 && sel.Matches(v.fleet.LabelsOf(id)), nil
+	return ok && d.Revoked == 0 && fleet.Within(d.Group, r.Group) && sel.Matches(v.fleet.LabelsOf(id)), nil
 }
 
 // Target implements planner.Fleet.

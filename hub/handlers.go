@@ -68,7 +68,7 @@ func (h *Hub) onSnapshot(p *session.Peer, u protocol.SnapshotUpdate) ([]protocol
 		h.told.clear(p.ID)
 	}
 	h.noteFacts(p.ID)
-	h.events.Publish(events.Event{Kind: "device.snapshot", Device: p.ID, Passing: true})
+	h.events.Publish(events.Event{Kind: "device.snapshot", Device: p.ID, Group: h.groupOf(p.ID), Passing: true})
 	return nil, nil
 }
 
@@ -123,13 +123,14 @@ const maxKind = 64
 // publishSaid publishes an event that a device brought about, unless it brings about so many that they would push out
 // those of all others.
 func (h *Hub) publishSaid(e events.Event) {
+	e.Group = h.groupOf(e.Device)
 	switch h.told.spend(e.Device, time.Now()) {
 	case inQuota:
 		h.events.Publish(e)
 	case exceeded:
 		h.log.Warn("device brings about too many events, some are left out", "device", e.Device, "event", e.Kind)
 		h.events.Publish(events.Event{
-			Kind: "device.events-left-out", Device: e.Device,
+			Kind: "device.events-left-out", Device: e.Device, Group: e.Group,
 			Text: "the device brings about more events than are kept of one device: some are left out",
 		})
 	case leftOut:

@@ -51,7 +51,23 @@ type Stack struct {
 	// Created and Updated in Unix seconds.
 	Created int64 `cbor:"9,keyasint" json:"created"`
 	Updated int64 `cbor:"10,keyasint" json:"updated"`
+	// Group is its home, a path: of the devices that the selector names, those in this group or below it are meant. "":
+	// the root, which holds all.
+	Group string `cbor:"11,keyasint,omitempty" json:"group,omitempty"`
+	// Owner says whose it is. The zero value: administrators'.
+	Owner protocol.Owner `cbor:"12,keyasint,omitzero" json:"owner,omitzero"`
 }
+
+// Reach is which devices a stack is meant for.
+type Reach struct {
+	// Selector over their labels. Empty: all.
+	Selector string
+	// Group that they are in, or below. Empty: the root.
+	Group string
+}
+
+// Reach is which devices the stack is meant for.
+func (s *Stack) Reach() Reach { return Reach{s.Selector, s.Group} }
 
 // Version is one state of a stack's content. It never changes. It is the stored record.
 type Version struct {

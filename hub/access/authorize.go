@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/farshore/farshore/protocol"
 )
 
 // Resource is what an operation is about. The zero value is the hub as a whole: it needs a role on the root group.
@@ -32,25 +34,16 @@ func (r Resource) String() string {
 	return r.Kind + " " + r.ID
 }
 
-// Visibility says who, besides administrators, a thing is for.
-type Visibility string
+// Owner says whose a thing is. It bounds those roles that reach only what is shared with them.
+type Owner = protocol.Owner
 
-// Visibilities. The zero value is ForAdministrators.
+// Visibilities of an Owner.
 const (
-	ForAdministrators Visibility = "administrators"
-	ForOwner          Visibility = "private"
-	ForTeam           Visibility = "team"
-	ForAll            Visibility = "public"
+	ForAdministrators = protocol.ForAdministrators
+	ForOwner          = protocol.ForOwner
+	ForTeam           = protocol.ForTeam
+	ForAll            = protocol.ForAll
 )
-
-// Owner says whose a stack, a job or a registry is. It bounds those roles that reach only what is shared with them.
-type Owner struct {
-	Visibility Visibility `cbor:"1,keyasint,omitempty" json:"visibility,omitempty"`
-	// Account that it belongs to, with ForOwner.
-	Account string `cbor:"2,keyasint,omitempty" json:"account,omitempty"`
-	// Team that it belongs to, with ForTeam.
-	Team string `cbor:"3,keyasint,omitempty" json:"team,omitempty"`
-}
 
 // Authorize is the one function that every route asks before it does anything. Errors are ErrUnauthenticated for
 // nobody and wrap ErrForbidden for somebody. An operation that is not in Operations is never allowed.

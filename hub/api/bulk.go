@@ -4,12 +4,11 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"sync"
-	"time"
 
 	"github.com/farshore/farshore/hub/access"
 	"github.com/farshore/farshore/hub/api/resource"
-	"github.com/farshore/farshore/hub/commands"
 	"github.com/farshore/farshore/hub/fleet"
 	"github.com/farshore/farshore/protocol"
 )
@@ -28,8 +27,10 @@ type deed struct {
 	// detail goes into the audit records and the timelines.
 	detail string
 	// to is the group that devices are moved to. Nil: they stay where they are.
-	to *string
-	do func(protocol.DeviceID) error
+	// place is the nearest group above it that is there, or itself.
+	to    *string
+	place string
+	do    func(*fleet.Device) error
 }
 
 func (s *server) bulk(ctx context.Context, c *call, in *bulkInput) (*reply[resource.BulkResult], error) {
@@ -119,25 +120,22 @@ func (s *server) doAll(ctx context.Context, c *call, ids []protocol.DeviceID, wh
 func (s *server) doOne(ctx context.Context, c *call, id protocol.DeviceID, what *deed) (o done) {
 	o.on = access.Resource{Kind: "device", ID: string(id)}
 	d, ok := s.Devices.Device(id)
-	o.on.Group = d.Group
-	if o.err = c.may(o.on); o.err != nil {
-		return o // and not told what it is called
+	ok = ok && c.eyes().device(&d)
+	if ok {
+		o.on, o.name = onDevice(&d), d.Name
 	}
-	o.name = d.Name
-	switch {
+	switch o.err = c.may(o.on); {
+	case o.err != nil:
 	case !ok:
 		o.err = fmt.Errorf("device %.40q: %w: it was removed, or never approved", id, errNotFound)
-		return o
 	case ctx.Err() != nil:
 		o.err = fmt.Errorf("device %s was not reached before the request was given up: %w", id, context.Canceled)
-		return o
-	case what.to != nil && *what.to != d.Group:
-		// Who moves a device needs the right in both places.
-		if o.err = c.may(access.Resource{Kind: "device", ID: string(id), Group: *what.to}); o.err != nil {
-			return o
-		}
+	case what.to != nil:
+		o.err = c.mayMove(o.on, *what.to, what.place)
 	}
-	o.err = what.do(id)
+	if o.err == nil {
+		o.err = what.do(&d)
+	}
 	return o
 }
 
@@ -156,9 +154,9 @@ func (s *server) deed(c *call, b *resource.BulkDo) (*deed, error) {
 	case b.Command != nil:
 		return s.commandDeed(c, b.Command)
 	case b.Revoke:
-		return &deed{needs: access.DevicesRevoke, detail: "revoked", do: s.Changes.Revoke}, nil
+		return &deed{needs: access.DevicesRevoke, detail: "revoked", do: byID(s.Changes.Revoke)}, nil
 	case b.Remove:
-		return &deed{needs: access.DevicesRevoke, detail: "removed", do: s.Changes.Remove}, nil
+		return &deed{needs: access.DevicesRevoke, detail: "removed", do: byID(s.Changes.Remove)}, nil
 	case b.Confirm:
 		yes := true
 		return s.patchDeed(resource.DevicePatch{Confirm: &yes}), nil
@@ -176,29 +174,40 @@ func (s *server) deed(c *call, b *resource.BulkDo) (*deed, error) {
 }
 
 func (s *server) patchDeed(p resource.DevicePatch) *deed {
-	return &deed{needs: access.DevicesChange, detail: patchText(&p), to: p.Group, do: func(id protocol.DeviceID) error {
-		_, err := s.Changes.Update(id, func(d *fleet.Device) error {
+	out := &deed{needs: access.DevicesChange, detail: patchText(&p), to: p.Group, do: func(was *fleet.Device) error {
+		_, err := s.Changes.Update(was.ID, func(d *fleet.Device) error {
+			if d.Group != was.Group {
+				return movedMeanwhile(d)
+			}
 			patchDevice(d, &p)
 			return nil
 		})
 		return err
 	}}
+	if p.Group != nil {
+		out.place = s.place(*p.Group)
+	}
+	return out
+}
+
+func byID(do func(protocol.DeviceID) error) func(*fleet.Device) error {
+	return func(d *fleet.Device) error { return do(d.ID) }
 }
 
 func (s *server) commandDeed(c *call, b *resource.NewCommand) (*deed, error) {
-	target, err := s.target(b.Kind, b.Target)
-	if err != nil {
-		return nil, err
+	spec := s.commandSpec(c, b)
+	if b.Kind == protocol.CommandStackRedeploy {
+		if _, err := strconv.ParseUint(b.Target, 10, 64); err != nil {
+			if _, err := s.statuses(c, b.Target); err != nil {
+				return nil, inField("body.do.command.target", err)
+			}
+		}
 	}
-	spec := commands.Spec{
-		By: c.by(), TTL: time.Duration(b.TTLSeconds) * time.Second,
-		Command: protocol.Command{
-			Kind: b.Kind, Target: target, Tail: b.Tail, Signal: b.Signal, Timeout: b.TimeoutSeconds, Force: b.Force, Urgent: b.Urgent,
-		},
-	}
-	return &deed{needs: access.CommandsGive, detail: b.Kind.String() + " " + b.Target, do: func(id protocol.DeviceID) error {
+	return &deed{needs: rightTo(b.Kind), detail: b.Kind.String() + " " + b.Target, do: func(d *fleet.Device) error {
 		spec := spec
-		spec.Device = id
+		if err := s.mayCommand(c, d, &spec); err != nil {
+			return err
+		}
 		_, err := s.Commands.Give(spec)
 		return err
 	}}, nil

@@ -169,7 +169,7 @@ func TestABulkRequestAsksForTheRightToEachDevice(t *testing.T) {
 	if out.Failed != 2 || !slices.Equal(w.named("group=chile"), []string{"lock"}) {
 		t.Errorf("moved: %+v", out)
 	}
-	c.Accounts = without{w.config.Accounts, map[access.Operation]bool{access.CommandsGive: true, access.DevicesRevoke: true}}
+	c.Accounts = without{w.config.Accounts, map[access.Operation]bool{access.CommandsLook: true, access.DevicesRevoke: true}}
 	w.serve(c)
 	for name, do := range map[string]resource.BulkDo{"revoke": {Revoke: true}, "remove": {Remove: true}, "command": {Command: &resource.NewCommand{Kind: protocol.CommandSnapshot}}} {
 		if out := w.bulk(resource.Bulk{IDs: ids, Do: do}); out.Done != 0 || out.Failed != 2 {

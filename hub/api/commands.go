@@ -2,7 +2,10 @@ package api
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -10,7 +13,10 @@ import (
 	"github.com/farshore/farshore/hub/access"
 	"github.com/farshore/farshore/hub/api/resource"
 	"github.com/farshore/farshore/hub/commands"
+	"github.com/farshore/farshore/hub/fleet"
 	"github.com/farshore/farshore/protocol"
+	"github.com/farshore/farshore/stacks"
+	"github.com/farshore/farshore/stacks/planner"
 )
 
 type giveInput struct {
@@ -32,18 +38,19 @@ func (s *server) commandRoutes() {
 	const tag = "Commands"
 	add(s, route[giveInput, reply[resource.Command]]{
 		Method: http.MethodPost, Path: "/devices/{device}/commands", ID: "give-command", Tag: tag, Status: http.StatusCreated,
-		Summary:     "Ask something of a device",
-		Description: "It is queued until the device collects it, has its effect at most once, and always gets a result. After its expiry it is not started any more.",
-		Does:        access.CommandsGive, On: func(in *giveInput) (access.Resource, error) { return s.onDevice(&in.DeviceRef) },
+		Summary: "Ask something of a device",
+		Description: "It is queued until the device collects it, has its effect at most once, and always gets a result. After its expiry it is not started any more. " +
+			"What changes something on the device needs more than the right to look: commands.give, commands.remove, or stacks.operate to redeploy a stack.",
+		Does: access.CommandsLook, On: func(c *call, in *giveInput) (access.Resource, error) { return s.onDevice(c, &in.DeviceRef) },
 		Run: s.giveCommand,
 	})
 	add(s, route[listCommandsInput, reply[resource.List[resource.Command]]]{
 		Method: http.MethodGet, Path: "/commands", ID: "list-commands", Tag: tag, Summary: "List commands, the latest first",
-		Does: access.CommandsRead, On: func(in *listCommandsInput) (access.Resource, error) {
+		Does: access.CommandsRead, On: func(c *call, in *listCommandsInput) (access.Resource, error) {
 			if in.Device == "" {
-				return access.Resource{Kind: "device"}, nil
+				return access.Resource{Kind: "device", Any: true}, nil
 			}
-			return s.onDevice(&DeviceRef{Device: in.Device})
+			return s.onDevice(c, &DeviceRef{Device: in.Device})
 		},
 		Run: s.listCommands,
 	})
@@ -79,31 +86,36 @@ func commandID(in *commandInput) (protocol.CommandID, error) {
 }
 
 // onCommand is the device that a command is for.
-func (s *server) onCommand(in *commandInput) (access.Resource, error) {
+func (s *server) onCommand(c *call, in *commandInput) (access.Resource, error) {
 	id, err := commandID(in)
 	if err != nil {
 		return access.Resource{Kind: "device"}, err
 	}
 	r, err := s.Commands.Get(id)
-	if err != nil {
-		return access.Resource{Kind: "device"}, err
+	d, there := s.Devices.Device(r.Device)
+	if !there {
+		d.ID = r.Device // it was removed, and is in no group any more
 	}
-	d, _ := s.Devices.Device(r.Device)
-	return access.Resource{Kind: "device", ID: string(r.Device), Group: d.Group}, nil
+	switch {
+	case err != nil && !errors.Is(err, commands.ErrNotFound):
+		return access.Resource{Kind: "device"}, err
+	case err != nil, !c.eyes().command(&d, &r):
+		return access.Resource{Kind: "device"}, fmt.Errorf("%w: %s", commands.ErrNotFound, id)
+	}
+	return ownedOn(&d, r.Owner), nil
 }
 
 func (s *server) giveCommand(_ context.Context, c *call, in *giveInput) (*reply[resource.Command], error) {
-	b := in.Body
-	target, err := s.target(b.Kind, b.Target)
+	spec := s.commandSpec(c, &in.Body)
+	d, err := s.device(c)
 	if err != nil {
 		return nil, err
 	}
-	r, err := s.Commands.Give(commands.Spec{
-		Device: protocol.DeviceID(c.on.ID), By: c.by(), TTL: time.Duration(b.TTLSeconds) * time.Second,
-		Command: protocol.Command{
-			Kind: b.Kind, Target: target, Tail: b.Tail, Signal: b.Signal, Timeout: b.TimeoutSeconds, Force: b.Force, Urgent: b.Urgent,
-		},
-	})
+	c.op = rightTo(spec.Command.Kind)
+	if err := s.mayCommand(c, &d, &spec); err != nil {
+		return nil, err
+	}
+	r, err := s.Commands.Give(spec)
 	if err != nil {
 		return nil, err
 	}
@@ -111,19 +123,66 @@ func (s *server) giveCommand(_ context.Context, c *call, in *giveInput) (*reply[
 	return replyWith(s.command(r)), nil
 }
 
-// target gives a stack's id for its name; all else is as the device knows it.
-func (s *server) target(kind protocol.CommandKind, target string) (string, error) {
-	if kind != protocol.CommandStackRedeploy || target == "" {
-		return target, nil
+// rightTo is the right that a kind of command asks for.
+func rightTo(kind protocol.CommandKind) access.Operation {
+	switch kind {
+	case protocol.CommandSnapshot, protocol.CommandContainerLogs:
+		return access.CommandsLook
+	case protocol.CommandContainerStart, protocol.CommandContainerStop, protocol.CommandContainerRestart, protocol.CommandContainerKill:
+		return access.CommandsGive
+	case protocol.CommandStackRedeploy:
+		return access.StacksOperate
 	}
-	if o, err := s.Stacks.Get(target); err == nil {
-		return strconv.FormatUint(o.ID, 10), nil
+	return access.CommandsRemove
+}
+
+// commandSpec reads what is asked of a device, without the device.
+func (s *server) commandSpec(c *call, b *resource.NewCommand) commands.Spec {
+	return commands.Spec{
+		By: c.by(), TTL: time.Duration(b.TTLSeconds) * time.Second,
+		Command: protocol.Command{
+			Kind: b.Kind, Target: b.Target, Tail: b.Tail, Signal: b.Signal, Timeout: b.TimeoutSeconds, Force: b.Force, Urgent: b.Urgent,
+		},
 	}
-	if n, err := strconv.ParseUint(target, 10, 64); err == nil && n > 0 {
-		return target, nil
+}
+
+// mayCommand finds out whose the target is, and asks for the right to give the command. What the caller does not see is
+// refused in the same words as what is not there.
+func (s *server) mayCommand(c *call, d *fleet.Device, spec *commands.Spec) error {
+	spec.Device = d.ID
+	what := &spec.Command
+	if what.Kind != protocol.CommandStackRedeploy || what.Target == "" {
+		spec.Owner = s.targetOwner(d.ID, what.Kind, what.Target)
+		return c.may(ownedOn(d, spec.Owner))
 	}
-	_, err := s.Stacks.Get(target)
-	return "", inField("body.target", err)
+	rec, ok := s.stackOfCommand(c, d, what.Target)
+	spec.Owner = rec.Owner
+	if err := c.may(ownedOn(d, spec.Owner)); err != nil {
+		return err
+	}
+	if ok {
+		what.Target = strconv.FormatUint(rec.ID, 10)
+	} else if _, err := strconv.ParseUint(what.Target, 10, 64); err != nil {
+		return inField("body.target", noStack(what.Target)) // a number is as the device knows it
+	}
+	return nil
+}
+
+// stackOfCommand is the stack that a redeploy is about, by name or id: one that the caller sees, by itself or on the
+// device.
+func (s *server) stackOfCommand(c *call, d *fleet.Device, target string) (stacks.Stack, bool) {
+	rec, ok := s.Stacks.Named(target)
+	if n, err := strconv.ParseUint(target, 10, 64); err == nil && !ok {
+		rec, ok = s.Stacks.Record(n)
+	}
+	if !ok {
+		return stacks.Stack{}, false
+	}
+	has := slices.ContainsFunc(s.Stacks.DeviceStacks(d.ID), func(st planner.DeviceStatus) bool { return st.Stack == rec.ID })
+	if !c.eyes().stack(&rec) && (!has || !c.eyes().stackOn(d, rec.Owner)) {
+		return stacks.Stack{}, false
+	}
+	return rec, true
 }
 
 func (s *server) listCommands(_ context.Context, c *call, in *listCommandsInput) (*reply[resource.List[resource.Command]], error) {
@@ -132,6 +191,17 @@ func (s *server) listCommands(_ context.Context, c *call, in *listCommandsInput)
 		if err := f.State.UnmarshalText([]byte(in.State)); err != nil {
 			return nil, invalid("query.state", "%v", err)
 		}
+	}
+	y := c.eyes()
+	f.Only = func(r *commands.Record) bool {
+		d, ok := s.Devices.Device(r.Device)
+		if !ok {
+			d.ID = r.Device
+		}
+		return y.command(&d, r)
+	}
+	if y.allParts {
+		f.Only = nil
 	}
 	records, err := s.Commands.List(f)
 	if err != nil {

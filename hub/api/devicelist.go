@@ -79,8 +79,8 @@ func (s *server) listDevices(_ context.Context, c *call, in *listDevicesInput) (
 		if !ok {
 			continue // removed just now
 		}
-		item := s.explained(&d)
-		item.FoundIn = s.foundIn(w, d.ID)
+		item := s.explained(w.eyes, &d)
+		item.FoundIn = s.foundIn(w, &d)
 		page.Items = append(page.Items, item)
 	}
 	if rest {
@@ -91,7 +91,7 @@ func (s *server) listDevices(_ context.Context, c *call, in *listDevicesInput) (
 
 // sorted gives the places of all devices that fit.
 func (s *server) sorted(w *wanted, by string) []place {
-	key := s.sortKey(strings.TrimPrefix(by, "-"))
+	key := s.sortKey(w.eyes, strings.TrimPrefix(by, "-"))
 	var all []place
 	for x := range s.find(w) {
 		p := place{ID: x.Device.ID}
@@ -119,7 +119,7 @@ func ordered(by string) func(a, b place) int {
 }
 
 // sortKey gives the function that says where a device stands.
-func (s *server) sortKey(by string) func(*sight) (rank int64, key string) {
+func (s *server) sortKey(y *eyes, by string) func(*sight) (rank int64, key string) {
 	switch by {
 	case "group":
 		return func(x *sight) (int64, string) { return 0, x.Device.Group + "\x00" + x.record.name }
@@ -143,15 +143,15 @@ func (s *server) sortKey(by string) func(*sight) (rank int64, key string) {
 		}
 	case "containers":
 		return func(x *sight) (int64, string) {
-			if snap := s.lore.snapshot(s.Snapshots, x.Device.ID, x.snapshot); snap != nil {
+			if snap := y.lore(x.Device, x.snapshot); snap != nil {
 				return int64(snap.counts.All), x.record.name
 			}
 			return -1, x.record.name
 		}
 	case "stacks":
 		return func(x *sight) (int64, string) {
-			n := s.Stacks.Tally(x.Device.ID)
-			return -int64(n.Failed)<<32 - int64(n.All-n.Running), x.record.name
+			n := y.tally(x.Device)
+			return -int64(n.Failed)<<32 - int64(n.All-n.OK), x.record.name
 		}
 	}
 	return func(x *sight) (int64, string) { return 0, x.record.name }
@@ -225,16 +225,15 @@ func parseCursor(s string) (p place, err error) {
 }
 
 // explained is a device as lists show it, with the reason of its state.
-func (s *server) explained(d *fleet.Device) resource.Device {
+func (s *server) explained(y *eyes, d *fleet.Device) resource.Device {
 	l, reason := s.Devices.Explain(d.ID, time.Now())
-	out := s.deviceOf(d, l)
+	out := s.deviceOf(y, d, l)
 	out.Liveness.Reason = reason
 	return out
 }
 
 // deviceOf is a device as lists show it, without the reason of its state.
-func (s *server) deviceOf(d *fleet.Device, l fleet.Liveness) resource.Device {
-	stacks := s.Stacks.Tally(d.ID)
+func (s *server) deviceOf(y *eyes, d *fleet.Device, l fleet.Liveness) resource.Device {
 	out := resource.Device{
 		ID: d.ID, Name: d.Name, Group: d.Group, Labels: s.Devices.LabelsOf(d.ID), Mode: d.Mode, Carrier: d.Carrier,
 		Liveness: resource.Liveness{
@@ -242,10 +241,10 @@ func (s *server) deviceOf(d *fleet.Device, l fleet.Liveness) resource.Device {
 			Connected: l.Connected,
 		},
 		Version: cmp.Or(d.Version, d.Facts.Version), Confirmed: d.Confirmed, Profile: d.Profile,
-		Stacks: resource.StackCounts{All: stacks.All, OK: stacks.Running, Failed: stacks.Failed},
+		Stacks: y.tally(d),
 	}
 	_, known := s.lore.known(d.ID)
-	if snap := s.lore.snapshot(s.Snapshots, d.ID, known); snap != nil {
+	if snap := y.lore(d, known); snap != nil {
 		out.Containers = &snap.counts
 	}
 	if out.Labels == nil {

@@ -2,14 +2,17 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
+	"slices"
 
 	"github.com/farshore/farshore/hub/access"
 	"github.com/farshore/farshore/hub/api/resource"
 	"github.com/farshore/farshore/hub/fleet"
 	"github.com/farshore/farshore/protocol"
+	"github.com/farshore/farshore/stacks/planner"
 )
 
 // DeviceRef is the part of a path that names a device. It is exported because only exported fields are filled.
@@ -32,10 +35,7 @@ func (s *server) deviceRoutes() {
 	const tag = "Devices"
 	add(s, route[listDevicesInput, reply[resource.DevicePage]]{
 		Method: http.MethodGet, Path: "/devices", ID: "list-devices", Tag: tag, Summary: "List devices",
-		Does: access.DevicesRead, On: func(in *listDevicesInput) (access.Resource, error) {
-			return access.Resource{Kind: "device", Group: in.Group}, nil
-		},
-		Run: s.listDevices,
+		Does: access.DevicesRead, On: onAny[listDevicesInput]("device"), Run: s.listDevices,
 	})
 	add(s, route[DeviceRef, reply[resource.DeviceDetail]]{
 		Method: http.MethodGet, Path: "/devices/{device}", ID: "get-device", Tag: tag, Summary: "Look at a device",
@@ -46,7 +46,7 @@ func (s *server) deviceRoutes() {
 	})
 	add(s, route[patchDeviceInput, reply[resource.DeviceDetail]]{
 		Method: http.MethodPatch, Path: "/devices/{device}", ID: "change-device", Tag: tag, Summary: "Change a device",
-		Does: access.DevicesChange, On: func(in *patchDeviceInput) (access.Resource, error) { return s.onDevice(&in.DeviceRef) },
+		Does: access.DevicesChange, On: func(c *call, in *patchDeviceInput) (access.Resource, error) { return s.onDevice(c, &in.DeviceRef) },
 		Run: s.patchDevice,
 	})
 	add(s, route[DeviceRef, none]{
@@ -69,15 +69,19 @@ func (s *server) deviceRoutes() {
 		Method: http.MethodPost, Path: "/devices/{device}/replace", ID: "replace-device", Tag: tag,
 		Summary:     "Give a device's place to another",
 		Description: "The other one, which was approved before, takes over name, group, labels, settings and link profile; this one is revoked.",
-		Does:        access.DevicesRevoke, On: func(in *replaceInput) (access.Resource, error) { return s.onDevice(&in.DeviceRef) },
+		Does:        access.DevicesRevoke, On: func(c *call, in *replaceInput) (access.Resource, error) { return s.onDevice(c, &in.DeviceRef) },
 		Run: s.replaceDevice,
 	})
 }
 
 // onDevice finds the device that a path names.
-func (s *server) onDevice(in *DeviceRef) (access.Resource, error) {
-	d, err := s.Devices.Find(in.Device)
-	return access.Resource{Kind: "device", ID: string(d.ID), Group: d.Group}, err
+func (s *server) onDevice(c *call, in *DeviceRef) (access.Resource, error) {
+	d, err := s.Devices.Find(in.Device, c.eyes().device)
+	if err != nil {
+		// Of several that are seen one has to be chosen, whatever may be done to them.
+		return access.Resource{Kind: "device", ID: in.Device, Any: errors.Is(err, fleet.ErrAmbiguous)}, err
+	}
+	return onDevice(&d), nil
 }
 
 // device is the one that the caller was let to.
@@ -95,11 +99,14 @@ func (s *server) deviceDetail(c *call) (*reply[resource.DeviceDetail], error) {
 		return nil, err
 	}
 	effective, _ := s.Devices.Effective(d.ID)
-	states := s.Stacks.DeviceStacks(d.ID)
+	states := slices.DeleteFunc(s.Stacks.DeviceStacks(d.ID), func(st planner.DeviceStatus) bool {
+		rec, _ := s.Stacks.Record(st.Stack)
+		return !c.eyes().stackOn(&d, rec.Owner)
+	})
 	out := resource.DeviceDetail{
-		Device: s.explained(&d), OwnLabels: d.Labels, Wishes: d.Wishes, Facts: d.Facts, OwnSettings: settings(d.Settings),
+		Device: s.explained(c.eyes(), &d), OwnLabels: d.Labels, Wishes: d.Wishes, Facts: d.Facts, OwnSettings: settings(d.Settings),
 		Effective: effectiveSettings(effective), StackStates: make([]resource.DeviceStack, len(states)),
-		OpenCommands: s.Commands.Open(d.ID), Capability: d.Capability, ClockOffsetMS: d.ClockOffset, EnrolmentKey: d.EnrolmentKey, ApprovedBy: d.ApprovedBy,
+		OpenCommands: c.eyes().openOn(&d), Capability: d.Capability, ClockOffsetMS: d.ClockOffset, EnrolmentKey: d.EnrolmentKey, ApprovedBy: d.ApprovedBy,
 		Approved: at(d.Approved), Created: at(d.Created), Revoked: at(d.Revoked), Replaces: d.Replaces, ReplacedBy: d.ReplacedBy,
 		Etag: deviceEtag(&d),
 	}
@@ -111,9 +118,8 @@ func (s *server) deviceDetail(c *call) (*reply[resource.DeviceDetail], error) {
 
 func (s *server) patchDevice(_ context.Context, c *call, in *patchDeviceInput) (*reply[resource.DeviceDetail], error) {
 	b := in.Body
-	if b.Group != nil && *b.Group != c.on.Group {
-		// Who moves a device needs the right in both places.
-		if err := c.may(access.Resource{Kind: "device", ID: c.on.ID, Group: *b.Group}); err != nil {
+	if b.Group != nil {
+		if err := c.mayMove(c.on, *b.Group, s.place(*b.Group)); err != nil {
 			return nil, err
 		}
 	}
@@ -121,6 +127,9 @@ func (s *server) patchDevice(_ context.Context, c *call, in *patchDeviceInput) (
 	_, err := s.Changes.Update(protocol.DeviceID(c.on.ID), func(d *fleet.Device) error {
 		if err := want.meets(deviceEtag(d)); err != nil {
 			return err
+		}
+		if d.Group != c.on.Group {
+			return movedMeanwhile(d)
 		}
 		patchDevice(d, &b)
 		return nil
@@ -130,6 +139,25 @@ func (s *server) patchDevice(_ context.Context, c *call, in *patchDeviceInput) (
 	}
 	c.detail = patchText(&b)
 	return s.deviceDetail(c)
+}
+
+// mayMove asks for the right to move a device to the group at path, which is to be made below the one at place where it
+// is not there. A right on the device alone is none to move it.
+func (c *call) mayMove(from access.Resource, path, place string) error {
+	if path == from.Group {
+		return nil
+	}
+	from.Device = ""
+	if err := c.may(from); err != nil {
+		return err
+	}
+	from.Group = place
+	return c.may(from)
+}
+
+// movedMeanwhile: the right was asked for where the device was.
+func movedMeanwhile(d *fleet.Device) error {
+	return fmt.Errorf("device %s %w: it is in another group now: try again", d.ID, errChanged)
 }
 
 func patchDevice(d *fleet.Device, b *resource.DevicePatch) {
@@ -169,11 +197,11 @@ func set[T any](to, from *T) {
 }
 
 func (s *server) replaceDevice(_ context.Context, c *call, in *replaceInput) (*reply[resource.DeviceDetail], error) {
-	by, err := s.Devices.Find(in.Body.By)
+	by, err := s.Devices.Find(in.Body.By, c.eyes().device)
 	if err != nil {
 		return nil, inField("body.by", err)
 	}
-	old, heir := c.on, access.Resource{Kind: "device", ID: string(by.ID), Group: by.Group}
+	old, heir := c.on, onDevice(&by)
 	if err := c.may(heir); err != nil {
 		return nil, err
 	}

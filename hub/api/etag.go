@@ -99,5 +99,5 @@ func stackEtag(s *stacks.Stack) string {
 	if s == nil {
 		return ""
 	}
-	return etagOf([]any{s.ID, s.Latest, s.Selector, s.RemoveVolumes, s.Removed != 0})
+	return etagOf([]any{s.ID, s.Latest, s.Selector, s.RemoveVolumes, s.Removed != 0, s.Group, s.Owner})
 }

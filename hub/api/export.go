@@ -38,12 +38,12 @@ func (s *server) export(_ context.Context, c *call, in *filterInput) (*huma.Stre
 		ctx.SetHeader("Content-Type", "text/csv; charset=utf-8; header=present")
 		ctx.SetHeader("Content-Disposition", `attachment; filename="devices-`+time.Now().UTC().Format("2006-01-02")+`.csv"`)
 		// Who has gone needs no rows.
-		_ = s.writeTable(ctx.Context(), ctx.BodyWriter(), ids)
+		_ = s.writeTable(ctx.Context(), w.eyes, ctx.BodyWriter(), ids)
 	}}, nil
 }
 
 // writeTable writes the devices that are still there.
-func (s *server) writeTable(ctx context.Context, to io.Writer, ids []protocol.DeviceID) error {
+func (s *server) writeTable(ctx context.Context, y *eyes, to io.Writer, ids []protocol.DeviceID) error {
 	table := csv.NewWriter(to)
 	if err := table.Write(columns()); err != nil {
 		return err
@@ -57,7 +57,7 @@ func (s *server) writeTable(ctx context.Context, to io.Writer, ids []protocol.De
 			return err
 		}
 		effective, _ := s.Devices.Effective(id)
-		if err := table.Write(cells(s.deviceOf(&d, s.Devices.Liveness(id, time.Now())), effective.Settings.Profile)); err != nil {
+		if err := table.Write(cells(s.deviceOf(y, &d, s.Devices.Liveness(id, time.Now())), effective.Settings.Profile)); err != nil {
 			return err
 		}
 	}

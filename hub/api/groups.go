@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -35,31 +36,77 @@ func (s *server) groupRoutes() {
 	const tag = "Groups"
 	add(s, route[struct{}, reply[resource.List[resource.Group]]]{
 		Method: http.MethodGet, Path: "/groups", ID: "list-groups", Tag: tag, Summary: "List groups by path, the root first",
-		Does: access.GroupsRead, On: onAll[struct{}]("group"),
-		Run: func(context.Context, *call, *struct{}) (*reply[resource.List[resource.Group]], error) {
-			within := s.countGroups()
-			return list(s.Groups.Groups(), func(g fleet.Group) resource.Group { return group(g, within) }), nil
-		},
+		Description: "Of groups that only lead to what you may see there is no more than their path, and devices are counted that you may see.",
+		Does:        access.GroupsRead, On: onAny[struct{}]("group"), Run: s.listGroups,
 	})
 	add(s, route[putGroupInput, reply[resource.Group]]{
 		Method: http.MethodPut, Path: "/groups", ID: "put-group", Tag: tag, Summary: "Make a group, or replace what it says",
 		Description: "Groups above it are made too. What it says holds for all devices below, the nearest group first.",
-		Does:        access.GroupsChange, On: func(in *putGroupInput) (access.Resource, error) { return onGroup(in.Body.Path) },
+		Does:        access.GroupsChange, On: func(c *call, in *putGroupInput) (access.Resource, error) { return s.onGroup(in.Body.Path) },
 		Run: s.putGroup,
 	})
 	add(s, route[groupInput, none]{
 		Method: http.MethodDelete, Path: "/groups", ID: "remove-group", Tag: tag, Status: http.StatusNoContent,
 		Summary: "Remove a group that holds no device and no other group",
-		Does:    access.GroupsChange, On: func(in *groupInput) (access.Resource, error) { return onGroup(in.Path) },
-		Run: func(_ context.Context, c *call, _ *groupInput) (*none, error) {
-			return nil, s.Groups.RemoveGroup(c.on.Group)
+		Does:    access.GroupsChange, On: func(_ *call, in *groupInput) (access.Resource, error) { return onParent(in.Path) },
+		Run: func(_ context.Context, _ *call, in *groupInput) (*none, error) {
+			return nil, s.removeGroup(strings.Trim(in.Path, "/"))
 		},
 	})
 }
 
-func onGroup(path string) (access.Resource, error) {
+// onGroup is the group at path, or the one in which it is to be made.
+func (s *server) onGroup(path string) (access.Resource, error) {
 	path = strings.Trim(path, "/")
-	return access.Resource{Kind: "group", ID: "/" + path, Group: path}, nil
+	return access.Resource{Kind: "group", ID: "/" + path, Group: s.place(path)}, nil
+}
+
+// pathOf is the path of the group that onGroup was asked for.
+func pathOf(on access.Resource) string { return strings.TrimPrefix(on.ID, "/") }
+
+// onParent is a group as a part of the one above it: who has a right on the group alone cannot take it away.
+func onParent(path string) (access.Resource, error) {
+	path = strings.Trim(path, "/")
+	up, _ := above(path)
+	return access.Resource{Kind: "group", ID: "/" + path, Group: up}, nil
+}
+
+// place is the group at path where it is there, else the nearest one above it: a right on what is not there yet, such
+// as a grant on a group of that path may give, makes nothing.
+func (s *server) place(path string) string {
+	there := map[string]bool{}
+	for _, g := range s.Groups.Groups() {
+		there[g.Path] = true
+	}
+	for !there[path] && path != "" {
+		path, _ = above(path)
+	}
+	return path
+}
+
+func (s *server) listGroups(_ context.Context, c *call, _ *struct{}) (*reply[resource.List[resource.Group]], error) {
+	scope, counts := c.scope(), s.countGroups(c.eyes())
+	out := []resource.Group{}
+	for _, g := range s.Groups.Groups() {
+		switch on := (access.Resource{Kind: "group", ID: "/" + g.Path, Group: g.Path}); {
+		case scope.Covers(on):
+			out = append(out, group(g, counts))
+		case scope.Leads(g.Path), counts[g.Path] != nil:
+			bare := group(fleet.Group{Path: g.Path}, counts)
+			bare.Etag = ""
+			out = append(out, bare)
+		}
+	}
+	return replyWith(resource.List[resource.Group]{Items: out}), nil
+}
+
+func (s *server) removeGroup(path string) error {
+	for _, o := range s.Stacks.List() {
+		if inGroup(o.Group, path) && path != "" {
+			return fmt.Errorf("group %q: %w: stack %s is at home there: move or remove it first", path, fleet.ErrInUse, o.Name)
+		}
+	}
+	return s.Groups.RemoveGroup(path)
 }
 
 func (s *server) putGroup(_ context.Context, c *call, in *putGroupInput) (*reply[resource.Group], error) {
@@ -73,7 +120,7 @@ func (s *server) putGroup(_ context.Context, c *call, in *putGroupInput) (*reply
 	}
 	want := s.expect(in.Expect, c.on)
 	g, err := s.Groups.PutGroup(fleet.Group{
-		Path: c.on.Group, Labels: b.Labels, Settings: settingsFrom(b.Settings), Profile: b.Profile,
+		Path: pathOf(c.on), Labels: b.Labels, Settings: settingsFrom(b.Settings), Profile: b.Profile,
 	}, func(now *fleet.Group) error { return want.meets(groupEtag(now)) })
 	if errors.Is(err, fleet.ErrInvalid) {
 		return nil, inField("body.path", err)
@@ -81,16 +128,16 @@ func (s *server) putGroup(_ context.Context, c *call, in *putGroupInput) (*reply
 	if err != nil {
 		return nil, err
 	}
-	return replyWith(group(g, s.countGroups())), nil
+	return replyWith(group(g, s.countGroups(c.eyes()))), nil
 }
 
-// groupCount counts the devices of a group that are not revoked.
+// groupCount counts the devices of a group that are seen and not revoked.
 type groupCount struct {
 	within, below int
 	states        map[string]int // of those within and below
 }
 
-func (s *server) countGroups() map[string]*groupCount {
+func (s *server) countGroups(y *eyes) map[string]*groupCount {
 	counts := map[string]*groupCount{}
 	of := func(path string) *groupCount {
 		n := counts[path]
@@ -101,7 +148,7 @@ func (s *server) countGroups() map[string]*groupCount {
 		return n
 	}
 	for x := range s.Devices.Sights(time.Now()) {
-		if x.Device.Revoked != 0 {
+		if x.Device.Revoked != 0 || !y.device(x.Device) {
 			continue
 		}
 		of(x.Device.Group).within++
@@ -137,7 +184,7 @@ func (s *server) profileRoutes() {
 	const tag = "Link profiles"
 	add(s, route[struct{}, reply[resource.List[resource.Profile]]]{
 		Method: http.MethodGet, Path: "/profiles", ID: "list-profiles", Tag: tag, Summary: "List link profiles",
-		Does: access.ProfilesRead, On: onAll[struct{}]("profile"),
+		Does: access.ProfilesRead, On: onAny[struct{}]("profile"),
 		Run: func(context.Context, *call, *struct{}) (*reply[resource.List[resource.Profile]], error) {
 			return list(s.Profiles.Profiles(), profile), nil
 		},
@@ -145,7 +192,7 @@ func (s *server) profileRoutes() {
 	add(s, route[putProfileInput, reply[resource.Profile]]{
 		Method: http.MethodPut, Path: "/profiles/{profile}", ID: "put-profile", Tag: tag,
 		Summary: "Make a link profile, or replace it for all that go by it",
-		Does:    access.ProfilesChange, On: func(in *putProfileInput) (access.Resource, error) { return onProfile(in.Profile) },
+		Does:    access.ProfilesChange, On: func(c *call, in *putProfileInput) (access.Resource, error) { return onProfile(in.Profile) },
 		Run: func(_ context.Context, c *call, in *putProfileInput) (*reply[resource.Profile], error) {
 			p, want := fleet.Profile{Name: in.Profile, Settings: settingsFrom(in.Body.Settings)}, s.expect(in.Expect, c.on)
 			return replyWith(profile(p)), s.Profiles.PutProfile(p, func(now *fleet.Profile) error { return want.meets(profileEtag(now)) })
@@ -154,7 +201,7 @@ func (s *server) profileRoutes() {
 	add(s, route[profileInput, none]{
 		Method: http.MethodDelete, Path: "/profiles/{profile}", ID: "remove-profile", Tag: tag, Status: http.StatusNoContent,
 		Summary: "Remove a link profile that nobody goes by",
-		Does:    access.ProfilesChange, On: func(in *profileInput) (access.Resource, error) { return onProfile(in.Profile) },
+		Does:    access.ProfilesChange, On: func(c *call, in *profileInput) (access.Resource, error) { return onProfile(in.Profile) },
 		Run: func(_ context.Context, _ *call, in *profileInput) (*none, error) {
 			return nil, s.Profiles.RemoveProfile(in.Profile)
 		},

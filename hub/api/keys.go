@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -24,16 +25,16 @@ func (s *server) keyRoutes() {
 	const tag = "Enrolment keys"
 	add(s, route[struct{}, reply[resource.List[resource.Key]]]{
 		Method: http.MethodGet, Path: "/keys", ID: "list-keys", Tag: tag, Summary: "List enrolment keys",
-		Does: access.KeysRead, On: onAll[struct{}]("key"),
-		Run: func(context.Context, *call, *struct{}) (*reply[resource.List[resource.Key]], error) {
-			return list(s.Keys.Keys(), key), nil
+		Does: access.KeysRead, On: onAny[struct{}]("key"),
+		Run: func(_ context.Context, c *call, _ *struct{}) (*reply[resource.List[resource.Key]], error) {
+			return list(s.keysOf(c), key), nil
 		},
 	})
 	add(s, route[newKeyInput, reply[resource.Key]]{
 		Method: http.MethodPost, Path: "/keys", ID: "create-key", Tag: tag, Summary: "Make an enrolment key",
 		Description: "The answer has the edge key that devices are given. It is shown this once.", Status: http.StatusCreated,
-		Does: access.KeysCreate, On: func(in *newKeyInput) (access.Resource, error) {
-			return access.Resource{Kind: "key", ID: in.Body.Name, Group: in.Body.Group}, nil
+		Does: access.KeysCreate, On: func(c *call, in *newKeyInput) (access.Resource, error) {
+			return access.Resource{Kind: "key", ID: in.Body.Name, Group: s.place(in.Body.Group)}, nil
 		},
 		Run: s.createKey,
 	})
@@ -42,7 +43,7 @@ func (s *server) keyRoutes() {
 		Description: "Without the edge key: that is not kept.",
 		Does:        access.KeysRead, On: s.onKey,
 		Run: func(_ context.Context, c *call, _ *keyInput) (*reply[resource.Key], error) {
-			k, err := s.findKey(c.on.ID)
+			k, err := s.findKey(c, c.on.ID)
 			return replyWith(key(k)), err
 		},
 	})
@@ -90,13 +91,24 @@ func (s *server) createKey(_ context.Context, c *call, in *newKeyInput) (*reply[
 	return replyWith(out), nil
 }
 
-func (s *server) onKey(in *keyInput) (access.Resource, error) {
-	k, err := s.findKey(in.Key)
-	return access.Resource{Kind: "key", ID: k.ID, Group: k.Group}, err
+func (s *server) onKey(c *call, in *keyInput) (access.Resource, error) {
+	k, err := s.findKey(c, in.Key)
+	if err != nil {
+		return access.Resource{Kind: "key", ID: in.Key, Any: errors.Is(err, fleet.ErrAmbiguous)}, err
+	}
+	return access.Resource{Kind: "key", ID: k.ID, Group: k.Group}, nil
 }
 
-func (s *server) findKey(ref string) (waitingroom.EnrolmentKey, error) {
-	all := s.Keys.Keys()
+// keysOf are the enrolment keys that the caller may see.
+func (s *server) keysOf(c *call) []waitingroom.EnrolmentKey {
+	scope := s.Accounts.Scope(c.who, access.KeysRead)
+	return slices.DeleteFunc(s.Keys.Keys(), func(k waitingroom.EnrolmentKey) bool {
+		return !scope.Covers(access.Resource{Kind: "key", ID: k.ID, Group: k.Group})
+	})
+}
+
+func (s *server) findKey(c *call, ref string) (waitingroom.EnrolmentKey, error) {
+	all := s.keysOf(c)
 	if i := slices.IndexFunc(all, func(k waitingroom.EnrolmentKey) bool { return k.ID == ref }); i >= 0 {
 		return all[i], nil
 	}

@@ -55,7 +55,7 @@ type Devices interface {
 	Device(protocol.DeviceID) (fleet.Device, bool)
 	Devices() []fleet.Device
 	Sights(now time.Time) iter.Seq[fleet.Sight]
-	Find(ref string) (fleet.Device, error)
+	Find(ref string, sees func(*fleet.Device) bool) (fleet.Device, error)
 	LabelsOf(protocol.DeviceID) map[string]string
 	Effective(protocol.DeviceID) (fleet.Effective, bool)
 	Liveness(protocol.DeviceID, time.Time) fleet.Liveness
@@ -89,6 +89,8 @@ type Profiles interface {
 type Stacks interface {
 	List() []planner.Overview
 	Get(name string) (planner.Overview, error)
+	Named(name string) (stacks.Stack, bool)
+	Record(id uint64) (stacks.Stack, bool)
 	Versions(name string) ([]stacks.Version, error)
 	Bundle(name string, number uint64) (map[string][]byte, error)
 	Statuses(name string) ([]planner.DeviceStatus, error)

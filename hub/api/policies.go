@@ -34,18 +34,19 @@ func (s *server) policyRoutes() {
 	add(s, route[policiesInput, reply[resource.List[resource.Policy]]]{
 		Method: http.MethodGet, Path: "/policies", ID: "list-policies", Tag: tag, Summary: "List what groups forbid stacks and live calls to ask of an engine",
 		Description: "What a group forbids is forbidden in every group below it as well. Administrators and device administrators of a group are exempt there.",
-		Does:        access.GroupsRead, On: func(in *policiesInput) (access.Resource, error) {
+		Does:        access.GroupsRead, On: func(_ *call, in *policiesInput) (access.Resource, error) {
 			if in.Group != "" {
-				return onGroup(in.Group)
+				return s.onGroup(in.Group)
 			}
 			return access.Resource{Kind: "policy", Any: true}, nil
 		},
 		Run: func(_ context.Context, c *call, in *policiesInput) (*reply[resource.List[resource.Policy]], error) {
 			all := s.Policies.All()
 			if in.Group != "" {
-				holding := s.Policies.Holding(c.on.Group)
-				if len(holding) == 0 || holding[len(holding)-1].Group != c.on.Group {
-					holding = append(holding, s.Policies.Of(c.on.Group)) // with its etag
+				group := pathOf(c.on)
+				holding := s.Policies.Holding(group)
+				if len(holding) == 0 || holding[len(holding)-1].Group != group {
+					holding = append(holding, s.Policies.Of(group)) // with its etag
 				}
 				return list(holding, policyOut), nil
 			}
@@ -56,19 +57,19 @@ func (s *server) policyRoutes() {
 	add(s, route[putPolicyInput, reply[resource.Policy]]{
 		Method: http.MethodPut, Path: "/policies", ID: "put-policy", Tag: tag, Summary: "Say what a group forbids; nothing: it forbids nothing of its own",
 		Description: "It holds for what is applied from now on, and for devices that get a stack from now on; what runs is left alone.",
-		Does:        access.PolicyChange, On: func(in *putPolicyInput) (access.Resource, error) {
-			on, err := onGroup(in.Body.Group)
+		Does:        access.PolicyChange, On: func(_ *call, in *putPolicyInput) (access.Resource, error) {
+			on, err := s.onGroup(in.Body.Group)
 			on.Kind = "policy"
 			return on, err
 		},
 		Run: func(_ context.Context, c *call, in *putPolicyInput) (*reply[resource.Policy], error) {
-			p := policy.Policy{Group: c.on.Group, Images: in.Body.Images, Note: strings.TrimSpace(in.Body.Note)}
+			p := policy.Policy{Group: pathOf(c.on), Images: in.Body.Images, Note: strings.TrimSpace(in.Body.Note)}
 			for _, r := range in.Body.Forbid {
 				p.Forbid = append(p.Forbid, stacks.Rule(r))
 			}
 			want := s.expect(in.Expect, c.on)
 			err := s.Policies.Put(p, func(now policy.Policy) error { return want.meets(policyEtag(now)) })
-			return replyWith(policyOut(s.Policies.Of(c.on.Group))), err
+			return replyWith(policyOut(s.Policies.Of(p.Group))), err
 		},
 	})
 }

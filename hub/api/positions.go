@@ -19,30 +19,19 @@ func (s *server) fleetRoutes() {
 	add(s, route[filterInput, reply[resource.Positions]]{
 		Method: http.MethodGet, Path: "/devices/positions", ID: "list-positions", Tag: tag, Summary: "List where devices are",
 		Description: "By the labels farshore.io/lat and farshore.io/lon, given to devices, groups or enrolment keys.",
-		Does:        access.DevicesRead, On: onFiltered, Run: s.positions,
+		Does:        access.DevicesRead, On: onAny[filterInput]("device"), Run: s.positions,
 	})
 	add(s, route[filterInput, huma.StreamResponse]{
 		Method: http.MethodGet, Path: "/devices/export", ID: "export-devices", Tag: tag, Summary: "List devices as a table in a file",
 		Description: "Comma-separated values in UTF-8 with a row of headings. What a spreadsheet would take for a formula begins with an apostrophe.",
-		Does:        access.DevicesRead, On: onFiltered, Streams: "text/csv", Run: s.export,
+		Does:        access.DevicesRead, On: onAny[filterInput]("device"), Streams: "text/csv", Run: s.export,
 	})
 	add(s, route[bulkInput, reply[resource.BulkResult]]{
 		Method: http.MethodPost, Path: "/devices/bulk", ID: "change-devices", Tag: tag, Summary: "Do one thing to many devices",
 		Description: "Each device has its outcome; what failed for one changes nothing for others. Beside the right to read devices " +
 			"it needs, for each device, the right to what is done: devices.change, devices.revoke or commands.give.",
-		Does: access.DevicesRead, On: func(in *bulkInput) (access.Resource, error) {
-			on := access.Resource{Kind: "device"}
-			if in.Body.Filter != nil {
-				on.Group = in.Body.Filter.Group
-			}
-			return on, nil
-		},
-		Run: s.bulk,
+		Does: access.DevicesRead, On: onAny[bulkInput]("device"), Run: s.bulk,
 	})
-}
-
-func onFiltered(in *filterInput) (access.Resource, error) {
-	return access.Resource{Kind: "device", Group: in.Group}, nil
 }
 
 func (s *server) positions(_ context.Context, c *call, in *filterInput) (*reply[resource.Positions], error) {

@@ -25,7 +25,7 @@ func (s *server) previewRoutes() {
 		Method: http.MethodPost, Path: "/stacks/{stack}/preview", ID: "preview-stack", Tag: "Stacks",
 		Summary:     "See what applying a stack would change",
 		Description: "It is checked as if it were applied, with the same limits, and nothing is changed.",
-		Does:        access.StacksApply, On: func(in *previewInput) (access.Resource, error) { return onStack(&in.StackRef) },
+		Does:        access.StacksApply, On: func(c *call, in *previewInput) (access.Resource, error) { return s.onApply(c, &in.StackRef, &in.Body) },
 		MaxBytes: maxApplyBody, BodyTimeout: applyTimeout, Plain: true, Looks: true, Run: s.previewStack,
 	})
 }
@@ -34,7 +34,7 @@ func (s *server) previewRoutes() {
 const maxPreviewDevices = 500
 
 func (s *server) previewStack(_ context.Context, c *call, in *previewInput) (*reply[resource.Preview], error) {
-	spec, err := applySpec(c, in.Stack, &in.Body)
+	spec, err := s.applySpec(c, in.Stack, &in.Body)
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +42,11 @@ func (s *server) previewStack(_ context.Context, c *call, in *previewInput) (*re
 	if err != nil {
 		return nil, err
 	}
-	count := func(f planner.Fate) int { return len(p.Devices[f]) }
+	now, away, seen := time.Now(), 0, map[planner.Fate][]resource.PreviewDevice{}
+	for fate, ids := range p.Devices {
+		seen[fate] = s.previewDevices(c.eyes(), ids, fate, now)
+	}
+	count := func(f planner.Fate) int { return len(seen[f]) }
 	out := resource.Preview{
 		Exists: p.Now != 0, Changed: p.Changes, VersionNow: p.Now, Images: append([]string{}, p.Images...),
 		Items: []resource.PreviewDevice{}, Warnings: append([]string{}, p.Warnings...),
@@ -52,32 +56,27 @@ func (s *server) previewStack(_ context.Context, c *call, in *previewInput) (*re
 		Services: list(p.Services, previewService).Body.Items, Files: list(p.Files, previewFile).Body.Items,
 	}
 	out.Devices.Total = out.Devices.Added + out.Devices.Updated + out.Devices.Same
-	now, away := time.Now(), 0
 	for _, fate := range []planner.Fate{planner.Removed, planner.Added, planner.Updated} {
-		devices := s.previewDevices(p.Devices[fate], fate, now)
-		for _, d := range devices {
+		for _, d := range seen[fate] {
 			if d.State != string(fleet.OnTime) {
 				away++
 			}
 		}
-		out.Items = append(out.Items, devices...)
+		out.Items = append(out.Items, seen[fate]...)
 	}
 	if away > 0 {
 		out.Warnings = append(out.Warnings, fmt.Sprintf("%d of the %d devices for which something changes are not on time: they learn of it when they are heard of again",
 			away, len(out.Items)))
 	}
-	out.Items = slices.DeleteFunc(out.Items, func(d resource.PreviewDevice) bool {
-		return s.Accounts.Authorize(c.who, access.DevicesRead, access.Resource{Kind: "device", ID: string(d.ID), Group: d.Group}) != nil
-	})
 	out.Items = out.Items[:min(len(out.Items), maxPreviewDevices)]
 	return replyWith(out), nil
 }
 
-func (s *server) previewDevices(ids []protocol.DeviceID, fate planner.Fate, now time.Time) []resource.PreviewDevice {
+func (s *server) previewDevices(y *eyes, ids []protocol.DeviceID, fate planner.Fate, now time.Time) []resource.PreviewDevice {
 	out := make([]resource.PreviewDevice, 0, len(ids))
 	for _, id := range ids {
 		d, ok := s.Devices.Device(id)
-		if !ok {
+		if !ok || !y.device(&d) {
 			continue
 		}
 		out = append(out, resource.PreviewDevice{

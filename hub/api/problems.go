@@ -34,6 +34,7 @@ var (
 	errInvalid  = errors.New("cannot be accepted")
 	errNotFound = errors.New("not found")
 	errBusy     = errors.New("the hub is busy")
+	errTaken    = errors.New("cannot be made")
 	errCount    = errors.New("another number of devices")
 )
 
@@ -84,6 +85,7 @@ func table() []row {
 		{fleet.ErrAmbiguous, http.StatusConflict, "ambiguous"},
 		{errChanged, http.StatusPreconditionFailed, "changed"},
 		{errThere, http.StatusPreconditionFailed, "exists"},
+		{errTaken, http.StatusConflict, "exists"},
 		{access.ErrExists, http.StatusConflict, "exists"},
 		{fleet.ErrExists, http.StatusConflict, "exists"},
 		{fleet.ErrInUse, http.StatusConflict, "in-use"},

@@ -24,10 +24,10 @@ type route[I, O any] struct {
 	Tag, Summary, Description string
 	// Status of the answer. 0: 200, or 204 where there is no body.
 	Status int
-	// Does is what the caller wants to do, and On what to do it on. On only looks; where it fails it gives the kind of
-	// the resource all the same.
+	// Does is what the caller wants to do, and On what to do it on. On only looks, with the eyes of the caller: what they
+	// do not see is not there. Where it fails it gives the kind of the resource, and what it was called, all the same.
 	Does access.Operation
-	On   func(*I) (access.Resource, error)
+	On   func(*call, *I) (access.Resource, error)
 	// Open says why the operation needs no right: see the constants below. "": it needs Does.
 	Open openness
 	// Records names the operation in the audit trail where Does does not. Routes that do not only look are recorded
@@ -67,6 +67,7 @@ type call struct {
 	noted []outcome
 	// detail goes into the audit record.
 	detail string
+	sees   *eyes // see eyes
 	// tried: nobody is signed in, but what was tried cost so much that strangers cannot fill the audit trail with it.
 	tried bool
 }
@@ -80,6 +81,9 @@ type outcome struct {
 
 // by names the caller in records.
 func (c *call) by() string { return c.who.String() }
+
+// scope is all that the caller may do the call's operation on.
+func (c *call) scope() access.Scope { return c.s.Accounts.Scope(c.who, c.op) }
 
 // may asks for the right to do the call's operation on one of many things.
 func (c *call) may(on access.Resource) error { return c.s.Accounts.Authorize(c.who, c.op, on) }
@@ -148,7 +152,7 @@ func add[I, O any](s *server, r route[I, O]) {
 func run[I, O any](ctx context.Context, c *call, r route[I, O], in *I) (*O, error) {
 	if r.Open == "" {
 		var lookErr error
-		c.on, lookErr = r.On(in)
+		c.on, lookErr = r.On(c, in)
 		// Who may not do it is not told either whether the thing is there.
 		if err := c.s.Accounts.Authorize(c.who, r.Does, c.on); err != nil {
 			return nil, err
@@ -192,10 +196,10 @@ func (s *server) record(c *call, name string, err error) error {
 	return errors.Join(errs...)
 }
 
-// onAll is On for operations on all of a kind, or where the kind alone is known.
-func onAll[I any](kind string) func(*I) (access.Resource, error) {
-	return func(*I) (access.Resource, error) { return access.Resource{Kind: kind}, nil }
+// onAny is On for operations on whatever of a kind the caller may do it on: Run asks again for each.
+func onAny[I any](kind string) func(*call, *I) (access.Resource, error) {
+	return func(*call, *I) (access.Resource, error) { return access.Resource{Kind: kind, Any: true}, nil }
 }
 
 // onHub is On for operations on the hub as a whole.
-func onHub[I any](*I) (access.Resource, error) { return access.Resource{}, nil }
+func onHub[I any](*call, *I) (access.Resource, error) { return access.Resource{}, nil }

@@ -21,7 +21,7 @@ var open = map[string]string{
 
 // elsewhere are operations that no route declares: they are asked for within one, or away from the API.
 var elsewhere = []access.Operation{
-	access.PolicyExempt, access.StacksOperate, access.CommandsLook, access.CommandsRemove,
+	access.PolicyExempt, access.CommandsGive, access.CommandsRemove,
 	access.SecretsRead, access.AccessRead, access.AccessChange, access.PeopleChange,
 }
 

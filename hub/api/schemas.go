@@ -30,7 +30,7 @@ func (s *server) schemaRoutes() {
 	add(s, route[schemaInput, schemaOutput]{
 		Method: http.MethodGet, Path: "/schemas/compose", ID: "compose-schema", Tag: "Stacks",
 		Summary: "Get the JSON schema by which the hub checks Compose files",
-		Does:    access.StacksRead, On: onAll[schemaInput]("stack"), Streams: "application/schema+json",
+		Does:    access.StacksRead, On: onAny[schemaInput]("stack"), Streams: "application/schema+json",
 		Run: func(_ context.Context, _ *call, in *schemaInput) (*schemaOutput, error) {
 			// The next release may bring another; until then it stays.
 			out := &schemaOutput{Status: http.StatusOK, ContentType: "application/schema+json", ETag: etag, CacheControl: "private, max-age=3600"}

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/farshore/farshore/hub/access"
 	"github.com/farshore/farshore/hub/api/resource"
 	"github.com/farshore/farshore/hub/fleet"
 	"github.com/farshore/farshore/protocol"
@@ -19,8 +18,8 @@ type wanted struct {
 	words    []word
 	// members are the devices that shall have the stack asked for.
 	members map[protocol.DeviceID]bool
-	// inSnapshots says that words are looked for in snapshots too: the caller may read them.
-	inSnapshots bool
+	// eyes are the caller's: what they do not see is not found.
+	eyes *eyes
 	// states, where it is not nil, counts what fits by liveness. The state asked for does not count there, so that
 	// people see what else there is.
 	states map[string]int
@@ -35,7 +34,7 @@ type sight struct {
 
 // wanted reads a filter. The name of a field in errors is prefix and its own.
 func (s *server) wanted(c *call, f resource.DeviceFilter, prefix string) (*wanted, error) {
-	w := &wanted{DeviceFilter: f}
+	w := &wanted{DeviceFilter: f, eyes: c.eyes()}
 	var err error
 	if w.selector, err = fleet.ParseSelector(f.Selector); err != nil {
 		return nil, inField(prefix+"selector", err)
@@ -44,14 +43,10 @@ func (s *server) wanted(c *call, f resource.DeviceFilter, prefix string) (*wante
 		return nil, inField(prefix+"q", err)
 	}
 	w.Group = strings.Trim(f.Group, "/")
-	if len(w.words) > 0 {
-		on := access.Resource{Kind: "device", Group: w.Group}
-		w.inSnapshots = s.Accounts.Authorize(c.who, access.SnapshotsRead, on) == nil
-	}
 	if f.Stack == "" {
 		return w, nil
 	}
-	statuses, err := s.Stacks.Statuses(f.Stack)
+	statuses, err := s.statuses(c, f.Stack)
 	if err != nil {
 		return nil, inField(prefix+"stack", err)
 	}
@@ -91,38 +86,35 @@ func (s *server) find(w *wanted) iter.Seq[*sight] {
 // fits holds a device to all but the state; what costs least is looked at first.
 func (s *server) fits(w *wanted, x *sight) bool {
 	d := x.Device
-	if !inGroup(d.Group, w.Group) || w.Mode != "" && d.Mode.String() != w.Mode || w.Version != "" && x.Version != w.Version ||
+	if !w.eyes.device(d) || !inGroup(d.Group, w.Group) || w.Mode != "" && d.Mode.String() != w.Mode || w.Version != "" && x.Version != w.Version ||
 		w.Profile != "" && x.Effective.Settings.Profile != w.Profile || w.Stack != "" && !w.members[d.ID] ||
 		!w.selector.Matches(x.Labels) {
 		return false
 	}
 	x.record, x.snapshot = s.lore.record(&x.Sight)
-	return (len(w.words) == 0 || s.saysAll(w, x)) && (!w.Trouble || s.troubled(x))
+	return (len(w.words) == 0 || w.saysAll(x)) && (!w.Trouble || w.troubled(x))
 }
 
-func (s *server) troubled(x *sight) bool {
+func (w *wanted) troubled(x *sight) bool {
 	switch x.Liveness.State {
 	case fleet.Late, fleet.Overdue:
 		return true
 	case fleet.Revoked:
 		return false
 	}
-	return s.Stacks.Tally(x.Device.ID).Failed > 0
+	return w.eyes.tally(x.Device).Failed > 0
 }
 
 // saysAll reports whether each word is found somewhere.
-func (s *server) saysAll(w *wanted, x *sight) bool {
+func (w *wanted) saysAll(x *sight) bool {
 	var snap *snapshotLore
 	for i := range w.words {
 		word := &w.words[i]
 		if x.record.text.has(word) {
 			continue
 		}
-		if !w.inSnapshots {
-			return false
-		}
 		if snap == nil {
-			if snap = s.lore.snapshot(s.Snapshots, x.Device.ID, x.snapshot); snap == nil {
+			if snap = w.eyes.lore(x.Device, x.snapshot); snap == nil {
 				return false
 			}
 		}

@@ -305,6 +305,13 @@ type without struct {
 	lack map[access.Operation]bool
 }
 
+func (a without) Scope(p access.Principal, op access.Operation) access.Scope {
+	if a.lack[op] {
+		return access.Scope{}
+	}
+	return a.Accounts.Scope(p, op)
+}
+
 func (a without) Authorize(p access.Principal, op access.Operation, r access.Resource) error {
 	if a.lack[op] {
 		return fmt.Errorf("%w: %s on %s", access.ErrForbidden, op, r)

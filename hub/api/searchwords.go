@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/farshore/farshore/hub/api/resource"
+	"github.com/farshore/farshore/hub/fleet"
 	"github.com/farshore/farshore/protocol"
 )
 
@@ -90,16 +91,16 @@ func (w *word) in(snap *snapshotLore) bool {
 }
 
 // foundIn says where the words were found in a device; nothing where all are in its name, which is seen anyway.
-func (s *server) foundIn(w *wanted, id protocol.DeviceID) []resource.FoundIn {
+func (s *server) foundIn(w *wanted, d *fleet.Device) []resource.FoundIn {
 	if len(w.words) == 0 {
 		return nil
 	}
-	record, snap := s.lore.known(id)
+	record, snap := s.lore.known(d.ID)
 	if record == nil {
 		return nil
 	}
-	if !w.inSnapshots {
-		snap = nil
+	if !w.eyes.whole(d) {
+		snap = w.eyes.lore(d, snap)
 	}
 	each := make([][]resource.FoundIn, len(w.words))
 	beyond := false

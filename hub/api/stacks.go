@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/farshore/farshore/hub/access"
@@ -22,6 +23,10 @@ type applyInput struct {
 	StackRef
 	Expect
 	Body resource.Apply
+}
+
+type listStacksInput struct {
+	Owner string `query:"owner" doc:"Only stacks of this owner: mine, public, administrators, user:NAME or team:NAME"`
 }
 
 type bundleInput struct {
@@ -44,32 +49,29 @@ var pullWords = [...]string{protocol.PullMissing: "missing", protocol.PullAlways
 
 func (s *server) stackRoutes() {
 	const tag = "Stacks"
-	add(s, route[struct{}, reply[resource.List[resource.Stack]]]{
+	add(s, route[listStacksInput, reply[resource.List[resource.Stack]]]{
 		Method: http.MethodGet, Path: "/stacks", ID: "list-stacks", Tag: tag, Summary: "List stacks",
-		Does: access.StacksRead, On: onAll[struct{}]("stack"),
-		Run: func(context.Context, *call, *struct{}) (*reply[resource.List[resource.Stack]], error) {
-			return list(s.Stacks.List(), stack), nil
-		},
+		Does: access.StacksRead, On: onAny[listStacksInput]("stack"), Run: s.listStacks,
 	})
 	add(s, route[StackRef, reply[resource.Stack]]{
 		Method: http.MethodGet, Path: "/stacks/{stack}", ID: "get-stack", Tag: tag, Summary: "Look at a stack",
-		Does: access.StacksRead, On: onStack,
+		Does: access.StacksRead, On: s.onStack,
 		Run: func(_ context.Context, c *call, _ *StackRef) (*reply[resource.Stack], error) {
-			return s.getStack(c.on.ID)
+			return s.getStack(c, c.on.ID)
 		},
 	})
 	add(s, route[applyInput, reply[resource.Stack]]{
 		Method: http.MethodPut, Path: "/stacks/{stack}", ID: "apply-stack", Tag: tag, Summary: "Make a stack what it shall be",
 		Description: "Files are all of the bundle, at most 32 MiB together, 8 MiB each. The same content makes no new version. " +
 			"Devices that are away get it when they come back; the previous version keeps running where the new one cannot be had.",
-		Does: access.StacksApply, On: func(in *applyInput) (access.Resource, error) { return onStack(&in.StackRef) },
+		Does: access.StacksApply, On: func(c *call, in *applyInput) (access.Resource, error) { return s.onApply(c, &in.StackRef, &in.Body) },
 		MaxBytes: maxApplyBody, BodyTimeout: applyTimeout, Plain: true, Run: s.applyStack,
 	})
 	add(s, route[StackRef, none]{
 		Method: http.MethodDelete, Path: "/stacks/{stack}", ID: "remove-stack", Tag: tag, Status: http.StatusNoContent,
 		Summary:     "Remove a stack from all devices",
 		Description: "It is listed until the last device, also one that is away now, has said that it is gone.",
-		Does:        access.StacksRemove, On: onStack,
+		Does:        access.StacksRemove, On: s.onStack,
 		Run: func(_ context.Context, c *call, _ *StackRef) (*none, error) {
 			return nil, s.StackDesk.Remove(c.on.ID, c.by())
 		},
@@ -77,12 +79,12 @@ func (s *server) stackRoutes() {
 	add(s, route[StackRef, reply[resource.Stack]]{
 		Method: http.MethodPost, Path: "/stacks/{stack}/redeploy", ID: "redeploy-stack", Tag: tag,
 		Summary: "Make all its devices apply the latest version again",
-		Does:    access.StacksApply, On: onStack,
+		Does:    access.StacksOperate, On: s.onStack,
 		Run: func(_ context.Context, c *call, _ *StackRef) (*reply[resource.Stack], error) {
 			if err := s.StackDesk.Redeploy(c.on.ID, c.by()); err != nil {
 				return nil, err
 			}
-			return s.getStack(c.on.ID)
+			return s.getStack(c, c.on.ID)
 		},
 	})
 	s.stackPartRoutes(tag)
@@ -91,7 +93,7 @@ func (s *server) stackRoutes() {
 func (s *server) stackPartRoutes(tag string) {
 	add(s, route[StackRef, reply[resource.List[resource.Version]]]{
 		Method: http.MethodGet, Path: "/stacks/{stack}/versions", ID: "list-versions", Tag: tag, Summary: "List the versions that are kept, the latest first",
-		Does: access.StacksRead, On: onStack,
+		Does: access.StacksRead, On: s.onStack,
 		Run: func(_ context.Context, c *call, _ *StackRef) (*reply[resource.List[resource.Version]], error) {
 			versions, err := s.Stacks.Versions(c.on.ID)
 			return list(versions, version), err
@@ -99,7 +101,7 @@ func (s *server) stackPartRoutes(tag string) {
 	})
 	add(s, route[bundleInput, reply[resource.Bundle]]{
 		Method: http.MethodGet, Path: "/stacks/{stack}/versions/{version}/files", ID: "get-bundle", Tag: tag, Summary: "Get the files of a version",
-		Does: access.StacksRead, On: func(in *bundleInput) (access.Resource, error) { return onStack(&in.StackRef) },
+		Does: access.StacksRead, On: func(c *call, in *bundleInput) (access.Resource, error) { return s.onStack(c, &in.StackRef) },
 		Run: func(_ context.Context, c *call, in *bundleInput) (*reply[resource.Bundle], error) {
 			files, err := s.Stacks.Bundle(c.on.ID, in.Version)
 			return replyWith(resource.Bundle{Version: in.Version, Files: files}), err
@@ -107,39 +109,67 @@ func (s *server) stackPartRoutes(tag string) {
 	})
 	add(s, route[stackStatusInput, reply[resource.List[resource.DeviceStack]]]{
 		Method: http.MethodGet, Path: "/stacks/{stack}/devices", ID: "stack-status", Tag: tag, Summary: "See where a stack stands on each of its devices",
-		Does: access.StacksRead, On: func(in *stackStatusInput) (access.Resource, error) { return onStack(&in.StackRef) },
+		Does: access.StacksRead, On: func(c *call, in *stackStatusInput) (access.Resource, error) { return s.onStack(c, &in.StackRef) },
 		Run: s.stackStatus,
 	})
 }
 
-func onStack(in *StackRef) (access.Resource, error) {
-	return access.Resource{Kind: "stack", ID: in.Stack}, nil
+func noStack(name string) error { return fmt.Errorf("%w: %.80q", stacks.ErrNotFound, name) }
+
+func (s *server) onStack(c *call, in *StackRef) (access.Resource, error) {
+	rec, ok := s.Stacks.Named(in.Stack)
+	if !ok || !c.eyes().stack(&rec) {
+		return access.Resource{Kind: "stack", ID: in.Stack}, noStack(in.Stack)
+	}
+	return onStack(&rec), nil
 }
 
-func (s *server) getStack(name string) (*reply[resource.Stack], error) {
+func (s *server) listStacks(_ context.Context, c *call, in *listStacksInput) (*reply[resource.List[resource.Stack]], error) {
+	wanted, err := ownedBy(c, in.Owner)
+	if err != nil {
+		return nil, err
+	}
+	out := []resource.Stack{}
+	for _, o := range s.Stacks.List() {
+		if c.eyes().stack(&o.Stack) && wanted(o.Owner) {
+			out = append(out, s.stack(c, o))
+		}
+	}
+	return replyWith(resource.List[resource.Stack]{Items: out}), nil
+}
+
+func (s *server) getStack(c *call, name string) (*reply[resource.Stack], error) {
 	o, err := s.Stacks.Get(name)
 	if err != nil {
 		return nil, err
 	}
-	return replyWith(stack(o)), nil
+	return replyWith(s.stack(c, o)), nil
 }
 
 func (s *server) applyStack(_ context.Context, c *call, in *applyInput) (*reply[resource.Stack], error) {
-	spec, err := applySpec(c, in.Stack, &in.Body)
+	spec, err := s.applySpec(c, in.Stack, &in.Body)
 	if err != nil {
 		return nil, err
 	}
-	want := s.expect(in.Expect, c.on)
-	spec.Expect = func(now *stacks.Stack) error { return want.meets(stackEtag(now)) }
+	want, same := s.expect(in.Expect, c.on), spec.Expect
+	spec.Expect = func(now *stacks.Stack) error {
+		if now != nil && !c.eyes().stack(now) {
+			return nameTaken(in.Stack)
+		}
+		if err := want.meets(stackEtag(now)); err != nil {
+			return err
+		}
+		return same(now)
+	}
 	_, v, err := s.StackDesk.Apply(spec)
 	if err != nil {
 		return nil, err
 	}
 	c.detail = fmt.Sprintf("version %d", v.Number)
-	return s.getStack(in.Stack)
+	return s.getStack(c, in.Stack)
 }
 
-func applySpec(c *call, name string, b *resource.Apply) (planner.ApplySpec, error) {
+func (s *server) applySpec(c *call, name string, b *resource.Apply) (planner.ApplySpec, error) {
 	pull := protocol.PullMissing
 	if b.Pull != "" {
 		var err error
@@ -150,6 +180,9 @@ func applySpec(c *call, name string, b *resource.Apply) (planner.ApplySpec, erro
 	spec := planner.ApplySpec{
 		Name: name, Selector: b.Selector, Files: b.Files, Env: b.Env, Pull: pull, RemoveVolumes: b.RemoveVolumes,
 		Author: c.by(), Message: b.Message,
+	}
+	if err := s.home(c, name, b, &spec); err != nil {
+		return spec, err
 	}
 	if b.KeepEnv != nil {
 		spec.Keep = planner.KeptEnv(*b.KeepEnv)
@@ -175,7 +208,7 @@ func (s *server) stackStatus(_ context.Context, c *call, in *stackStatusInput) (
 		}
 		wanted[state] = true
 	}
-	all, err := s.Stacks.Statuses(c.on.ID)
+	all, err := s.statuses(c, c.on.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -196,9 +229,39 @@ func (s *server) deviceStack(st planner.DeviceStatus) resource.DeviceStack {
 	}
 }
 
-func stack(o planner.Overview) resource.Stack {
+// statuses are where a stack stands on the devices that the caller sees.
+func (s *server) statuses(c *call, name string) ([]planner.DeviceStatus, error) {
+	rec, ok := s.Stacks.Named(name)
+	if !ok {
+		return nil, noStack(name)
+	}
+	all, err := s.Stacks.Statuses(name)
+	if err != nil {
+		return nil, err
+	}
+	all = slices.DeleteFunc(all, func(st planner.DeviceStatus) bool {
+		d, ok := s.Devices.Device(st.Device)
+		return !ok || !c.eyes().device(&d) || !c.eyes().stackOn(&d, rec.Owner)
+	})
+	if len(all) == 0 && !c.eyes().stack(&rec) {
+		return nil, noStack(name)
+	}
+	return all, nil
+}
+
+// stack shows a stack, with those of its devices counted that the caller sees.
+func (s *server) stack(c *call, o planner.Overview) resource.Stack {
+	if !c.eyes().allDevices {
+		o.Devices, o.States = 0, map[protocol.StackState]int{}
+		if all, err := s.statuses(c, o.Name); err == nil {
+			o.Devices = len(all)
+			for _, st := range all {
+				o.States[st.State]++
+			}
+		}
+	}
 	out := resource.Stack{
-		ID: o.ID, Name: o.Name, Selector: o.Selector, Version: o.Latest, Current: version(o.Current), RemoveVolumes: o.RemoveVolumes,
+		ID: o.ID, Name: o.Name, Selector: o.Selector, Group: o.Group, Owner: ownerShown(o.Owner), Version: o.Latest, Current: version(o.Current), RemoveVolumes: o.RemoveVolumes,
 		Devices: o.Devices, States: make(map[string]int, len(o.States)), Created: at(o.Created), Updated: at(o.Updated),
 		Removed: at(o.Removed), RemovedBy: o.RemovedBy, Etag: stackEtag(&o.Stack),
 	}

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"reflect"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -14,7 +15,10 @@ import (
 
 	"github.com/farshore/farshore/hub/access"
 	"github.com/farshore/farshore/hub/api/resource"
+	"github.com/farshore/farshore/hub/commands"
 	"github.com/farshore/farshore/hub/events"
+	"github.com/farshore/farshore/hub/fleet"
+	"github.com/farshore/farshore/stacks"
 )
 
 // heartbeatEvery is how often a stream without events shows that it lives, and its reader is checked again.
@@ -36,11 +40,11 @@ func (s *server) eventRoutes() {
 			"next, or after the event that is given by Last-Event-ID or after (0: the oldest that is kept), or at since. " +
 			"Events of the type `gap` say that earlier ones are not kept any more: read anew the state of what you follow. " +
 			"A comment each 25 s shows that the stream lives.",
-		Does: access.EventsRead, On: func(in *eventsInput) (access.Resource, error) {
+		Does: access.EventsRead, On: func(c *call, in *eventsInput) (access.Resource, error) {
 			if in.Device == "" {
-				return access.Resource{Kind: "device"}, nil
+				return access.Resource{Kind: "device", Any: true}, nil
 			}
-			return s.onDevice(&DeviceRef{Device: in.Device})
+			return s.onDevice(c, &DeviceRef{Device: in.Device})
 		},
 		Streams: "text/event-stream", Run: s.stream,
 	})
@@ -49,7 +53,7 @@ func (s *server) eventRoutes() {
 }
 
 func (s *server) stream(_ context.Context, c *call, in *eventsInput) (*huma.StreamResponse, error) {
-	after, err := s.place(in)
+	after, err := s.begin(in)
 	if err != nil {
 		return nil, err
 	}
@@ -70,8 +74,8 @@ func (s *server) stream(_ context.Context, c *call, in *eventsInput) (*huma.Stre
 	}}, nil
 }
 
-// place is where a reader wants to begin.
-func (s *server) place(in *eventsInput) (uint64, error) {
+// begin is where a reader wants to begin.
+func (s *server) begin(in *eventsInput) (uint64, error) {
 	given := in.LastEventID
 	if given == "" {
 		given = in.After
@@ -165,15 +169,46 @@ func (f *follower) heartbeat() error {
 	if err != nil {
 		return err
 	}
+	f.c.who = who
 	return f.write(":\n\n")
+}
+
+// sees: an event is for who may see now what it is about. A device that is not there any more was where it was then.
+func (f *follower) sees(y *eyes, waiting access.Scope, e *events.Event) bool {
+	about, _, _ := strings.Cut(e.Kind, ".")
+	d := fleet.Device{ID: e.Device, Group: e.Group}
+	if e.Device != "" {
+		if now, ok := f.s.Devices.Device(e.Device); ok {
+			d = now
+		}
+	}
+	switch {
+	case e.Kind == events.KindGap:
+		return true
+	case about == "waiting":
+		return waiting.Covers(access.Resource{Kind: "device", ID: string(e.Device), Group: e.Group})
+	case y.allParts && y.allDevices:
+		return true
+	case about == "command":
+		return y.device(&d) && y.command(&d, &commands.Record{Owner: e.Owner})
+	case about == "stack" && e.Device != "":
+		return y.device(&d) && y.stackOn(&d, e.Owner)
+	case about == "stack":
+		return y.stack(&stacks.Stack{Name: e.Stack, Group: e.Group, Owner: e.Owner})
+	}
+	return y.device(&d)
 }
 
 func (f *follower) send(batch []events.Event) error {
 	text := ""
+	y, waiting := f.s.eyesOf(f.c.who), f.s.Accounts.Scope(f.c.who, access.WaitingRead)
 	for _, e := range batch {
 		f.after = e.ID
 		gap := e.Kind == events.KindGap
 		if !gap && (f.in.Device != "" && string(e.Device) != f.on.ID || f.in.Stack != "" && e.Stack != f.in.Stack) {
+			continue
+		}
+		if !f.sees(y, waiting, &e) {
 			continue
 		}
 		data, err := json.Marshal(resource.Event{

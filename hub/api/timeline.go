@@ -5,10 +5,13 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/farshore/farshore/hub/access"
 	"github.com/farshore/farshore/hub/api/resource"
+	"github.com/farshore/farshore/hub/commands"
+	"github.com/farshore/farshore/hub/fleet"
 	"github.com/farshore/farshore/hub/timeline"
 	"github.com/farshore/farshore/protocol"
 )
@@ -32,7 +35,7 @@ func (s *server) timelineRoutes() {
 		Summary: "See what happened to a device, the latest first",
 		Description: "The newest 500 entries of the last 90 days are kept. Contacts that follow each other are one entry, and a device " +
 			"to which more happens than is worth keeping has an entry that says how much was left out.",
-		Does: access.DevicesRead, On: func(in *timelineInput) (access.Resource, error) { return s.onDevice(&in.DeviceRef) },
+		Does: access.DevicesRead, On: func(c *call, in *timelineInput) (access.Resource, error) { return s.onDevice(c, &in.DeviceRef) },
 		Run: s.deviceTimeline,
 	})
 }
@@ -47,7 +50,31 @@ func (s *server) deviceTimeline(_ context.Context, c *call, in *timelineInput) (
 	if err != nil {
 		return nil, err
 	}
+	d, err := s.device(c)
+	if err != nil {
+		return nil, err
+	}
+	entries = slices.DeleteFunc(entries, func(e timeline.Entry) bool { return !c.eyes().entry(&d, &e) })
 	return replyWith(resource.TimelinePage{Items: list(entries, timelineEntry).Body.Items, Next: next}), nil
+}
+
+// entry: what a timeline says of stacks and commands is seen by who sees these.
+func (y *eyes) entry(d *fleet.Device, e *timeline.Entry) bool {
+	var nobody protocol.Owner
+	switch {
+	case y.allParts:
+		return true
+	case e.Kind == timeline.KindStack:
+		rec, _ := y.s.Stacks.Named(e.Stack)
+		return y.stackOn(d, rec.Owner)
+	case e.Kind == timeline.KindCommand:
+		r := commands.Record{Owner: nobody}
+		if !y.ofCommand.Covers(ownedOn(d, nobody)) { // or else it need not be known whose it was
+			r, _ = y.s.Commands.Get(e.Command)
+		}
+		return y.command(d, &r)
+	}
+	return true
 }
 
 func timelineEntry(e timeline.Entry) resource.TimelineEntry {

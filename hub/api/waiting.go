@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 
 	"github.com/farshore/farshore/hub/access"
 	"github.com/farshore/farshore/hub/api/resource"
 	"github.com/farshore/farshore/hub/fleet"
+	"github.com/farshore/farshore/protocol"
 	"github.com/farshore/farshore/waitingroom"
 	"github.com/farshore/farshore/waitingroom/admission"
 )
@@ -27,24 +29,24 @@ func (s *server) waitingRoutes() {
 	const tag = "Waiting room"
 	add(s, route[waitingInput, reply[resource.List[resource.Waiting]]]{
 		Method: http.MethodGet, Path: "/waiting", ID: "list-waiting", Tag: tag, Summary: "List the devices that wait, the longest waiting first",
-		Does: access.WaitingRead, On: onAll[waitingInput]("waiting"),
-		Run: func(_ context.Context, _ *call, in *waitingInput) (*reply[resource.List[resource.Waiting]], error) {
-			all := slices.DeleteFunc(s.Waiting.List(), func(w waitingroom.Waiting) bool {
+		Does: access.WaitingRead, On: onAny[waitingInput]("waiting"),
+		Run: func(_ context.Context, c *call, in *waitingInput) (*reply[resource.List[resource.Waiting]], error) {
+			all := slices.DeleteFunc(s.waitingFor(c), func(w waitingroom.Waiting) bool {
 				return in.State != "all" && string(w.State) != in.State
 			})
-			return list(all, waiting), nil
+			return list(all, func(w waitingroom.Waiting) resource.Waiting { return waiting(c.eyes(), w) }), nil
 		},
 	})
 	add(s, route[approveInput, reply[outcomes]]{
 		Method: http.MethodPost, Path: "/waiting/approve", ID: "approve", Tag: tag, Summary: "Let devices in",
 		Description: "Each by its id, or by the pairing code alone. Of one device, a failure is a problem; of several, " +
 			"each has its outcome, and those that worked are in.",
-		Does: access.WaitingApprove, On: onAll[approveInput]("waiting"), Run: s.approve,
+		Does: access.WaitingApprove, On: onAny[approveInput]("waiting"), Run: s.approve,
 	})
 	add(s, route[rejectInput, reply[outcomes]]{
 		Method: http.MethodPost, Path: "/waiting/reject", ID: "reject", Tag: tag, Summary: "Say no to devices",
 		Description: "They can still be approved, and the no can be taken back. A blocked device is not shown again when it knocks.",
-		Does:        access.WaitingReject, On: onAll[rejectInput]("waiting"), Run: s.reject,
+		Does:        access.WaitingReject, On: onAny[rejectInput]("waiting"), Run: s.reject,
 	})
 }
 
@@ -67,7 +69,7 @@ func (s *server) approve(ctx context.Context, c *call, in *approveInput) (*reply
 }
 
 func (s *server) approveOne(ctx context.Context, c *call, a resource.Approval) (in admission.Admitted, err error) {
-	on := access.Resource{Kind: "device", ID: string(a.ID), Group: a.Group}
+	on := s.onWaiting(c, a.ID, a.Code)
 	detail := ""
 	defer func() { c.noted = append(c.noted, outcome{on, err, detail}) }()
 	if a.ID == "" && a.Code == "" {
@@ -78,6 +80,11 @@ func (s *server) approveOne(ctx context.Context, c *call, a resource.Approval) (
 	}
 	if err := c.may(on); err != nil {
 		return in, err
+	}
+	if a.Group != "" { // it is to be in another group than its enrolment key says
+		if err := c.may(access.Resource{Kind: "device", ID: on.ID, Group: s.place(a.Group)}); err != nil {
+			return in, err
+		}
 	}
 	in, err = s.Waiting.Approve(ctx, admission.Approval{
 		ID: a.ID, Code: a.Code, Name: a.Name, Group: a.Group, Profile: a.Profile, Labels: a.Labels, By: c.by(),
@@ -118,7 +125,7 @@ func (s *server) reject(_ context.Context, c *call, in *rejectInput) (*reply[out
 }
 
 func (s *server) rejectOne(c *call, no admission.Rejection) (err error) {
-	on := access.Resource{Kind: "device", ID: string(no.ID)}
+	on := s.onWaiting(c, no.ID, "")
 	defer func() { c.note(on, err) }()
 	if err := c.may(on); err != nil {
 		return err
@@ -126,10 +133,59 @@ func (s *server) rejectOne(c *call, no admission.Rejection) (err error) {
 	return s.Waiting.Reject(no)
 }
 
-func waiting(w waitingroom.Waiting) resource.Waiting {
+// waitingFor are the devices in the waiting room that the caller may do the call's operation on. They belong to the group
+// of the enrolment key that they knocked with, and to the root where it was removed.
+func (s *server) waitingFor(c *call) []waitingroom.Waiting {
+	scope, groups := c.scope(), s.groupsOfKeys()
+	all := s.Waiting.List()
+	if scope.All() {
+		return all
+	}
+	return slices.DeleteFunc(all, func(w waitingroom.Waiting) bool { return !scope.Covers(onWaiting(&w, groups)) })
+}
+
+// groupsOfKeys are the groups of enrolment keys by their ids.
+func (s *server) groupsOfKeys() map[string]string {
+	groups := map[string]string{}
+	for _, k := range s.Keys.Keys() {
+		groups[k.ID] = s.place(k.Group)
+	}
+	return groups
+}
+
+// onWaiting is the device with an id, or with a pairing code. One that does not wait, or not for the caller, is at the
+// root: who may not approve there is told the same of both.
+func (s *server) onWaiting(c *call, id protocol.DeviceID, code string) access.Resource {
+	if id == "" {
+		code, _ = waitingroom.NormalizeCode(code)
+	}
+	for _, w := range s.waitingFor(c) {
+		if w.ID == id || id == "" && w.PairingCode == code && code != "" {
+			return onWaiting(&w, s.groupsOfKeys())
+		}
+	}
+	return access.Resource{Kind: "device", ID: string(id)}
+}
+
+// named finds the name and the id of another device in a note of the waiting room.
+var named = regexp.MustCompile(` of .* \([a-z2-7]{16}\)(, which)`)
+
+// unnamed takes other devices out of notes for those who may not see all devices.
+func (y *eyes) unnamed(notes []string) []string {
+	if y.allDevices {
+		return notes
+	}
+	out := make([]string, len(notes))
+	for i, n := range notes {
+		out[i] = named.ReplaceAllString(n, " of another device$1")
+	}
+	return out
+}
+
+func waiting(y *eyes, w waitingroom.Waiting) resource.Waiting {
 	return resource.Waiting{
 		ID: w.ID, PairingCode: w.PairingCode, State: string(w.State), Key: w.EnrolmentKey, Facts: w.Facts, Wishes: w.Labels,
-		FirstKnock: at(w.First), LastKnock: at(w.Last), Knocks: w.Count, Remote: w.Remote, Marks: w.Marks, Notes: w.Notes,
+		FirstKnock: at(w.First), LastKnock: at(w.Last), Knocks: w.Count, Remote: w.Remote, Marks: y.unnamed(w.Marks), Notes: y.unnamed(w.Notes),
 		Decided: at(w.Decided), DecidedBy: w.By,
 	}
 }

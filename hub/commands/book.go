@@ -190,7 +190,7 @@ func (b *Book) give(s Spec) (Record, error) {
 	}
 	defer b.unreserve(s.Device)
 	now := time.Now()
-	r := Record{Command: s.Command, Device: s.Device, By: s.By, Given: now.Unix(), State: protocol.CommandQueued}
+	r := Record{Command: s.Command, Device: s.Device, By: s.By, Owner: s.Owner, Given: now.Unix(), State: protocol.CommandQueued}
 	r.ID = b.nextID(now)
 	r.NotAfter = now.Add(s.TTL + time.Second - 1).Unix()
 	return r, b.save(r)

@@ -35,6 +35,8 @@ type Record struct {
 	OutputLost bool `cbor:"12,keyasint,omitempty" json:"output_lost,omitempty"`
 	// Ended is when the hub learned of the end, Unix seconds of the hub. 0: it is open.
 	Ended int64 `cbor:"13,keyasint,omitempty" json:"ended,omitempty"`
+	// Owner says whose its target was when it was given. The zero value: administrators'.
+	Owner protocol.Owner `cbor:"14,keyasint,omitzero" json:"owner,omitzero"`
 }
 
 // Spec is what an operator asks for.
@@ -42,8 +44,9 @@ type Spec struct {
 	Device protocol.DeviceID
 	// Command without ID and NotAfter.
 	Command protocol.Command
-	// By is who asks.
-	By string
+	// By is who asks, and Owner whose the target is.
+	By    string
+	Owner protocol.Owner
 	// TTL is how long from now it may still start. 0: DefaultTTL. At least 1 s, at most MaxTTL.
 	TTL time.Duration
 }
@@ -52,6 +55,8 @@ type Spec struct {
 type Filter struct {
 	Device protocol.DeviceID
 	State  protocol.CommandState
+	// Only keeps the records that it is true for; it does not wait for anything. Nil: all.
+	Only func(*Record) bool
 	// Limit is the most records; the latest come first. 0: 100.
 	Limit int
 }

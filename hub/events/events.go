@@ -60,6 +60,8 @@ type Event struct {
 	Stack  string            `cbor:"5,keyasint,omitempty" json:"stack,omitempty"`
 	// Text is a sentence for people, at most protocol.MaxText bytes.
 	Text string `cbor:"6,keyasint,omitempty" json:"text,omitempty"`
+	// Owner says whose that is. The zero value: administrators'.
+	Owner protocol.Owner `cbor:"7,keyasint,omitzero" json:"-"`
 	// Passing events are for those who listen now: they are not stored, and do not push others out of the ring.
 	Passing bool `cbor:"-" json:"-"`
 	// Data is more for programs: anything that encodes to JSON. Readers get it as json.RawMessage. No secrets.

@@ -161,9 +161,13 @@ func replace[K comparable, V any](to, from map[K]*V) {
 func (r *Registry) applyDevice(id protocol.DeviceID, of *draft) Change {
 	d, e := of.devices[id], r.now.devices[id]
 	if d == nil {
+		gone := Change{Device: id, Kind: ChangeRemoved, Labels: true, Settings: true}
+		if e != nil {
+			gone.Group = e.dev.Group
+		}
 		delete(r.now.devices, id)
 		r.sorted.Store(nil)
-		return Change{Device: id, Kind: ChangeRemoved, Labels: true, Settings: true}
+		return gone
 	}
 	kind := ChangeUpdated
 	switch {
@@ -214,7 +218,7 @@ func (r *Registry) derive(e *entry, kind ChangeKind) derived {
 		e:         e,
 		labels:    allLabels(e.dev, version, r.now.inherited[e.dev.Group]),
 		effective: effective(&r.now, e.dev),
-		change:    Change{Device: e.dev.ID, Kind: kind},
+		change:    Change{Device: e.dev.ID, Group: e.dev.Group, Kind: kind},
 	}
 	x.change.Labels = !maps.Equal(x.labels, e.labels)
 	x.change.Settings = x.effective.Settings != e.effective.Settings
@@ -227,7 +231,7 @@ func concerns(d *draft, e *entry) bool {
 		return true
 	}
 	for path := range d.groups {
-		if within(e.dev.Group, path) {
+		if Within(e.dev.Group, path) {
 			return true
 		}
 	}

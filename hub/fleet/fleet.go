@@ -242,8 +242,8 @@ func parent(path string) (string, bool) {
 	return "", true
 }
 
-// within reports whether path is group or lies below it.
-func within(path, group string) bool {
+// Within reports whether path is group or lies below it.
+func Within(path, group string) bool {
 	return group == "" || path == group ||
 		len(path) > len(group) && path[len(group)] == '/' && path[:len(group)] == group
 }

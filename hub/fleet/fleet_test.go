@@ -34,6 +34,9 @@ func get(t *testing.T, r *fleet.Registry, id protocol.DeviceID) fleet.Device {
 	return d
 }
 
+// anybody sees all devices.
+func anybody(*fleet.Device) bool { return true }
+
 func TestNamesAndReferences(t *testing.T) {
 	r, _ := open(t, t.TempDir(), nil)
 	a, b, c := newDevice(1, "oslo-1"), newDevice(2, "oslo-2"), newDevice(3, "bergen")
@@ -48,27 +51,27 @@ func TestNamesAndReferences(t *testing.T) {
 		t.Errorf("a name that is taken: %v", err)
 	}
 	for ref, want := range map[string]protocol.DeviceID{"oslo-1": a.ID, string(b.ID): b.ID, "be": c.ID, string(a.ID[:8]): a.ID} {
-		if d, err := r.Find(ref); err != nil || d.ID != want {
+		if d, err := r.Find(ref, anybody); err != nil || d.ID != want {
 			t.Errorf("find %q: %s, %v; want %s", ref, d.ID, err, want)
 		}
 	}
-	if _, err := r.Find("oslo"); !errors.Is(err, fleet.ErrAmbiguous) || !strings.Contains(err.Error(), "oslo-2") {
+	if _, err := r.Find("oslo", anybody); !errors.Is(err, fleet.ErrAmbiguous) || !strings.Contains(err.Error(), "oslo-2") {
 		t.Errorf("find oslo: %v, want both named", err)
 	}
 	for _, ref := range []string{"", "tromso"} {
-		if _, err := r.Find(ref); !errors.Is(err, fleet.ErrNotFound) {
+		if _, err := r.Find(ref, anybody); !errors.Is(err, fleet.ErrNotFound) {
 			t.Errorf("find %q: %v", ref, err)
 		}
 	}
 
 	// A revoked device frees its name, and comes behind those that are not.
 	must(t, r.Revoke(c.ID))
-	if d, err := r.Find("bergen"); err != nil || d.ID != c.ID {
+	if d, err := r.Find("bergen", anybody); err != nil || d.ID != c.ID {
 		t.Errorf("find a revoked device: %s, %v", d.ID, err)
 	}
 	heir := newDevice(5, "bergen")
 	must(t, r.Add(heir))
-	if d, err := r.Find("bergen"); err != nil || d.ID != heir.ID {
+	if d, err := r.Find("bergen", anybody); err != nil || d.ID != heir.ID {
 		t.Errorf("find its heir: %s, %v", d.ID, err)
 	}
 	if err := r.Add(c); !errors.Is(err, fleet.ErrExists) {
@@ -271,7 +274,7 @@ func TestChangesThatArriveTogetherShareATransaction(t *testing.T) {
 	if n := g.entered.Load(); n != 2 {
 		t.Errorf("%d transactions, want 2", n)
 	}
-	if _, err := r.Find(fmt.Sprintf("box-%d", n/2)); err != nil {
+	if _, err := r.Find(fmt.Sprintf("box-%d", n/2), anybody); err != nil {
 		t.Error(err)
 	}
 }

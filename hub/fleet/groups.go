@@ -107,7 +107,7 @@ func (r *Registry) RemoveGroup(path string) error {
 			return fmt.Errorf("group %.160q: %w", path, ErrNotFound)
 		}
 		for _, below := range t.groups() {
-			if below.Path != path && within(below.Path, path) {
+			if below.Path != path && Within(below.Path, path) {
 				return fmt.Errorf("group %s: %w: it holds group %s: remove that first", path, ErrInUse, below.Path)
 			}
 		}

@@ -172,7 +172,7 @@ func (r *Registry) watch(now time.Time) {
 		x.e.told = l.State
 		x.e.mu.Unlock()
 		if was != "" && was != l.State && l.State != Revoked {
-			changes = append(changes, Change{Device: x.d.ID, Kind: ChangeLiveness, Was: was, Liveness: l})
+			changes = append(changes, Change{Device: x.d.ID, Group: x.d.Group, Kind: ChangeLiveness, Was: was, Liveness: l})
 		}
 	}
 	r.tell(changes)

@@ -336,7 +336,7 @@ func (m *model) compare(t *testing.T, r *fleet.Registry) {
 		if s, from := m.effective(d); e.Settings != s || !maps.Equal(e.From, from) {
 			t.Errorf("%s in %q: settings %+v %v, want %+v %v", d.name, d.path, e.Settings, e.From, s, from)
 		}
-		if found, err := r.Find(d.name); !d.revoked && (err != nil || found.ID != d.id) {
+		if found, err := r.Find(d.name, anybody); !d.revoked && (err != nil || found.ID != d.id) {
 			t.Errorf("find %s: %s, %v", d.name, found.ID, err)
 		}
 	}
@@ -363,7 +363,7 @@ func (m *model) compare(t *testing.T, r *fleet.Registry) {
 				want = append(want, d.id)
 			}
 		}
-		if got := r.Match(sel); !slices.Equal(got, want) || !slices.Equal(got, r.Match(again)) {
+		if got := r.Match(sel, ""); !slices.Equal(got, want) || !slices.Equal(got, r.Match(again, "")) {
 			t.Errorf("selector %q (%s): %v, want %v", text, sel, got, want)
 		}
 	}

@@ -53,7 +53,7 @@ func TestAPositionIsInherited(t *testing.T) {
 	}
 	sel, err := fleet.ParseSelector(fleet.LabelLat + ",!nothing")
 	must(t, err)
-	if got := r.Match(sel); len(got) != 1 {
+	if got := r.Match(sel, ""); len(got) != 1 {
 		t.Errorf("devices with a position: %v", got)
 	}
 }

@@ -71,6 +71,8 @@ const (
 type Change struct {
 	Device protocol.DeviceID
 	Kind   ChangeKind
+	// Group that the device is in, or was in when it was removed.
+	Group string
 	// Labels and Settings say that what LabelsOf, or the settings in Effective, gives is not what it was. Both are set
 	// for added devices. A change of a group or profile is told as a change of each device it reaches.
 	Labels, Settings bool
@@ -305,13 +307,14 @@ func (r *Registry) Devices() []Device {
 	return out
 }
 
-// Match gives the ids of the devices that sel names, sorted by name. Revoked devices are never meant.
-func (r *Registry) Match(sel Selector) []protocol.DeviceID {
+// Match gives the ids of the devices in a group, or below it, that sel names, sorted by name. Revoked devices are never
+// meant.
+func (r *Registry) Match(sel Selector, group string) []protocol.DeviceID {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	var out []protocol.DeviceID
 	for _, e := range r.byName() {
-		if e.dev.Revoked == 0 && sel.Matches(e.labels) {
+		if e.dev.Revoked == 0 && Within(e.dev.Group, group) && sel.Matches(e.labels) {
 			out = append(out, e.dev.ID)
 		}
 	}
@@ -338,14 +341,14 @@ func (r *Registry) byName() []*entry {
 }
 
 // Find gives the one device meant by ref: its id, its name, or the beginning of either. Devices that are not revoked
-// come first. Errors wrap ErrNotFound or ErrAmbiguous.
-func (r *Registry) Find(ref string) (Device, error) {
+// come first; those that sees is false for are not there. Errors wrap ErrNotFound or ErrAmbiguous.
+func (r *Registry) Find(ref string, sees func(*Device) bool) (Device, error) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	if e := r.now.devices[protocol.DeviceID(ref)]; e != nil {
+	if e := r.now.devices[protocol.DeviceID(ref)]; e != nil && sees(e.dev) {
 		return e.view(e.dev), nil
 	}
-	if e := r.now.devices[r.now.names[ref]]; e != nil {
+	if e := r.now.devices[r.now.names[ref]]; e != nil && sees(e.dev) {
 		return e.view(e.dev), nil
 	}
 	if ref == "" {
@@ -354,9 +357,9 @@ func (r *Registry) Find(ref string) (Device, error) {
 	var live, revoked, named []*entry
 	for _, e := range r.byName() {
 		switch {
-		case e.dev.Revoked != 0 && e.dev.Name == ref:
+		case e.dev.Revoked != 0 && e.dev.Name == ref && sees(e.dev):
 			named = append(named, e)
-		case !strings.HasPrefix(e.dev.Name, ref) && !strings.HasPrefix(string(e.dev.ID), ref):
+		case !strings.HasPrefix(e.dev.Name, ref) && !strings.HasPrefix(string(e.dev.ID), ref), !sees(e.dev):
 		case e.dev.Revoked != 0:
 			revoked = append(revoked, e)
 		default:

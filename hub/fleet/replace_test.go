@@ -35,10 +35,10 @@ func TestReplacingADeviceMovesEverythingAtOnce(t *testing.T) {
 		if was.Revoked == 0 || was.ReplacedBy != spare.ID {
 			t.Errorf("the replaced: %+v", was)
 		}
-		if d, err := r.Find("pump 7"); err != nil || d.ID != spare.ID {
+		if d, err := r.Find("pump 7", anybody); err != nil || d.ID != spare.ID {
 			t.Errorf("find: %s, %v", d.ID, err)
 		}
-		if ids := r.Match(fleet.Selector{}); !slices.Equal(ids, []protocol.DeviceID{spare.ID}) {
+		if ids := r.Match(fleet.Selector{}, ""); !slices.Equal(ids, []protocol.DeviceID{spare.ID}) {
 			t.Errorf("match all: %v", ids)
 		}
 		for selector, want := range map[string]bool{
@@ -52,7 +52,7 @@ func TestReplacingADeviceMovesEverythingAtOnce(t *testing.T) {
 		} {
 			sel, err := fleet.ParseSelector(selector)
 			must(t, err)
-			if got := len(r.Match(sel)) == 1; got != want {
+			if got := len(r.Match(sel, "")) == 1; got != want {
 				t.Errorf("selector %q means the replacement: %t, want %t", selector, got, want)
 			}
 		}

@@ -178,7 +178,7 @@ func (s *Store) Commands(f commands.Filter) (out []commands.Record, err error) {
 			if err != nil {
 				return err
 			}
-			if f.State == 0 || r.State == f.State {
+			if (f.State == 0 || r.State == f.State) && (f.Only == nil || f.Only(&r)) {
 				out = append(out, r)
 			}
 		}

@@ -149,7 +149,7 @@ func TestTenThousandDevicesAreListedAndMatchedInTenMilliseconds(t *testing.T) {
 		limit time.Duration
 	}{
 		"list":  {func() { _ = r.Devices() }, 10 * time.Millisecond},
-		"match": {func() { _ = r.Match(sel) }, 10 * time.Millisecond},
+		"match": {func() { _ = r.Match(sel, "") }, 10 * time.Millisecond},
 		"new version in a label": {func() {
 			_, _ = r.Update(ids[5000], func(d *fleet.Device) error { d.Version += "x"; return nil })
 		}, 200 * time.Microsecond},
@@ -160,7 +160,7 @@ func TestTenThousandDevicesAreListedAndMatchedInTenMilliseconds(t *testing.T) {
 			t.Errorf("%s takes %s, at most %s", what, took, x.limit)
 		}
 	}
-	if n := len(r.Match(sel)); n != 2858 {
+	if n := len(r.Match(sel, "")); n != 2858 {
 		t.Errorf("%d devices match", n)
 	}
 }
@@ -174,7 +174,7 @@ func BenchmarkTenThousandDevices(b *testing.B) {
 	n := 0
 	for name, fn := range map[string]func(){
 		"list":     func() { _ = r.Devices() },
-		"match":    func() { _ = r.Match(sel) },
+		"match":    func() { _ = r.Match(sel, "") },
 		"contact":  func() { r.Contact(ids[n%len(ids)], time.Now(), protocol.CarrierMQTT) },
 		"liveness": func() { _ = r.Liveness(ids[n%len(ids)], time.Now()) },
 		"fact":     func() { _, _ = r.Update(ids[n%len(ids)], func(d *fleet.Device) error { d.Version += "x"; return nil }) },

@@ -17,6 +17,10 @@ type ApplySpec struct {
 	Name string
 	// Selector of the devices. Nil: as it is, and all devices for a stack that is new.
 	Selector *string
+	// Group is the stack's home, and Owner whose it is. Nil: as they are, and the root and administrators' for a stack
+	// that is new.
+	Group *string
+	Owner *protocol.Owner
 	// Files of the bundle by path, all of them.
 	Files map[string][]byte
 	// Env are the variables for Compose, all of them but those that are kept.
@@ -55,7 +59,7 @@ func (p *Planner) Apply(spec ApplySpec) (stacks.Stack, stacks.Version, error) {
 		return stacks.Stack{}, stacks.Version{}, err
 	}
 	if tell != nil {
-		p.cfg.Events(Notice{Kind: KindApplied, Stack: s.Name, Version: s.Latest, By: spec.Author, Text: spec.Message})
+		p.cfg.Events(Notice{Kind: KindApplied, Stack: s.Name, Group: s.Group, Owner: s.Owner, Version: s.Latest, By: spec.Author, Text: spec.Message})
 	}
 	for _, dev := range tell {
 		p.cfg.Notify(dev)
@@ -86,15 +90,15 @@ func (p *Planner) prepare(spec ApplySpec) (*stacks.Version, compose.Summary, err
 	if len(spec.Message) > MaxMessage {
 		return nil, none, fmt.Errorf("%w: the message has %d bytes, at most %d", stacks.ErrInvalid, len(spec.Message), MaxMessage)
 	}
-	selector := p.selector(spec)
-	if err := p.cfg.Fleet.Check(selector); err != nil {
+	reach := p.reach(spec)
+	if err := p.cfg.Fleet.Check(reach.Selector); err != nil {
 		return nil, none, fmt.Errorf("%w: %w", stacks.ErrInvalid, err)
 	}
 	v := &stacks.Version{
 		Files: files, Env: given, Pull: spec.Pull, Mentions: stacks.Mentions(spec.Files),
 		Author: spec.Author, Message: spec.Message, Created: time.Now().Unix(),
 	}
-	env := p.sample(selector, v)
+	env := p.sample(reach, v)
 	asks, err := p.cfg.Validate(spec.Files, env)
 	if err != nil {
 		return nil, none, fmt.Errorf("%w: %w", stacks.ErrInvalid, err)
@@ -136,27 +140,40 @@ func (p *Planner) given(spec ApplySpec) (map[string]string, error) {
 	return out, nil
 }
 
-// selector is the one that the stack will have.
-func (p *Planner) selector(spec ApplySpec) string {
-	if spec.Selector != nil {
-		return *spec.Selector
-	}
+// reach is the one that the stack will have.
+func (p *Planner) reach(spec ApplySpec) stacks.Reach {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
+	var rec stacks.Stack
 	if s := p.byName[spec.Name]; s != nil {
-		return s.rec.Selector
+		rec = s.rec
 	}
-	return ""
+	spec.put(&rec)
+	return rec.Reach()
+}
+
+// put makes a stack's record what the spec says of it.
+func (spec *ApplySpec) put(rec *stacks.Stack) {
+	set(&rec.Selector, spec.Selector)
+	set(&rec.Group, spec.Group)
+	set(&rec.Owner, spec.Owner)
+	set(&rec.RemoveVolumes, spec.RemoveVolumes)
+}
+
+func set[T any](to, from *T) {
+	if from != nil {
+		*to = *from
+	}
 }
 
 // sample are variables as some device has them, so that a bundle can be validated. What the device lacks is "1",
 // which can stand for a name as well as for a number.
-func (p *Planner) sample(selector string, v *stacks.Version) map[string]string {
+func (p *Planner) sample(reach stacks.Reach, v *stacks.Version) map[string]string {
 	env := map[string]string{}
 	for _, m := range v.Mentions {
 		env[m] = "1"
 	}
-	if list, err := p.cfg.Fleet.Matching(selector); err == nil && len(list) > 0 && len(v.Mentions) > 0 {
+	if list, err := p.cfg.Fleet.Matching(reach); err == nil && len(list) > 0 && len(v.Mentions) > 0 {
 		if target, ok := p.cfg.Fleet.Target(list[0]); ok {
 			maps.Copy(env, stacks.DeviceEnv(list[0], target, v.Mentions))
 		}
@@ -221,12 +238,7 @@ func (p *Planner) plan(spec ApplySpec, v *stacks.Version) (*stack, Change) {
 		c.Stack = s.rec
 		c.Stack.Removed, c.Stack.RemovedBy = 0, ""
 	}
-	if spec.Selector != nil {
-		c.Stack.Selector = *spec.Selector
-	}
-	if spec.RemoveVolumes != nil {
-		c.Stack.RemoveVolumes = *spec.RemoveVolumes
-	}
+	spec.put(&c.Stack)
 	if s != nil && s.latest().Same(v) {
 		return s, c
 	}
@@ -262,11 +274,11 @@ func (s *stack) install(rec stacks.Stack, c Change) {
 // Remove takes a stack from all devices. It is kept until the last device that may have it has said that it is gone,
 // or is itself removed; until then Apply takes it back.
 func (p *Planner) Remove(name, by string) error {
-	tell, err := p.edit(name, func(rec *stacks.Stack) { rec.Removed, rec.RemovedBy = time.Now().Unix(), by })
+	rec, tell, err := p.edit(name, func(rec *stacks.Stack) { rec.Removed, rec.RemovedBy = time.Now().Unix(), by })
 	if err != nil {
 		return err
 	}
-	p.cfg.Events(Notice{Kind: KindRemoved, Stack: name, By: by})
+	p.cfg.Events(Notice{Kind: KindRemoved, Stack: name, Group: rec.Group, Owner: rec.Owner, By: by})
 	for _, dev := range tell {
 		p.cfg.Notify(dev)
 	}
@@ -275,35 +287,35 @@ func (p *Planner) Remove(name, by string) error {
 
 // Redeploy makes all devices apply the latest version of a stack again.
 func (p *Planner) Redeploy(name, by string) error {
-	tell, err := p.edit(name, func(rec *stacks.Stack) { rec.Nonce++ })
+	rec, tell, err := p.edit(name, func(rec *stacks.Stack) { rec.Nonce++ })
 	if err != nil {
 		return err
 	}
-	p.cfg.Events(Notice{Kind: KindRedeployed, Stack: name, By: by})
+	p.cfg.Events(Notice{Kind: KindRedeployed, Stack: name, Group: rec.Group, Owner: rec.Owner, By: by})
 	for _, dev := range tell {
 		p.cfg.Notify(dev)
 	}
 	return nil
 }
 
-// edit changes a stack's record, and returns the devices that have to be told.
-func (p *Planner) edit(name string, fn func(*stacks.Stack)) ([]protocol.DeviceID, error) {
+// edit changes a stack's record, and returns it with the devices that have to be told.
+func (p *Planner) edit(name string, fn func(*stacks.Stack)) (stacks.Stack, []protocol.DeviceID, error) {
 	p.change.Lock()
 	defer p.change.Unlock()
 	p.mu.RLock()
 	s := p.byName[name]
 	p.mu.RUnlock()
 	if s == nil {
-		return nil, notFound(name)
+		return stacks.Stack{}, nil, notFound(name)
 	}
 	rec := s.rec // changes under change only
 	if rec.Removed != 0 {
-		return nil, fmt.Errorf("stack %q: %w; apply it again to take it back", name, ErrRemoving)
+		return rec, nil, fmt.Errorf("stack %q: %w; apply it again to take it back", name, ErrRemoving)
 	}
 	fn(&rec)
 	rec.Updated = time.Now().Unix()
 	if _, err := p.cfg.Store.ApplyStack(Change{Stack: rec}); err != nil {
-		return nil, fmt.Errorf("store stack %q: %w", name, err)
+		return rec, nil, fmt.Errorf("store stack %q: %w", name, err)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -318,7 +330,7 @@ func (p *Planner) edit(name string, fn func(*stacks.Stack)) ([]protocol.DeviceID
 	if rec.Removed != 0 {
 		p.assign(s, nil)
 	}
-	return tell, nil
+	return rec, tell, nil
 }
 
 func notFound(name string) error { return fmt.Errorf("%w: %.80q", stacks.ErrNotFound, name) }

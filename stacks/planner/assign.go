@@ -58,7 +58,7 @@ func (p *Planner) unwant(s *stack, dev protocol.DeviceID) bool {
 }
 
 // DeviceChanged works out anew which stacks a device shall have: after it was admitted, removed or revoked, or its
-// name or labels changed. What a removed device had is forgotten.
+// name, group or labels changed. What a removed device had is forgotten.
 func (p *Planner) DeviceChanged(dev protocol.DeviceID) error {
 	changed, emptied, err := p.deviceChanged(dev)
 	if changed {
@@ -82,7 +82,7 @@ func (p *Planner) deviceChanged(dev protocol.DeviceID) (changed, emptied bool, e
 		// rec changes under change only, which is held here.
 		match := false
 		if s.rec.Removed == 0 {
-			if match, err = p.cfg.Fleet.Matches(s.rec.Selector, dev); err != nil {
+			if match, err = p.cfg.Fleet.Matches(s.rec.Reach(), dev); err != nil {
 				errs = append(errs, fmt.Errorf("selector %q of stack %q: %w", s.rec.Selector, s.rec.Name, err))
 				continue // it keeps what it has
 			}
@@ -172,7 +172,7 @@ func (p *Planner) finishAll() error {
 		delete(p.byID, s.id)
 		delete(p.byName, s.name)
 		p.mu.Unlock()
-		p.cfg.Events(Notice{Kind: KindGone, Stack: s.name, Text: "no device has the stack any more; it is deleted"})
+		p.cfg.Events(Notice{Kind: KindGone, Stack: s.name, Group: s.rec.Group, Owner: s.rec.Owner, Text: "no device has the stack any more; it is deleted"})
 	}
 	return errors.Join(errs...)
 }

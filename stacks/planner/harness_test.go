@@ -19,7 +19,7 @@ import (
 	"github.com/farshore/farshore/stacks/planner"
 )
 
-// fakeFleet knows devices by their labels; a selector is "" or "key=value".
+// fakeFleet knows devices by their labels; a selector is "" or "key=value", and the label group is the group.
 type fakeFleet struct {
 	mu      sync.Mutex
 	devices map[protocol.DeviceID]map[string]string
@@ -32,28 +32,28 @@ func (f *fakeFleet) Check(selector string) error {
 	return nil
 }
 
-func (f *fakeFleet) Matching(selector string) (out []protocol.DeviceID, err error) {
+func (f *fakeFleet) Matching(r stacks.Reach) (out []protocol.DeviceID, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for d := range f.devices {
-		if f.matches(selector, d) {
+		if f.matches(r, d) {
 			out = append(out, d)
 		}
 	}
 	slices.Sort(out)
-	return out, f.Check(selector)
+	return out, f.Check(r.Selector)
 }
 
-func (f *fakeFleet) Matches(selector string, d protocol.DeviceID) (bool, error) {
+func (f *fakeFleet) Matches(r stacks.Reach, d protocol.DeviceID) (bool, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.matches(selector, d), f.Check(selector)
+	return f.matches(r, d), f.Check(r.Selector)
 }
 
-func (f *fakeFleet) matches(selector string, d protocol.DeviceID) bool {
+func (f *fakeFleet) matches(r stacks.Reach, d protocol.DeviceID) bool {
 	labels, ok := f.devices[d]
-	k, v, _ := strings.Cut(selector, "=")
-	return ok && (selector == "" || labels[k] == v)
+	k, v, _ := strings.Cut(r.Selector, "=")
+	return ok && (r.Selector == "" || labels[k] == v) && (r.Group == "" || labels["group"] == r.Group)
 }
 
 func (f *fakeFleet) Target(d protocol.DeviceID) (stacks.Target, bool) {

@@ -136,7 +136,7 @@ func (m *model) desired(d *device) []protocol.Entry {
 	var want []string
 	for _, name := range slices.Sorted(maps.Keys(m.stacks)) {
 		p := m.stacks[name]
-		if p.removed || !m.fleet.matches(p.selector, d.id) {
+		if p.removed || !m.fleet.matches(stacks.Reach{Selector: p.selector}, d.id) {
 			continue
 		}
 		content := p.versions[len(p.versions)-1]
@@ -353,7 +353,7 @@ func (m *model) checkStack(o planner.Overview) {
 	}
 	for id, d := range m.devices {
 		s, listed := seen[id]
-		wanted := !p.removed && m.fleet.matches(p.selector, id)
+		wanted := !p.removed && m.fleet.matches(stacks.Reach{Selector: p.selector}, id)
 		if wanted != (s.Version != 0) {
 			m.t.Errorf("%s: %s shall have it: %v, says %+v", o.Name, id, wanted, s)
 		}

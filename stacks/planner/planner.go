@@ -27,10 +27,10 @@ import (
 type Fleet interface {
 	// Check says what is wrong with a selector. The empty one matches all devices.
 	Check(selector string) error
-	// Matching returns the devices that a selector names.
-	Matching(selector string) ([]protocol.DeviceID, error)
-	// Matches reports whether a selector names a device that is there.
-	Matches(selector string, dev protocol.DeviceID) (bool, error)
+	// Matching returns the devices that are meant.
+	Matching(stacks.Reach) ([]protocol.DeviceID, error)
+	// Matches reports whether a device that is there is meant.
+	Matches(reach stacks.Reach, dev protocol.DeviceID) (bool, error)
 	// Target describes a device, and is false for one that is not there.
 	Target(dev protocol.DeviceID) (stacks.Target, bool)
 }
@@ -96,6 +96,9 @@ type Notice struct {
 	Version uint64
 	// Device that it is about. Empty: the whole stack.
 	Device protocol.DeviceID
+	// Group and Owner of the stack.
+	Group string
+	Owner protocol.Owner
 	// By is who did it. Empty: nobody did.
 	By string
 	// Text is a sentence for people. Empty: nothing to add.
@@ -260,7 +263,7 @@ func (p *Planner) matching(rec *stacks.Stack) (map[protocol.DeviceID]bool, error
 	if rec.Removed != 0 {
 		return nil, nil
 	}
-	list, err := p.cfg.Fleet.Matching(rec.Selector)
+	list, err := p.cfg.Fleet.Matching(rec.Reach())
 	if err != nil {
 		return nil, fmt.Errorf("selector %q: %w", rec.Selector, err)
 	}

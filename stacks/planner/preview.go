@@ -157,8 +157,12 @@ func (p *Planner) compare(spec ApplySpec, v *stacks.Version) (Preview, *stacks.V
 	}
 	out.Devices = deviceFates(had, after, both)
 	switch {
-	case c.Stack.Selector == "":
+	case c.Stack.Reach() == stacks.Reach{}:
 		out.Warnings = append(out.Warnings, "there is no selector: all devices get this stack, also those that join later")
+	case c.Stack.Selector == "":
+		out.Warnings = append(out.Warnings, fmt.Sprintf("there is no selector: all devices of group /%s get this stack, also those that come there later", c.Stack.Group))
+	case len(after) == 0 && c.Stack.Group != "":
+		out.Warnings = append(out.Warnings, fmt.Sprintf("no device of group /%s fits the selector %q now: those that come to fit get it", c.Stack.Group, c.Stack.Selector))
 	case len(after) == 0:
 		out.Warnings = append(out.Warnings, fmt.Sprintf("no device fits the selector %q now: those that come to fit get it", c.Stack.Selector))
 	}
@@ -172,7 +176,7 @@ func (p *Planner) askedBy(v *stacks.Version, rec stacks.Stack) (compose.Summary,
 	if err != nil {
 		return compose.Summary{}, err
 	}
-	sum, err := p.cfg.Validate(files, p.sample(rec.Selector, v))
+	sum, err := p.cfg.Validate(files, p.sample(rec.Reach(), v))
 	if err != nil {
 		p.cfg.Log.Warn("version cannot be compared: it would not be accepted any more", "stack", rec.Name, "version", v.Number, "error", err)
 		return compose.Summary{}, nil

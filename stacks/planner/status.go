@@ -91,7 +91,7 @@ func (p *Planner) taken(dev protocol.DeviceID, st protocol.StackStatus) (*stack,
 
 // notice is what is worth telling of a status, or nil.
 func notice(s *stack, dev protocol.DeviceID, st protocol.StackStatus) *Notice {
-	n := &Notice{Stack: s.name, Version: st.Version, Device: dev, Text: st.Detail}
+	n := &Notice{Stack: s.name, Group: s.rec.Group, Owner: s.rec.Owner, Version: st.Version, Device: dev, Text: st.Detail}
 	switch st.State {
 	case protocol.StackRunning:
 		n.Kind = KindRunning

@@ -50,6 +50,26 @@ func (p *Planner) Get(name string) (Overview, error) {
 	return s.overview(), nil
 }
 
+// Named returns a stack's record by its name; false where there is none.
+func (p *Planner) Named(name string) (stacks.Stack, bool) {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	if s := p.byName[name]; s != nil {
+		return s.rec, true
+	}
+	return stacks.Stack{}, false
+}
+
+// Record returns a stack's record by its id; false where there is none.
+func (p *Planner) Record(id uint64) (stacks.Stack, bool) {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	if s := p.byID[id]; s != nil {
+		return s.rec, true
+	}
+	return stacks.Stack{}, false
+}
+
 // List returns all stacks, those that are being removed included, by name.
 func (p *Planner) List() []Overview {
 	p.mu.RLock()

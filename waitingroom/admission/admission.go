@@ -113,6 +113,8 @@ type Note struct {
 	// Kind is one of the Note constants.
 	Kind   string
 	Device protocol.DeviceID
+	// Group of the enrolment key that it knocked with, or that it was let into.
+	Group string
 	// Text for people.
 	Text string
 }

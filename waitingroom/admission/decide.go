@@ -110,6 +110,16 @@ func (d *Desk) find(id protocol.DeviceID, code string) (*entry, error) {
 	return e, nil
 }
 
+// groupOf is the group of the enrolment key that a device knocked with; "" where it was removed.
+func (d *Desk) groupOf(rec waitingroom.Waiting) string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if key := d.keys[rec.EnrolmentKey]; key != nil {
+		return key.Group
+	}
+	return ""
+}
+
 func notWaiting(id protocol.DeviceID) error {
 	return fmt.Errorf("%w: %s: it may have been approved meanwhile, or has not knocked yet", ErrNotWaiting, id)
 }
@@ -136,7 +146,7 @@ func (d *Desk) admit(ctx context.Context, e *entry, rec waitingroom.Waiting, yes
 		d.cfg.Log.Warn("device is in but still listed in the waiting room", "device", rec.ID, "error", err)
 	}
 	d.cfg.Log.Info("device approved", "device", rec.ID, "name", who.Name, "by", who.By, "confirmed", who.Confirmed)
-	d.cfg.Notify(Note{Kind: NoteApproved, Device: rec.ID, Text: fmt.Sprintf("%s was approved as %q by %s", shown(rec), who.Name, who.By)})
+	d.cfg.Notify(Note{Kind: NoteApproved, Device: rec.ID, Group: who.Group, Text: fmt.Sprintf("%s was approved as %q by %s", shown(rec), who.Name, who.By)})
 	return nil
 }
 
@@ -256,6 +266,6 @@ func (d *Desk) Reject(r Rejection) error {
 	if r.Undo {
 		text = fmt.Sprintf("%s waits again: %s took the no back", shown(rec), r.By)
 	}
-	d.cfg.Notify(Note{Kind: kind, Device: rec.ID, Text: text})
+	d.cfg.Notify(Note{Kind: kind, Device: rec.ID, Group: d.groupOf(rec), Text: text})
 	return nil
 }

@@ -358,7 +358,7 @@ func (d *Desk) keep(e *entry, before, rec waitingroom.Waiting) error {
 	d.mu.Unlock()
 	if fresh {
 		d.cfg.Log.Info("device knocked and waits for approval", "device", rec.ID, "key", rec.EnrolmentKey, "pairing_code", rec.PairingCode, "remote", rec.Remote)
-		d.cfg.Notify(Note{Kind: NoteArrived, Device: rec.ID, Text: fmt.Sprintf("%s knocked and waits for approval, pairing code %s", shown(rec), rec.PairingCode)})
+		d.cfg.Notify(Note{Kind: NoteArrived, Device: rec.ID, Group: d.groupOf(rec), Text: fmt.Sprintf("%s knocked and waits for approval, pairing code %s", shown(rec), rec.PairingCode)})
 	}
 	return nil
 }

@@ -9,6 +9,8 @@ import (
 // Apply makes a stack what it says.
 type Apply struct {
 	Selector *string `json:"selector,omitempty" doc:"Devices that shall have the stack; absent: as it is, and all devices for a new one" example:"site=oslo, farshore.io/arch in (amd64, arm64)"`
+	Group    *string `json:"group,omitempty" doc:"Home of the stack: of the devices that the selector names, those in this group or below it get it; absent: as it is, and the root for a new one"`
+	Owner    *Owner  `json:"owner,omitempty" doc:"Whose it is; absent: as it is. A new one is administrators', or yours where you may not apply those"`
 	// Files of the bundle by path, all of them.
 	Files         map[string][]byte `json:"files" doc:"All files of the bundle by path, in base64; one is compose.yml" nullable:"false"`
 	Env           map[string]string `json:"env,omitempty" doc:"Variables for Compose, all of them but those in keep_env; kept encrypted and never given back"`
@@ -16,6 +18,13 @@ type Apply struct {
 	Pull          string            `json:"pull,omitempty" enum:"missing,always,never" doc:"When images are asked of a registry; absent: missing"`
 	RemoveVolumes *bool             `json:"remove_volumes,omitempty" doc:"Named volumes go with the stack when it is removed; absent: as it is"`
 	Message       string            `json:"message,omitempty" maxLength:"1024"`
+}
+
+// Owner says whose a thing is, and so who reaches it with a role that reaches only what is shared with them.
+type Owner struct {
+	Visibility protocol.Visibility `json:"visibility" enum:"administrators,private,team,public" doc:"private: one account's. public: everybody's who has a role where it is"`
+	Account    string              `json:"account,omitempty" maxLength:"128" doc:"With private; absent in a request: yours"`
+	Team       string              `json:"team,omitempty" maxLength:"128" doc:"With team"`
 }
 
 // KeepEnv names variables of a version.
@@ -29,6 +38,8 @@ type Stack struct {
 	ID            uint64  `json:"id"`
 	Name          string  `json:"name"`
 	Selector      string  `json:"selector" doc:"Empty: all devices"`
+	Group         string  `json:"group" doc:"Its home: the selector names devices in this group or below it. Empty: the root"`
+	Owner         Owner   `json:"owner"`
 	Version       uint64  `json:"version" doc:"The latest: what devices shall have"`
 	Current       Version `json:"current"`
 	RemoveVolumes bool    `json:"remove_volumes"`
