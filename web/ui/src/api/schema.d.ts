@@ -169,7 +169,7 @@ export interface paths {
         put?: never;
         /**
          * Ask something of a device
-         * @description It is queued until the device collects it, has its effect at most once, and always gets a result. After its expiry it is not started any more.
+         * @description It is queued until the device collects it, has its effect at most once, and always gets a result. After its expiry it is not started any more. What changes something on the device needs more than the right to look: commands.give, commands.remove, or stacks.operate to redeploy a stack.
          */
         post: operations["give-command"];
         delete?: never;
@@ -299,7 +299,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List groups by path, the root first */
+        /**
+         * List groups by path, the root first
+         * @description Of groups that only lead to what you may see there is no more than their path, and devices are counted that you may see.
+         */
         get: operations["list-groups"];
         /**
          * Make a group, or replace what it says
@@ -814,9 +817,13 @@ export interface components {
             files: {
                 [key: string]: string;
             };
+            /** @description Home of the stack: of the devices that the selector names, those in this group or below it get it; absent: as it is, and the root for a new one */
+            group?: string;
             /** @description Variables that have the value of an earlier version; what env gives counts more */
             keep_env?: components["schemas"]["KeepEnv"];
             message?: string;
+            /** @description Whose it is; absent: as it is. A new one is administrators', or yours where you may not apply those */
+            owner?: components["schemas"]["Owner"];
             /**
              * @description When images are asked of a registry; absent: missing
              * @enum {string}
@@ -1468,6 +1475,17 @@ export interface components {
             id: string;
             name?: string;
         };
+        Owner: {
+            /** @description With private; absent in a request: yours */
+            account?: string;
+            /** @description With team */
+            team?: string;
+            /**
+             * @description private: one account's. public: everybody's who has a role where it is
+             * @enum {string}
+             */
+            visibility: "administrators" | "private" | "team" | "public";
+        };
         Policy: {
             /** @description Changes with what can be edited: give it as If-Match */
             etag: string;
@@ -1925,9 +1943,12 @@ export interface components {
             devices: number;
             /** @description Changes with what can be edited: give it as If-Match */
             etag: string;
+            /** @description Its home: the selector names devices in this group or below it. Empty: the root */
+            group: string;
             /** Format: int64 */
             id: number;
             name: string;
+            owner: components["schemas"]["Owner"];
             remove_volumes: boolean;
             /**
              * Format: date-time
@@ -3622,7 +3643,10 @@ export interface operations {
     };
     "list-stacks": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Only stacks of this owner: mine, public, administrators, user:NAME or team:NAME */
+                owner?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
