@@ -78,6 +78,7 @@ func (h *Hub) deviceChanged(c fleet.Change) {
 	if c.Settings {
 		h.sessions.Notify(id)
 	}
+	h.updates.Nudge()
 	h.noteChange(c)
 	e := events.Event{Kind: "device." + string(c.Kind), Device: id, Group: c.Group}
 	if c.Kind == fleet.ChangeLiveness {
@@ -168,6 +169,9 @@ func (h *Hub) stackNotice(n planner.Notice) {
 
 func (h *Hub) commandNotice(n commands.Notice) {
 	r := n.Record
+	if n.Kind == commands.KindEnded && h.updates != nil { // not yet while the hub is being assembled
+		h.updates.Ended(r)
+	}
 	h.noteCommand(n)
 	h.events.Publish(events.Event{
 		Kind: n.Kind, Device: r.Device, Group: h.groupOf(r.Device), Owner: r.Owner, Text: fmt.Sprintf("%s %s: %s", r.Kind, r.Target, r.State),

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -45,6 +46,8 @@ type Config struct {
 	// AgentImage is the image that commands name which start an agent in a container. "": the one that `make images`
 	// makes of this version.
 	AgentImage string
+	// ReleaseKeys are the public keys that may have signed a release for devices. None: no release is accepted.
+	ReleaseKeys []ed25519.PublicKey
 	// Console serves what is neither API nor for agents. Nil: nothing.
 	Console http.Handler
 	// Version of the build.

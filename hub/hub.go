@@ -30,9 +30,11 @@ import (
 	"github.com/farshore/farshore/hub/identity"
 	"github.com/farshore/farshore/hub/orders"
 	"github.com/farshore/farshore/hub/policy"
+	"github.com/farshore/farshore/hub/releases"
 	"github.com/farshore/farshore/hub/session"
 	"github.com/farshore/farshore/hub/store"
 	"github.com/farshore/farshore/hub/timeline"
+	"github.com/farshore/farshore/hub/updates"
 	"github.com/farshore/farshore/hub/vault"
 	"github.com/farshore/farshore/internal/doorway"
 	"github.com/farshore/farshore/protocol"
@@ -58,6 +60,8 @@ type Hub struct {
 	planner  *planner.Planner
 	policies *policy.Book
 	book     *commands.Book
+	releases *releases.Shelf
+	updates  *updates.Desk
 	blobs    *blobs.Server
 	fold     *fold.Fold
 	told     *told
@@ -218,9 +222,13 @@ func (h *Hub) assemble() error {
 	if err != nil {
 		return err
 	}
+	if err := h.openUpdates(); err != nil {
+		return err
+	}
+	pieces := pieces{h.store, h.planner, h.releases, h.updates}
 	h.blobs = blobs.New(blobs.Config{
-		Store:  h.store,
-		Access: h.planner,
+		Store:  pieces,
+		Access: pieces,
 		Chunk:  func(id protocol.DeviceID) uint32 { return h.settings(id).Chunk },
 		Log:    h.log,
 	})
@@ -282,6 +290,8 @@ type Services struct {
 	Fleet       *fleet.Registry
 	Planner     *planner.Planner
 	Commands    *commands.Book
+	Releases    *releases.Shelf
+	Updates     *updates.Desk
 	Snapshots   *fold.Fold
 	Waiting     *admission.Desk
 	Sessions    *session.Manager
@@ -298,6 +308,7 @@ func (h *Hub) Services() Services {
 	return Services{
 		Access: h.access, Audit: h.audit, Events: h.events, Timeline: h.timeline, Fleet: h.fleet, Planner: h.planner, Commands: h.book,
 		Snapshots: h.fold, Waiting: h.desk, Sessions: h.sessions, Gate: h.gate, Certificate: h.certificate, Backups: h.backups, Addresses: h.addresses,
+		Releases: h.releases, Updates: h.updates,
 		API: h.api(),
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/farshore/farshore/hub"
@@ -78,6 +79,11 @@ func serve(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	if keys := program.ReleaseKeys(); keys != "" {
+		if err := s.trustReleases(keys); err != nil {
+			return fmt.Errorf("built in: %w", err)
+		}
+	}
 	cfg := s.hub
 	cfg.Log, cfg.LogLevel, cfg.Version, cfg.Listening, cfg.Console = log, level, program.Version(), announce, web.Handler()
 	hup := make(chan os.Signal, 1)
@@ -111,10 +117,23 @@ func (s *settings) flags() *flag.FlagSet {
 	fs.StringVar(&cfg.AdminName, "admin-name", "admin", "name of the administrator that --admin-password-file is for")
 	fs.StringVar(&cfg.AdminPasswordFile, "admin-password-file", "", "file with the administrator's password, 12 characters or more")
 	fs.StringVar(&cfg.AgentImage, "agent-image", "", "image that commands name which start an agent in a container (default: farshore/agent:VERSION)")
+	fs.Func("release-key", "public keys (fsrp1_...) that may have signed a release for devices, beside those built in; separated by commas, may be repeated", s.trustReleases)
 	fs.StringVar(&s.logLevel, "log-level", "info", "debug, info, warn or error; farshore log-level changes it while the hub runs")
 	fs.StringVar(&s.logFormat, "log-format", "text", "text or json")
 	fs.String("config", "", "YAML file with any of these settings")
 	return fs
+}
+
+// trustReleases adds public release keys, separated by commas.
+func (s *settings) trustReleases(keys string) error {
+	for one := range strings.SplitSeq(keys, ",") {
+		key, err := protocol.ParseReleaseKey(one)
+		if err != nil {
+			return err
+		}
+		s.hub.ReleaseKeys = append(s.hub.ReleaseKeys, key)
+	}
+	return nil
 }
 
 // announce prints what a person needs to go on, one `name: value` a line.

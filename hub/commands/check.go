@@ -54,7 +54,7 @@ func optionsOf(k protocol.CommandKind) (options, bool) {
 		return options{target: "an image's id or reference", form: validImage, force: true}, true
 	case protocol.CommandVolumeRemove:
 		return options{target: "a volume's name", form: validObject, force: true}, true
-	case protocol.CommandSnapshot:
+	case protocol.CommandSnapshot, protocol.CommandUpdate:
 		return options{}, true
 	}
 	return options{}, false
@@ -86,6 +86,8 @@ func check(c protocol.Command) error {
 		}
 	}
 	switch {
+	case (c.Kind == protocol.CommandUpdate) != (c.Update != nil):
+		return fmt.Errorf("%w: %s is given by an update alone: start one with `farshore updates start`, or in the console", ErrInvalid, protocol.CommandUpdate)
 	case c.Tail > MaxTail:
 		return fmt.Errorf("%w: tail %d: at most %d lines", ErrInvalid, c.Tail, MaxTail)
 	case c.Timeout > MaxTimeout:

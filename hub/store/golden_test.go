@@ -20,8 +20,10 @@ import (
 	"github.com/farshore/farshore/hub/gate"
 	"github.com/farshore/farshore/hub/policy"
 	"github.com/farshore/farshore/hub/timeline"
+	"github.com/farshore/farshore/hub/updates"
 	"github.com/farshore/farshore/protocol"
 	"github.com/farshore/farshore/stacks"
+	"github.com/farshore/farshore/stacks/rollout"
 	"github.com/farshore/farshore/waitingroom"
 )
 
@@ -175,6 +177,24 @@ func TestStoredProtectionIsReadForEver(t *testing.T) {
 	golden(t, gateAt(), "protection", gate.Settings{
 		People: []string{"192.0.2.0/24"}, Devices: []string{"2001:db8::/32"}, TrustedProxies: []string{"127.0.0.1/32"},
 		RequestsPerSecond: 10, Burst: 20,
+	})
+}
+
+func TestStoredUpdatesAreReadForEver(t *testing.T) {
+	golden(t, updateAt("abc123"), "update", updates.Update{
+		ID: "abc123", Spec: updates.Spec{
+			Release: "v1.3.0", Selector: "site=oslo", Group: "norway", Plan: rollout.Plan{Batch: rollout.Amount{Percent: 10}, ByOrder: true},
+			OrderLabel: "ring", Windows: []updates.Window{{Start: "0 2 * * 6,7", Minutes: 120, Zone: "Europe/Oslo"}},
+			Begin: 1_760_000_000, Trial: 600, Downgrade: true, Message: "monthly",
+		},
+		By: "anna", Created: 1_760_000_001, Ended: 1_760_000_002, Rollout: rollout.State{
+			Plan: rollout.Plan{Batch: rollout.Amount{Percent: 10}, ByOrder: true}, Phase: rollout.Done, Batch: 1,
+			Devices: map[protocol.DeviceID]rollout.Device{"qz3x4y5w6v7u2t3s": {Status: rollout.StatusSucceeded, Batch: 1}},
+		},
+	})
+	golden(t, updateJobAt("abc123", "qz3x4y5w6v7u2t3s"), "update-job", updates.Job{
+		Device: "qz3x4y5w6v7u2t3s", Attempt: 1, Command: 77, Back: true, From: "v1.2.0", State: protocol.CommandFailed, Code: "update-reverted",
+		Text: "it did not start", Bytes: 184_000, Patch: true, Given: 1_760_000_000, Ended: 1_760_000_001,
 	})
 }
 
