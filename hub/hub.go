@@ -105,7 +105,9 @@ func (h *Hub) open() (err error) {
 	if h.identity, err = identity.Open(h.cfg.Data); err != nil {
 		return err
 	}
-	if h.audit, err = audit.Open(filepath.Join(h.cfg.Data, audit.FileName)); err != nil {
+	if h.audit, err = audit.Open(audit.Config{
+		Dir: filepath.Join(h.cfg.Data, audit.Folder), Key: h.identity.Key(), Store: h.store, Log: h.log,
+	}); err != nil {
 		return err
 	}
 	if h.access, err = access.New(access.Config{Store: h.store, Log: h.log}); err != nil {

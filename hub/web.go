@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"path/filepath"
 
 	"github.com/farshore/farshore/hub/api"
 	"github.com/farshore/farshore/hub/api/resource"
-	"github.com/farshore/farshore/hub/audit"
 )
 
 // web makes the API, with the console behind it, of a hub that serves until ctx ends.
@@ -25,6 +23,7 @@ func (h *Hub) api() api.Config {
 		Accounts:  h.access,
 		Tokens:    h.access,
 		Audit:     h.audit,
+		Trail:     h.audit,
 		Events:    h.events,
 		Devices:   h.fleet,
 		Changes:   h.fleet,
@@ -46,7 +45,6 @@ func (h *Hub) api() api.Config {
 			Version: h.cfg.Version, URL: h.addresses.URL, MQTTURL: h.addresses.MQTTURL,
 		},
 		AgentImage: h.cfg.AgentImage,
-		AuditFile:  filepath.Join(h.cfg.Data, audit.FileName),
 		Overdue:    h.told.overdue,
 		Log:        h.log,
 		LogLevel:   h.cfg.LogLevel,

@@ -85,28 +85,6 @@ func (a *app) showEvent(data []byte) error {
 	return nil
 }
 
-func (a *app) auditCommand() *cobra.Command {
-	var limit int
-	cmd := &cobra.Command{
-		Use: "audit", Short: "show the end of the audit trail, the latest first", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			var all resource.List[resource.Audit]
-			if err := a.get(cmd.Context(), "/audit", url.Values{"limit": {fmt.Sprint(limit)}}, &all); err != nil {
-				return err
-			}
-			return a.print(all.Items, func() *table {
-				t := &table{head: []string{"AT", "WHO", "FROM", "DID", "TO", "RESULT", "DETAIL"}}
-				for _, e := range all.Items {
-					t.add(exact(e.At), e.Principal, dash(e.Remote), e.Operation, dash(e.Resource), e.Result, dash(e.Detail))
-				}
-				return t
-			})
-		},
-	}
-	cmd.Flags().IntVar(&limit, "limit", 100, "at most so many, up to 10000")
-	return cmd
-}
-
 func (a *app) openapiCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "openapi", Short: "print the hub's API document (OpenAPI 3.1); with -o yaml in YAML", Args: cobra.NoArgs,

@@ -15,7 +15,6 @@ import (
 
 	"github.com/farshore/farshore/hub/api"
 	"github.com/farshore/farshore/hub/api/resource"
-	"github.com/farshore/farshore/hub/audit"
 	"github.com/farshore/farshore/internal/apiclient"
 	"github.com/farshore/farshore/internal/fleettest"
 )
@@ -39,14 +38,8 @@ func newDesk(t *testing.T) *desk {
 	if err := s.Access.SetAdmin("admin", password); err != nil {
 		t.Fatal(err)
 	}
-	trail := filepath.Join(d.dir, audit.FileName)
-	log, err := audit.Open(trail)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = log.Close() })
 	c := s.API
-	c.Audit, c.AuditFile, c.Hub = log, trail, resource.Hub{URL: "https://hub.example"}
+	c.Hub = resource.Hub{URL: "https://hub.example"}
 	handler, err := api.New(c)
 	if err != nil {
 		t.Fatal(err)
@@ -235,7 +228,7 @@ func TestWorkingDay(t *testing.T) {
 	d.fails(exitUsage, "--yes", "devices", "rm", "crane 9")
 	d.ok("devices", "rm", "crane 9", "--yes")
 	d.fails(exitNotFound, "no device", "devices", "show", "crane 9")
-	if out := d.ok("audit", "--limit", "1"); !strings.Contains(out, "devices.revoke") {
+	if out := d.ok("audit", "ls", "--limit", "1"); !strings.Contains(out, "devices.revoke") {
 		t.Errorf("audit:\n%s", out)
 	}
 }

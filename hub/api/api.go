@@ -39,6 +39,7 @@ type Config struct {
 	Accounts  Accounts
 	Tokens    Tokens
 	Audit     Trail
+	Trail     TrailReader
 	Events    Events
 	Devices   Devices
 	Changes   DeviceChanges
@@ -62,8 +63,6 @@ type Config struct {
 	Hub resource.Hub
 	// AgentImage is the image that commands name which start an agent in a container. "": that of the hub's version.
 	AgentImage string
-	// AuditFile is the path of the audit trail, to read its end. "": it cannot be read here.
-	AuditFile string
 	// Overdue tells what a device said of a capture that is late. Nil: no device says so.
 	Overdue func(protocol.DeviceID) (protocol.Overdue, bool)
 	// Ready says why the hub cannot do its work now. Nil: it always can.
@@ -131,7 +130,7 @@ func newServer(c Config) (*server, error) {
 
 func (c *Config) check() error {
 	for _, part := range []any{
-		c.Accounts, c.Tokens, c.Audit, c.Events, c.Devices, c.Changes, c.Groups, c.Profiles, c.Stacks, c.StackDesk,
+		c.Accounts, c.Tokens, c.Audit, c.Trail, c.Events, c.Devices, c.Changes, c.Groups, c.Profiles, c.Stacks, c.StackDesk,
 		c.Commands, c.Snapshots, c.Waiting, c.Keys, c.Sessions, c.Timeline, c.Views, c.Policies, c.Protection, c.Certificates,
 	} {
 		if part == nil {
@@ -225,6 +224,7 @@ func (s *server) routes() {
 	s.policyRoutes()
 	s.auditRoutes()
 	s.protectionRoutes()
+	s.auditSettingsRoutes()
 	s.eventRoutes()
 	s.logRoutes()
 }

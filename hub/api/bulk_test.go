@@ -24,7 +24,7 @@ func (w *world) bulk(b resource.Bulk) (out resource.BulkResult) {
 // audited gives the last entries of the trail, oldest first, as operation, resource, result.
 func (w *world) audited(n int) (out []string) {
 	w.t.Helper()
-	var trail resource.List[resource.Audit]
+	var trail resource.AuditPage
 	w.ask(http.MethodGet, fmt.Sprintf("/audit?limit=%d", n), nil, &trail)
 	for _, e := range trail.Items {
 		out = append(out, e.Operation+" "+e.Resource+" "+e.Result)

@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -42,14 +41,7 @@ func newWorld(t testing.TB) *world {
 	if err := s.Gate.Change(t.Context(), quick); err != nil {
 		t.Fatal(err)
 	}
-	trail := filepath.Join(t.TempDir(), audit.FileName)
-	log, err := audit.Open(trail)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = log.Close() })
 	w.config = s.API
-	w.config.Audit, w.config.AuditFile = log, trail
 	w.config.Hub = resource.Hub{Version: "test", URL: "https://127.0.0.1:9443"}
 	handler, err := api.New(w.config)
 	if err != nil {
@@ -152,7 +144,7 @@ func (w *world) join(seed uint64, spec admission.KeySpec) *fleettest.Device {
 			return len(waiting.Items) == 1 && waiting.Items[0].ID == d.ID
 		})
 		w.ask(http.MethodPost, "/waiting/approve", resource.Approve{Approvals: []resource.Approval{{ID: d.ID}}}, nil)
-		var trail resource.List[resource.Audit]
+		var trail resource.AuditPage
 		w.ask(http.MethodGet, "/audit?limit=1", nil, &trail)
 		if e := trail.Items[0]; e.Operation != "waiting.approve" || !strings.HasPrefix(e.Detail, "pairing code not compared, as ") {
 			w.t.Errorf("the audit trail says of the approval: %+v", e)
@@ -182,4 +174,18 @@ func (n noRights) Authorize(p access.Principal, op access.Operation, _ access.Re
 // fleetSpec is a device that has to be approved.
 func fleetSpec(w *world, seed uint64) fleettest.DeviceSpec {
 	return fleettest.DeviceSpec{EdgeKey: w.EdgeKey(admission.KeySpec{}), Seed: seed}
+}
+
+// trail is the audit trail as it is kept.
+func (w *world) trail() string {
+	w.t.Helper()
+	var out strings.Builder
+	err := w.config.Trail.Export(w.t.Context(), audit.Filter{}, func(_ audit.Line, raw []byte) error {
+		out.Write(raw)
+		return out.WriteByte('\n')
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return out.String()
 }

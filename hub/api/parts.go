@@ -42,6 +42,8 @@ type Tokens interface {
 // Trail is the audit trail; *audit.Log is one.
 type Trail interface {
 	Record(audit.Entry) error
+	// RecordStranger is for what somebody did who is not signed in.
+	RecordStranger(audit.Entry) error
 }
 
 // Events is the stream of what happened; *events.Bus is one.

@@ -168,8 +168,8 @@ func previewOfDevices(t *testing.T, w *world, preview func(resource.Apply) resou
 }
 
 func auditOf(w *world) []resource.Audit {
-	var trail resource.List[resource.Audit]
-	w.ask("GET", "/audit?limit=10000", nil, &trail)
+	var trail resource.AuditPage
+	w.ask("GET", "/audit?limit=1000", nil, &trail)
 	return trail.Items
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/farshore/farshore/hub/access"
+	"github.com/farshore/farshore/hub/audit"
 	"github.com/farshore/farshore/hub/certificate"
 	"github.com/farshore/farshore/hub/commands"
 	"github.com/farshore/farshore/hub/fleet"
@@ -97,6 +98,8 @@ func table() []row {
 		{admission.ErrWrongCode, http.StatusConflict, "wrong-code"},
 		{protocol.ErrTooLarge, http.StatusRequestEntityTooLarge, "too-large"},
 		{access.ErrInvalid, http.StatusUnprocessableEntity, "invalid"},
+		{audit.ErrInvalid, http.StatusUnprocessableEntity, "invalid"},
+		{audit.ErrCursor, http.StatusUnprocessableEntity, "invalid"},
 		{fleet.ErrInvalid, http.StatusUnprocessableEntity, "invalid"},
 		{stacks.ErrInvalid, http.StatusUnprocessableEntity, "invalid"},
 		{commands.ErrInvalid, http.StatusUnprocessableEntity, "invalid"},

@@ -250,7 +250,7 @@ func TestGroupsAndProfiles(t *testing.T) {
 	}
 	w.ask(http.MethodDelete, "/groups?path=norway/oslo", nil, nil)
 	w.ask(http.MethodDelete, "/profiles/barge", nil, nil)
-	var trail resource.List[resource.Audit]
+	var trail resource.AuditPage
 	w.ask(http.MethodGet, "/audit?limit=3", nil, &trail)
 	if len(trail.Items) != 3 || trail.Items[0].Operation != "profiles.change" || trail.Items[1].Resource != "group /norway/oslo" || trail.Items[2].Result != "failed" {
 		t.Errorf("audit %+v", trail.Items)

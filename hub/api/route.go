@@ -31,7 +31,7 @@ type route[I, O any] struct {
 	// Open says why the operation needs no right: see the constants below. "": it needs Does.
 	Open openness
 	// Records names the operation in the audit trail where Does does not. Routes that do not only look are recorded
-	// in any case.
+	// in any case, and others where this is set.
 	Records string
 	// Looks: it only looks, although its method says otherwise.
 	Looks bool
@@ -133,7 +133,7 @@ func add[I, O any](s *server, r route[I, O]) {
 		c := &call{caller: callerOf(ctx), s: s, op: r.Does}
 		out, err := run(ctx, c, r, in)
 		var recordErr error
-		if changes(r.Method) && !r.Looks {
+		if (changes(r.Method) || r.Records != "") && !r.Looks {
 			recordErr = s.record(c, r.Records, err)
 		}
 		if recordErr != nil {
@@ -183,7 +183,8 @@ func (s *server) record(c *call, name string, err error) error {
 			s.remember(c, o.on)
 		}
 		e := audit.Entry{
-			Principal: c.by(), Remote: c.remote, Operation: name, Resource: o.on.String(), Result: audit.ResultDone, Detail: cmp.Or(o.detail, c.detail),
+			Principal: c.by(), BreakGlass: c.who.BreakGlass, Remote: c.remote, Operation: name, Resource: o.on.String(), Group: o.on.Group,
+			Result: audit.ResultDone, Detail: cmp.Or(o.detail, c.detail),
 		}
 		if o.err != nil {
 			e.Result, e.Detail = audit.ResultFailed, s.sentence(o.err)
@@ -191,7 +192,11 @@ func (s *server) record(c *call, name string, err error) error {
 				e.Result = audit.ResultRefused
 			}
 		}
-		errs = append(errs, s.Audit.Record(e))
+		if c.who.Kind == "" {
+			errs = append(errs, s.Audit.RecordStranger(e))
+		} else {
+			errs = append(errs, s.Audit.Record(e))
+		}
 	}
 	return errors.Join(errs...)
 }

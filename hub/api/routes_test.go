@@ -128,4 +128,5 @@ var bodies = map[string]string{
 	"change-device": `{"name":"x"}`, "replace-device": `{"by":"y"}`, "apply-stack": `{"files":{}}`, "preview-stack": `{"files":{}}`, "give-command": `{"kind":"snapshot"}`,
 	"change-devices": `{"ids":["x"],"do":{"revoke":true}}`, "put-group": `{"path":"x"}`, "put-profile": `{"settings":{}}`, "put-policy": `{"group":"x"}`,
 	"put-protection": `{}`, "put-certificate": `{"certificate":"x","key":"x"}`, "put-log-settings": `{"level":"debug"}`,
+	"put-audit-settings": `{"days":400,"megabytes":1024}`,
 }

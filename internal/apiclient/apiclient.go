@@ -154,6 +154,19 @@ func (c *Client) Do(ctx context.Context, r Request, out any) error {
 	return nil
 }
 
+// Copy sends a request and writes the answer to out as it comes, however long that takes. What is cut short is an error.
+func (c *Client) Copy(ctx context.Context, r Request, out io.Writer) error {
+	resp, err := c.send(ctx, r)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if _, err := io.Copy(out, resp.Body); err != nil {
+		return c.failed(ctx, err)
+	}
+	return nil
+}
+
 // send gives an answer that is not a problem; its body is to be closed.
 func (c *Client) send(ctx context.Context, r Request) (*http.Response, error) {
 	var body io.Reader

@@ -225,17 +225,6 @@ type EffectiveSettings struct {
 	From map[string]string `json:"from" doc:"For each field: device, group norway, profile satellite (group norway), or hub default"`
 }
 
-// Audit is one line of the audit trail.
-type Audit struct {
-	At        time.Time `json:"at"`
-	Principal string    `json:"principal"`
-	Remote    string    `json:"remote,omitempty"`
-	Operation string    `json:"operation"`
-	Resource  string    `json:"resource,omitempty"`
-	Result    string    `json:"result" enum:"done,refused,failed"`
-	Detail    string    `json:"detail,omitempty"`
-}
-
 // Event is one thing that happened.
 type Event struct {
 	ID     uint64            `json:"id"`

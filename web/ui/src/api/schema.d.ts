@@ -11,10 +11,50 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** See the end of the audit trail, the latest first */
+        /**
+         * Search the audit trail, the latest first
+         * @description A page can have fewer entries than asked for, or none, and all the same be followed by others: the work for one page is bounded. `looked` says how many entries were read, and `until` back to which time; go on with `next`.
+         */
         get: operations["list-audit"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/audit/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export the audit trail, the oldest first
+         * @description As jsonl, and with no filter but from and to, signatures are among the lines, and `farshore audit verify FILE` can tell offline that nothing was changed.
+         */
+        get: operations["export-audit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/audit/verify": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Read the whole audit trail and say whether it holds */
+        post: operations["verify-audit"];
         delete?: never;
         options?: never;
         head?: never;
@@ -515,6 +555,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/settings/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** See how much of the audit trail is kept */
+        get: operations["get-audit-settings"];
+        /**
+         * Say how much of the audit trail is kept
+         * @description What is past its age or more than fits is removed in whole files, from the beginning. What a destination has not got yet is not removed for its age.
+         */
+        put: operations["put-audit-settings"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/settings/certificate": {
         parameters: {
             query?: never;
@@ -858,13 +919,110 @@ export interface components {
         Audit: {
             /** Format: date-time */
             at: string;
+            /** @description It was done with the break-glass account */
+            break_glass?: boolean;
             detail?: string;
+            /** @description Of what it was done to */
+            group?: string;
+            /** @description SHA-256 that ties it to the entry before it */
+            hash: string;
             operation: string;
             principal: string;
             remote?: string;
             resource?: string;
             /** @enum {string} */
             result: "done" | "refused" | "failed";
+            /**
+             * Format: int64
+             * @description Entries are counted, without gaps
+             */
+            seq: number;
+        };
+        AuditMark: {
+            /** Format: date-time */
+            at?: string;
+            /** Format: int64 */
+            seq: number;
+        };
+        AuditPage: {
+            items: components["schemas"]["Audit"][];
+            /**
+             * Format: int64
+             * @description How many entries were read for this page
+             */
+            looked: number;
+            /** @description Give it as before, for the next page; absent: there is none */
+            next?: string;
+            /**
+             * Format: date-time
+             * @description The time of the last entry that was read
+             */
+            until?: string;
+        };
+        AuditProblem: {
+            file: string;
+            /**
+             * Format: int64
+             * @description From 1; absent: the file as a whole
+             */
+            line?: number;
+            /**
+             * Format: int64
+             * @description The number of the entry at or after which it is
+             */
+            seq: number;
+            text: string;
+        };
+        AuditReport: {
+            /** Format: int64 */
+            entries: number;
+            first: components["schemas"]["AuditMark"];
+            holds: boolean;
+            last: components["schemas"]["AuditMark"];
+            /** @description The first place that does not hold */
+            problem?: components["schemas"]["AuditProblem"];
+            /**
+             * Format: int64
+             * @description The last entry that a signature of the hub key vouches for
+             */
+            signed: number;
+            /** @description The answer in a sentence */
+            text: string;
+            /**
+             * Format: int64
+             * @description Places where the hub or its disk stopped within a line; they are no damage
+             */
+            torn: number;
+        };
+        AuditSettings: {
+            /**
+             * Format: int64
+             * @description Size of all files
+             */
+            bytes: number;
+            /** Format: int64 */
+            days: number;
+            /** @description Give it as If-Match */
+            etag: string;
+            /**
+             * Format: int64
+             * @description Number of the oldest entry that is kept
+             */
+            first: number;
+            /** @description The public key that signs the trail: write it down elsewhere, to verify exports by it */
+            hub_key: string;
+            /**
+             * Format: int64
+             * @description Number of the latest entry
+             */
+            last: number;
+            /** Format: int64 */
+            megabytes: number;
+            /**
+             * Format: date-time
+             * @description When the oldest file was begun
+             */
+            since?: string;
         };
         Bulk: {
             do: components["schemas"]["BulkDo"];
@@ -1329,9 +1487,6 @@ export interface components {
              */
             uses: number;
         };
-        ListAudit: {
-            items: components["schemas"]["Audit"][];
-        };
         ListCommand: {
             items: components["schemas"]["Command"][];
         };
@@ -1774,6 +1929,20 @@ export interface components {
             name: string;
             project?: string;
         };
+        PutAuditSettings: {
+            /**
+             * Format: int64
+             * @description Keep entries so long
+             * @example 400
+             */
+            days: number;
+            /**
+             * Format: int64
+             * @description Keep at most so much
+             * @example 1024
+             */
+            megabytes: number;
+        };
         PutCertificate: {
             /** @description PEM: the hub's own certificate first, then those between it and the root */
             certificate: string;
@@ -2117,6 +2286,27 @@ export interface operations {
     "list-audit": {
         parameters: {
             query?: {
+                /** @description Who did it, exactly */
+                principal?: string;
+                /** @description What was done, or its beginning */
+                operation?: string;
+                /** @description What it was done to, or its beginning */
+                resource?: string;
+                result?: "done" | "refused" | "failed";
+                /** @description Only what was done in this group or below */
+                group?: string;
+                /** @description Only what was done with the break-glass account */
+                break_glass?: boolean;
+                /** @description From this time on: RFC 3339, Unix seconds, or a duration such as 2h ago */
+                from?: string;
+                /** @description Before this time, in the same forms */
+                to?: string;
+                /** @description Words that are all somewhere in the entry */
+                q?: string;
+                /** @description From next of the page before */
+                before?: string;
+                /** @description Only entries with a higher number */
+                after?: number;
                 limit?: number;
             };
             header?: never;
@@ -2131,7 +2321,85 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ListAudit"];
+                    "application/json": components["schemas"]["AuditPage"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "export-audit": {
+        parameters: {
+            query?: {
+                /** @description Who did it, exactly */
+                principal?: string;
+                /** @description What was done, or its beginning */
+                operation?: string;
+                /** @description What it was done to, or its beginning */
+                resource?: string;
+                result?: "done" | "refused" | "failed";
+                /** @description Only what was done in this group or below */
+                group?: string;
+                /** @description Only what was done with the break-glass account */
+                break_glass?: boolean;
+                /** @description From this time on: RFC 3339, Unix seconds, or a duration such as 2h ago */
+                from?: string;
+                /** @description Before this time, in the same forms */
+                to?: string;
+                /** @description Words that are all somewhere in the entry */
+                q?: string;
+                /** @description csv is for spreadsheets; jsonl has the lines as they are kept, which can be verified */
+                format?: "csv" | "jsonl";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A stream */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "verify-audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditReport"];
                 };
             };
             /** @description It did not work: what happened, to which thing, and what to do */
@@ -3404,6 +3672,71 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ListView"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-audit-settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditSettings"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-audit-settings": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The etag of what you have read, or * for anything that is there: what is not so any more is not changed (412, code changed) */
+                "If-Match"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PutAuditSettings"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditSettings"];
                 };
             };
             /** @description It did not work: what happened, to which thing, and what to do */
