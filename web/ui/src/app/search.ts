@@ -27,6 +27,12 @@ export const activitySearch = (s: Raw) =>
     /** The beginning of the kinds of events. */
     kind: text(s.kind, 40),
     since: oneOf(s.since, ['1h', '24h', '7d', '30d']),
+    /** Of the audit trail: who, which operation, to what, in which group, and by the break-glass account only. */
+    who: text(s.who, 200),
+    op: text(s.op, 80),
+    on: text(s.on, 200),
+    group: text(s.group, 512),
+    glass: s.glass === true || s.glass === 'true' ? true : undefined,
   });
 
 export const fleetSearch = (s: Raw) =>

@@ -13,15 +13,13 @@ import { About } from './About';
 import { Newer, useHeld } from './held';
 import { type Event, eventsQuery, namesQuery } from './queries';
 import { SinceField } from './SinceField';
-import { hasWords } from './words';
+import { hasWords, sinceHours } from './words';
 
 const showFirst = 100;
 // The hub keeps no more.
 const keepMost = 20_000;
 // Comes with every snapshot of every device; shown only when it is asked for.
 const noisy = 'device.snapshot';
-
-const hours: Record<string, string> = { '1h': '1h', '24h': '24h', '7d': '168h', '30d': '720h' };
 
 /** Events shows what happened, and what happens, as it comes. */
 export function Events() {
@@ -31,7 +29,7 @@ export function Events() {
   const cache = useQueryClient();
   const { live } = useRouteContext({ from: '__root__' });
   const [most, setMost] = useState(showFirst);
-  const query = useMemo(() => eventsQuery((since && hours[since]) ?? '0'), [since]);
+  const query = useMemo(() => eventsQuery(sinceHours(since) ?? '0'), [since]);
   const { data, error, refetch } = useQuery(query);
   const { data: names } = useQuery(namesQuery);
   useEffect(

@@ -1,19 +1,32 @@
-import { queryOptions } from '@tanstack/react-query';
+import { infiniteQueryOptions, keepPreviousData, queryOptions } from '@tanstack/react-query';
 import { api, ok, prefix, type Schemas } from '../../api/client';
 import { problemOf } from '../../api/problem';
+import type { paths } from '../../api/schema';
 import { Reader } from '../../api/sse';
 
 export type Event = Schemas['Event'];
 export type Audit = Schemas['Audit'];
 
-/** The most entries of the audit trail that the hub gives. */
-export const auditMost = 10_000;
+type AuditQuery = NonNullable<paths['/api/v1/audit']['get']['parameters']['query']>;
 
-export const auditQuery = (limit: number) =>
-  queryOptions({
-    queryKey: ['audit', limit],
-    queryFn: async ({ signal }) => (await ok(api.GET('/api/v1/audit', { params: { query: { limit } }, signal }))).items,
-    refetchInterval: 15_000,
+/** AuditFilter says which entries of the audit trail fit. */
+export type AuditFilter = Omit<AuditQuery, 'before' | 'after' | 'limit'>;
+
+export const auditQuery = (filter: AuditFilter) =>
+  infiniteQueryOptions({
+    queryKey: ['audit', filter],
+    queryFn: ({ pageParam, signal }) =>
+      ok(
+        api.GET('/api/v1/audit', {
+          params: { query: { ...filter, limit: 100, ...(pageParam && { before: pageParam }) } },
+          signal,
+        }),
+      ),
+    initialPageParam: '',
+    getNextPageParam: (page) => page.next,
+    placeholderData: keepPreviousData,
+    // Who has gone back in time is not brought out of it.
+    refetchInterval: (q) => (q.state.data && q.state.data.pages.length > 1 ? false : 15_000),
   });
 
 /** eventsQuery reads what happened up to now, the newest first. Live adds what comes. */

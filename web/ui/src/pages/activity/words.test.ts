@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { auditCSV } from './export';
-import { hasWords, operationWords, sinceTime, thingOf } from './words';
+import { exportAddress } from './TrailActions';
+import { hasWords, operationWords, thingOf, trailFilter } from './words';
 
 it('reads what an entry is about', () => {
   expect(thingOf('device qz3m')).toEqual({ kind: 'device', id: 'qz3m' });
@@ -19,23 +19,22 @@ it('finds all words anywhere', () => {
   expect(hasWords(undefined)).toBe(true);
 });
 
-it('counts back from now', () => {
-  expect([sinceTime('1h', 3_600_000), sinceTime('24h', 86_400_001), sinceTime(undefined, 5)]).toEqual([0, 1, 0]);
+it('asks the hub for what the address says', () => {
+  expect(trailFilter({})).toEqual({});
+  expect(trailFilter({ q: 'oslo', since: '7d', who: 'anna', on: 'stack web', glass: true, result: 'refused' })).toEqual(
+    {
+      q: 'oslo',
+      from: '168h',
+      principal: 'anna',
+      resource: 'stack web',
+      break_glass: true,
+      result: 'refused',
+    },
+  );
 });
 
-it('writes a CSV that runs nothing', () => {
-  const csv = auditCSV([
-    {
-      at: '2026-11-22T10:00:00Z',
-      principal: '=cmd|x;=y',
-      operation: 'keys.create',
-      resource: 'key a',
-      result: 'done',
-      detail: 'the "blue", one\nand more',
-    },
-  ]);
-  expect(csv).toBe(
-    'at,principal,remote,operation,resource,result,detail\r\n' +
-      '2026-11-22T10:00:00Z,\'=cmd|x;\'=y,,keys.create,key a,done,"the ""blue"", one\nand more"\r\n',
+it('exports what fits', () => {
+  expect(exportAddress('csv', trailFilter({ q: 'a&b', glass: true }))).toMatch(
+    /\/api\/v1\/audit\/export\?format=csv&q=a%26b&break_glass=true$/,
   );
 });

@@ -1,3 +1,5 @@
+import type { AuditFilter } from './queries';
+
 // What the operations of the audit trail are, for people. The word itself is shown beside.
 const operations: Record<string, string> = {
   'session.login': 'signed in',
@@ -18,6 +20,12 @@ const operations: Record<string, string> = {
   'commands.withdraw': 'withdrew a command of',
   'tokens.create': 'made',
   'tokens.remove': 'removed',
+  'audit.export': 'exported the audit trail of',
+  'audit.torn': 'closed a line that was cut short in the audit trail of',
+  'audit.damaged': 'found damage in the audit trail of',
+  'audit.dropped': 'removed old entries from the audit trail of',
+  'audit.summed-up': 'was refused more often than is kept one by one at',
+  'hub.change': 'changed',
 };
 
 /** operationWords says what was done. */
@@ -38,12 +46,35 @@ export function thingOf(resource: string | undefined): Thing | undefined {
   return at < 0 ? { kind: resource, id: '' } : { kind: resource.slice(0, at), id: resource.slice(at + 1) };
 }
 
-const spans: Record<string, number> = { '1h': 3600, '24h': 86400, '7d': 7 * 86400, '30d': 30 * 86400 };
+const spans: Record<string, string> = { '1h': '1h', '24h': '24h', '7d': '168h', '30d': '720h' };
 
-/** sinceTime gives the time in ms from which on to show; 0: all. */
-export function sinceTime(since: string | undefined, now: number): number {
-  const s = since ? spans[since] : undefined;
-  return s ? now - s * 1000 : 0;
+/** sinceHours says how far back to look as the hub reads it; undefined: all. */
+export const sinceHours = (since: string | undefined): string | undefined => (since ? spans[since] : undefined);
+
+interface Search {
+  q?: string;
+  result?: 'done' | 'refused' | 'failed';
+  since?: string;
+  who?: string;
+  op?: string;
+  on?: string;
+  group?: string;
+  glass?: boolean;
+}
+
+/** trailFilter makes of the address what the hub is asked for. */
+export function trailFilter(s: Search): AuditFilter {
+  const from = sinceHours(s.since);
+  return {
+    ...(s.q && { q: s.q }),
+    ...(s.result && { result: s.result }),
+    ...(from && { from }),
+    ...(s.who && { principal: s.who }),
+    ...(s.op && { operation: s.op }),
+    ...(s.on && { resource: s.on }),
+    ...(s.group && { group: s.group }),
+    ...(s.glass && { break_glass: true }),
+  };
 }
 
 /** hasWords tells whether every word of q is in one of the texts. */
