@@ -43,7 +43,7 @@ func (s *server) auditSettingsRoutes() {
 	})
 }
 
-func onAuditSettings[I any](*I) (access.Resource, error) {
+func onAuditSettings[I any](*call, *I) (access.Resource, error) {
 	return access.Resource{Kind: "settings", ID: "audit"}, nil
 }
 
