@@ -23,6 +23,15 @@ var service string
 // container it is mounted at the path that it has on the device, since the engine mounts the files of stacks from there.
 const DataFolder = "/var/lib/farshore-agent"
 
+// Unit is the systemd unit of an agent whose programs, data and edge key are where they are said to be.
+func Unit(bin, data, key string) string {
+	unit := service
+	if data != DataFolder { // systemd makes and opens the other one by itself
+		unit = strings.Replace(unit, "StateDirectory=farshore-agent\nStateDirectoryMode=0700\n", "ReadWritePaths="+data+"\n", 1)
+	}
+	return strings.NewReplacer("/usr/local/bin", bin, DataFolder, data, "/etc/farshore/edge.key", key).Replace(unit)
+}
+
 // ErrEdgeKey: the text cannot be an edge key, and no command is made with it.
 var ErrEdgeKey = errors.New("not an edge key")
 

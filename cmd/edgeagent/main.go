@@ -28,6 +28,8 @@ const usage = `farshore-agent keeps this device as its hub desires.
   farshore-agent knock        ask the hub at once to be let in
   farshore-agent log-level    show or change from which level on the running agent writes its log
   farshore-agent health       say whether the running agent does its work
+  farshore-agent install      put this program onto the machine as a service, and farshore-composer with it
+  farshore-agent uninstall    take the service off the machine; stacks keep running unless --remove-stacks
   farshore-agent update-status    which of its programs runs, and how the last update ended
   farshore-agent rollback-update  go back to the programs that ran before the last update
   farshore-agent version
@@ -63,6 +65,10 @@ func run(args []string) error {
 			return err
 		}
 		return runAgent(ctx, args[1:])
+	case "install":
+		return installAgent(ctx, args[1:], os.Stdout)
+	case "uninstall":
+		return uninstallAgent(ctx, args[1:], os.Stdout)
 	case "update-status":
 		return updateStatus(ctx, args[1:], os.Stdout)
 	case "rollback-update":
