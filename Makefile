@@ -10,7 +10,7 @@ ARGS ?=
 PKG ?= ./...
 export GO ARGS PKG
 
-.PHONY: help run dev build build-all images console api screenshots test soak bench check fmt deps clean
+.PHONY: help run dev build build-all dist images console api screenshots test soak bench check fmt deps clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ build: ## static, stripped binaries in bin/; the console is in the hub where the
 
 build-all: ## the agent and the composer for every kind of device, in bin/OS-ARCH/
 	@scripts/build.sh all
+
+dist: ## a release in dist/: archives for amd64, arm64, armv7, checksums, bills of materials
+	@scripts/dist.sh
 
 images: build ## container images of the agent and the hub, by deploy/*.Dockerfile
 	@scripts/images.sh
@@ -58,5 +61,5 @@ deps: ## refresh cmd/*/deps.txt, the lists of what each binary links
 	@scripts/deps.sh write
 
 clean: ## remove what was built (data/ of `make run` stays)
-	rm -rf bin .cache
+	rm -rf bin dist .cache
 	find web/dist -mindepth 1 ! -name .gitignore -delete

@@ -61,5 +61,6 @@ part 'staticcheck' check_staticcheck
 part 'import rules' check_imports
 part 'deps.txt' scripts/deps.sh check
 part 'cross-compilation' check_cross
+part 'reproducible build' scripts/dist.sh check
 part 'console' scripts/console.sh check
 [ ${#failed[@]} = 0 ] || die "make check failed: ${failed[*]}"
