@@ -46,6 +46,7 @@ func (h *Hub) api() api.Config {
 		},
 		AgentImage: h.cfg.AgentImage,
 		Overdue:    h.told.overdue,
+		Storage:    h.storage,
 		Log:        h.log,
 		LogLevel:   h.cfg.LogLevel,
 	}

@@ -69,6 +69,8 @@ type Config struct {
 	Ready func() error
 	// MetricsNeedSignIn makes /metrics ask for the right hub.read. False: it is open. It has counts and no names.
 	MetricsNeedSignIn bool
+	// Storage tells how the hub's data folder does, for /metrics. Nil: it is not told.
+	Storage func() Storage
 	// Console serves what is neither API nor watching. Nil: nothing is there.
 	Console http.Handler
 	Log     *slog.Logger
@@ -82,6 +84,7 @@ type server struct {
 	api     huma.API
 	lore    *lore
 	edits   *edits
+	meters  *meters
 	streams chan struct{} // a place for each stream of events
 	uploads chan struct{} // a place for each large body that is being taken in
 }
@@ -122,7 +125,10 @@ func newServer(c Config) (*server, error) {
 	}
 	c.Hub.Version = cmp.Or(c.Hub.Version, "dev")
 	c.AgentImage = cmp.Or(c.AgentImage, deploy.Image(c.Hub.Version))
+	meters := newMeters()
+	c.Audit = countedTrail{c.Audit, meters}
 	return &server{
+		meters: meters,
 		Config: c, lore: newLore(maxLore), edits: newEdits(),
 		streams: make(chan struct{}, maxStreams), uploads: make(chan struct{}, maxUploads),
 	}, nil
@@ -154,6 +160,7 @@ func (s *server) handler() http.Handler {
 	mux.HandleFunc("GET /readyz", s.readyz)
 	mux.Handle("GET /metrics", s.metricsHandler(prometheus.NewRegistry()))
 	mux.Handle("/", s.Console)
+	timed := s.meters.timed(mux)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("X-Content-Type-Options", "nosniff")
@@ -165,7 +172,7 @@ func (s *server) handler() http.Handler {
 		}
 		// A test recorder has no deadlines; a connection without them is not stopped here.
 		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTimeout))
-		mux.ServeHTTP(w, r)
+		timed.ServeHTTP(w, r)
 	})
 }
 

@@ -37,7 +37,7 @@ func (s *server) readyz(w http.ResponseWriter, _ *http.Request) {
 
 func (s *server) metricsHandler(registry *prometheus.Registry) http.Handler {
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		&metrics{s: s, ended: map[string]float64{}})
+		&metrics{s: s, ended: map[string]float64{}}, s.meters.requests, s.meters.auditEntries, s.meters.auditFailed)
 	serve := promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: 2})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if s.MetricsNeedSignIn {
@@ -84,6 +84,7 @@ var (
 func (m *metrics) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		descConnected, descDevices, descWaiting, descStacks, descOpen, descEnded, descBytes, descSkipped, descRefused, descExpiry, descInfo,
+		descReady, descSize, descFree, descDisk, descWriteTime,
 	} {
 		out <- d
 	}
@@ -95,6 +96,7 @@ func (m *metrics) Collect(out chan<- prometheus.Metric) {
 		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(v), labels...)
 	}
 	gauge(descInfo, 1, m.s.Hub.Version)
+	m.collectStorage(out)
 	gauge(descConnected, m.s.Sessions.Connected())
 	out <- prometheus.MustNewConstMetric(descSkipped, prometheus.CounterValue, float64(m.s.Sessions.Skipped()))
 	out <- prometheus.MustNewConstMetric(descExpiry, prometheus.GaugeValue, time.Until(m.s.Certificates.Status().Until).Seconds())

@@ -40,12 +40,16 @@ func TestMetrics(t *testing.T) {
 		w.ask(http.MethodGet, "/commands/"+c.ID.String(), nil, &c)
 		return c.Final
 	})
+	w.refused(http.MethodGet, "/devices/none", nil)
 	for range 2 { // counting on must not count twice
 		_, text := w.page("/metrics")
 		for _, want := range []string{
 			"farshore_devices_connected 1\n", `farshore_devices{state="on-time"} 1`, `farshore_devices{state="overdue"} 0`,
 			`farshore_waiting_devices{state="waiting"} 1`, `farshore_commands_ended_total{state="done"} 1`, "farshore_commands_open 0\n",
-			`farshore_link_bytes_total{class="snapshot",direction="up"}`, `farshore_hub_info{version="test"} 1`, "go_goroutines ", "process_",
+			`farshore_link_bytes_total{class="snapshot",direction="up"}`, `farshore_hub_info{version="test"} 1`,
+			`farshore_http_request_duration_seconds_count{code="200",route="PUT /api/v1/groups"} 1`, "farshore_ready 1\n",
+			`farshore_http_request_duration_seconds_count{code="404",route="GET /api/v1/devices/{device}"} 1`,
+			`farshore_audit_entries_total{operation="groups.change",result="done"} 1`, "farshore_audit_failures_total 0\n", "go_goroutines ", "process_",
 		} {
 			if !strings.Contains(text, want) {
 				t.Errorf("metrics lack %q", want)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"syscall"
+	"time"
 
 	"go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
@@ -21,6 +22,7 @@ func (s *Store) batch(fn func(*bbolt.Tx) error) error { return s.explain(s.batch
 // write runs one transaction and remembers whether it could be made durable. Of one that fn refused nothing is learnt.
 func (s *Store) write(fn func(*bbolt.Tx) error) error {
 	refused := false
+	began := time.Now()
 	err := s.db.Update(func(tx *bbolt.Tx) error {
 		err := fn(tx)
 		refused = err != nil
@@ -31,6 +33,7 @@ func (s *Store) write(fn func(*bbolt.Tx) error) error {
 	case err != nil:
 		s.broken.Store(&err)
 	default:
+		s.times.add(time.Since(began))
 		s.broken.Store(nil)
 	}
 	return err

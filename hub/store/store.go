@@ -48,6 +48,7 @@ var (
 type Store struct {
 	db      *bbolt.DB
 	batches batcher
+	times   writeTimes
 	broken  atomic.Pointer[error] // why the last write could not be made durable; nil: it could
 }
 
