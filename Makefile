@@ -24,7 +24,7 @@ dev: ## like run, and build and start again when a source file changes
 build: ## static, stripped binaries in bin/; the console is in the hub where there is Node
 	@scripts/build.sh
 
-build-all: ## the agent and the composer for every kind of device, in bin/OS-ARCH/
+build-all: ## agent, composer and hub for every kind of machine, in bin/OS-ARCH/
 	@scripts/build.sh all
 
 dist: ## a release in dist/: archives for amd64, arm64, armv7, checksums, bills of materials

@@ -1,10 +1,17 @@
 #!/bin/bash
 # images.sh    makes the images farshore/agent and farshore/hub of the programs in bin/, each with the tags latest and
 #              the version. The engine is the one of `docker`; nothing is downloaded.
+#              ARCH=arm64 (or armv7, without the hub) makes them of what `make build-all` built, with the tag VERSION-ARCH.
 . "$(dirname "$0")/lib.sh"
 
 command -v docker >/dev/null || die 'There is no docker command here: install one (Debian: docker.io), or build from deploy/*.Dockerfile.'
 version=$(version)
+from=bin platform=() tags=("$version" latest)
+if [ -n "${ARCH:-}" ]; then
+	from=bin/linux-$ARCH tags=("$version-$ARCH")
+	platform=(--platform "linux/${ARCH/armv7/arm/v7}")
+	[ -e "$from/farshore-agent" ] || die "There are no programs in $from: run \`make build-all\` first. ARCH is amd64, arm64 or armv7."
+fi
 stage=$(mktemp -d)
 trap 'rm -rf "$stage"' EXIT
 mkdir "$stage/data"
@@ -14,13 +21,13 @@ image() {
 	local name=$1 program
 	shift
 	for program in "$@"; do
-		cp "bin/$program" "$stage/"
+		cp "$from/$program" "$stage/"
 	done
-	docker build --quiet -f "deploy/$name.Dockerfile" --build-arg "VERSION=$version" \
-		-t "farshore/$name:$version" -t "farshore/$name:latest" "$stage" >/dev/null
+	docker build --quiet -f "deploy/$name.Dockerfile" "${platform[@]}" --build-arg "VERSION=$version" \
+		"${tags[@]/#/-tfarshore/$name:}" "$stage" >/dev/null
 	rm -f "$stage"/farshore*
-	echo "  farshore/$name:$version"
+	echo "  farshore/$name:${tags[0]}"
 }
 
 image agent farshore-agent farshore-composer
-image hub farshore-hub
+[ "${ARCH:-}" = armv7 ] || image hub farshore-hub
