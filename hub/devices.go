@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/farshore/farshore/hub/access"
 	"github.com/farshore/farshore/hub/commands"
 	"github.com/farshore/farshore/hub/fleet"
 	"github.com/farshore/farshore/protocol"
@@ -117,7 +118,10 @@ func (s sessionDevices) Contact(id protocol.DeviceID, at time.Time, c protocol.C
 }
 
 // admissionDevices is the fleet as the waiting room sees it.
-type admissionDevices struct{ fleet *fleet.Registry }
+type admissionDevices struct {
+	fleet  *fleet.Registry
+	access *access.Access
+}
 
 // Standing implements admission.Devices.
 func (a admissionDevices) Standing(id protocol.DeviceID) admission.Standing {
@@ -159,7 +163,7 @@ func (a admissionDevices) Admit(_ context.Context, in admission.Admitted) error 
 		if old.Revoked == 0 {
 			return nil
 		}
-		if err := a.fleet.Remove(in.ID); err != nil {
+		if err := (grounds{a.fleet, a.access}).Remove(in.ID); err != nil {
 			return err
 		}
 	}

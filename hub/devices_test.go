@@ -49,7 +49,7 @@ func TestRevokedHardwareIsRecognised(t *testing.T) {
 	check := func(when string) {
 		t.Helper()
 		for _, f := range []protocol.Facts{{Serial: "sn-1"}, {MachineID: "AB12"}} {
-			alike := admissionDevices{r}.Alike(f.Serial, f.MachineID)
+			alike := admissionDevices{fleet: r}.Alike(f.Serial, f.MachineID)
 			if len(alike) != 1 || alike[0].ID != id || !alike[0].Revoked || alike[0].Serial != (f.Serial != "") || alike[0].Machine != (f.MachineID != "") {
 				t.Errorf("%s, %+v is like %+v; want one revoked device", when, f, alike)
 			}
@@ -60,7 +60,7 @@ func TestRevokedHardwareIsRecognised(t *testing.T) {
 		t.Fatal(err)
 	}
 	check("revoked and removed")
-	if alike := (admissionDevices{r}).Alike("", "other"); len(alike) != 0 {
+	if alike := (admissionDevices{fleet: r}).Alike("", "other"); len(alike) != 0 {
 		t.Errorf("another machine is like %+v", alike)
 	}
 }

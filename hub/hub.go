@@ -53,6 +53,7 @@ type Hub struct {
 	store    *store.Store
 	identity *identity.Identity
 	audit    *audit.Log
+	vault    *vault.Vault
 	access   *access.Access
 	events   *events.Bus
 	timeline *timeline.Timeline
@@ -110,7 +111,10 @@ func (h *Hub) open() (err error) {
 	}); err != nil {
 		return err
 	}
-	if h.access, err = access.New(access.Config{Store: h.store, Log: h.log}); err != nil {
+	if h.vault, err = vault.Open(h.cfg.Data); err != nil {
+		return err
+	}
+	if h.access, err = access.New(access.Config{Store: h.store, Vault: h.vault, Log: h.log}); err != nil {
 		return err
 	}
 	if err := h.firstAdmin(); err != nil {
@@ -167,16 +171,12 @@ func (h *Hub) listen() (err error) {
 }
 
 // assemble makes the parts and tells them of each other.
-func (h *Hub) assemble() error {
+func (h *Hub) assemble() (err error) {
 	h.told = newTold() // parts may tell of what they found when they are opened
-	secrets, err := vault.Open(h.cfg.Data)
-	if err != nil {
-		return err
-	}
 	if h.events, err = events.New(events.Config{Store: h.store, Log: h.log}); err != nil {
 		return err
 	}
-	if err := h.protect(secrets); err != nil {
+	if err := h.protect(h.vault); err != nil {
 		return err
 	}
 	h.timeline = timeline.New(timeline.Config{
@@ -202,10 +202,13 @@ func (h *Hub) assemble() error {
 	if h.policies, err = policy.New(h.store); err != nil {
 		return err
 	}
+	if err := h.access.Settle(grounds{h.fleet, h.access}); err != nil {
+		return err
+	}
 	h.planner, err = planner.New(planner.Config{
 		Store:    h.store,
 		Fleet:    fleetView{h.fleet},
-		Vault:    secrets,
+		Vault:    h.vault,
 		Log:      h.log,
 		Validate: compose.Validate,
 		Notify:   h.notify,
@@ -237,8 +240,8 @@ func (h *Hub) assemble() error {
 	h.fold = fold.New(fold.Config{Store: h.store, Log: h.log})
 	h.desk, err = admission.New(admission.Config{
 		Store:   h.store,
-		Vault:   secrets,
-		Devices: admissionDevices{h.fleet},
+		Vault:   h.vault,
+		Devices: admissionDevices{h.fleet, h.access},
 		Hub:     waitingroom.EdgeKey{HTTPS: h.addresses.URL, MQTT: h.addresses.MQTTURL, HubKey: h.identity.Public()},
 		Notify:  h.waitingNote,
 		Log:     h.log,
@@ -254,7 +257,7 @@ func (h *Hub) assemble() error {
 		Key:     h.identity.Key(),
 		Epoch:   restored.Epoch,
 		Sources: sources{fleet: h.fleet, planner: h.planner, book: h.book},
-		Store:   acceptedSets{h.store, secrets, h.planner},
+		Store:   acceptedSets{h.store, h.vault, h.planner},
 		Log:     h.log,
 	})
 	h.sessions = session.New(session.Config{
@@ -271,7 +274,7 @@ func (h *Hub) assemble() error {
 		Log:      h.log,
 	})
 	h.backups, err = backup.New(backup.Config{
-		Source: h.backupSource(), Store: h.store, Vault: secrets, Done: h.backupDone, Log: h.log,
+		Source: h.backupSource(), Store: h.store, Vault: h.vault, Done: h.backupDone, Log: h.log,
 	})
 	if err != nil {
 		return err

@@ -19,15 +19,17 @@ func (h *Hub) web(ctx context.Context) (http.Handler, error) {
 
 // api tells the API of the parts.
 func (h *Hub) api() api.Config {
+	fleet := grounds{h.fleet, h.access}
 	return api.Config{
 		Accounts:  h.access,
 		Tokens:    h.access,
+		People:    h.access,
 		Audit:     h.audit,
 		Trail:     h.audit,
 		Events:    h.events,
 		Devices:   h.fleet,
-		Changes:   h.fleet,
-		Groups:    h.fleet,
+		Changes:   fleet,
+		Groups:    fleet,
 		Profiles:  h.fleet,
 		Stacks:    h.planner,
 		StackDesk: h.planner,

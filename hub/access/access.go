@@ -1,35 +1,27 @@
 // Package access knows who may do what on the hub: accounts with passwords, their sessions and API tokens, teams, the
-// roles that they are granted on groups and devices, and the one-time link by which the first administrator comes in.
+// roles that they are granted on groups and devices, and the one-time links by which people come in for the first time.
 // The table in roles.go says which role may do what, and Authorize is the one place where a right is granted.
 //
-// It never keeps a secret as it is (passwords as argon2id, all others as SHA-256) and knows no HTTP; routes hand it
-// the secret they were given and ask Authorize.
+// It never keeps a secret as it is (passwords as argon2id, those of second factors sealed by the vault, all others as
+// SHA-256) and knows no HTTP; routes hand it the secret they were given and ask Authorize. Methods that take a Principal
+// look themselves at what it may; those that take the name of an account leave that to their caller.
 //
 // An Access is safe for concurrent use. Accounts, tokens and sessions are in memory; changes are durable before they
-// hold.
+// hold. When sessions and tokens were last used is kept in memory, and saved for tokens now and then by Run.
 package access
 
 import (
+	"cmp"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 )
-
-// SessionLife is how long a session lasts after sign-in, used or not.
-const SessionLife = 8 * time.Hour
-
-// LinkLife is how long a one-time link for an administrator is good.
-const LinkLife = 5 * time.Minute
-
-// maxSessions is the most live sessions of one account; a new one ends the oldest.
-const maxSessions = 100
 
 // Errors that callers tell apart.
 var (
@@ -37,9 +29,11 @@ var (
 	ErrUnauthenticated = errors.New("not signed in")
 	// ErrForbidden says that somebody is, and may not do this.
 	ErrForbidden = errors.New("not allowed")
-	ErrNotFound  = errors.New("not found")
-	ErrExists    = errors.New("exists already")
-	ErrInvalid   = errors.New("not valid")
+	// ErrSetup says that an account has to set up a second factor before it may do anything else.
+	ErrSetup    = fmt.Errorf("%w: this account needs a second factor: set one up first", ErrForbidden)
+	ErrNotFound = errors.New("not found")
+	ErrExists   = errors.New("exists already")
+	ErrInvalid  = errors.New("not valid")
 )
 
 // Kind is what a principal signed in with.
@@ -65,6 +59,10 @@ type Principal struct {
 	BreakGlass bool `json:"break_glass,omitempty"`
 	// Limit bounds a token. Nil: it may what its owner may.
 	Limit *Limit `json:"-"`
+	// Session is the id of the session of a user.
+	Session string `json:"-"`
+	// Setup: the account needs a second factor and has none. The session may only set one up.
+	Setup bool `json:"-"`
 }
 
 // System is the hub itself, for what it does on its own.
@@ -86,7 +84,7 @@ func (p Principal) String() string {
 // Account is a person who can sign in with a password.
 type Account struct {
 	Name string `cbor:"1,keyasint" json:"name"`
-	// Password in the PHC string form of argon2id.
+	// Password in the PHC string form of argon2id. "": none was set yet.
 	Password string `cbor:"2,keyasint" json:"-"`
 	Admin    bool   `cbor:"3,keyasint,omitempty" json:"admin"`
 	// Created and Changed (the password) in Unix seconds.
@@ -96,6 +94,34 @@ type Account struct {
 	BreakGlass bool `cbor:"6,keyasint,omitempty" json:"break_glass,omitempty"`
 	// Disabled: it cannot sign in, and its sessions and tokens are of no use.
 	Disabled bool `cbor:"7,keyasint,omitempty" json:"disabled,omitempty"`
+	// LastSignIn in Unix seconds. 0: never.
+	LastSignIn int64 `cbor:"8,keyasint,omitempty" json:"last_sign_in,omitempty"`
+	// Link sets its password, once. Nil: none is open.
+	Link *Link `cbor:"9,keyasint,omitempty" json:"-"`
+	// Factor is its second factor. Nil: none.
+	Factor *Factor `cbor:"10,keyasint,omitempty" json:"-"`
+}
+
+// Guarded reports whether signing in needs a second factor.
+func (x Account) Guarded() bool { return x.Factor != nil && x.Factor.Since != 0 }
+
+// Link is a one-time link by which somebody sets a password.
+type Link struct {
+	Hash Hash `cbor:"1,keyasint"`
+	// Expires in Unix seconds.
+	Expires int64 `cbor:"2,keyasint"`
+}
+
+// Factor is a second factor: codes of an authenticator app, and recovery codes.
+type Factor struct {
+	// Sealed is the secret that the app shares, sealed by the vault.
+	Sealed []byte `cbor:"1,keyasint"`
+	// Since when it counts, Unix seconds. 0: it was not confirmed by a code yet.
+	Since int64 `cbor:"2,keyasint,omitempty"`
+	// Step is that of the last code that was used: it and those before are of no use any more.
+	Step int64 `cbor:"3,keyasint,omitempty"`
+	// Recovery are the recovery codes that are left.
+	Recovery []Hash `cbor:"4,keyasint,omitempty"`
 }
 
 // Session is one sign-in of a browser or the CLI.
@@ -106,6 +132,14 @@ type Session struct {
 	// Created and Expires in Unix seconds.
 	Created int64 `cbor:"4,keyasint"`
 	Expires int64 `cbor:"5,keyasint"`
+	// Agent is what the client calls itself: a claim, cut to printable text.
+	Agent string `cbor:"6,keyasint,omitempty"`
+}
+
+// ID names the session in lists; it is no secret, and good for nothing else.
+func (s Session) ID() string {
+	sum := sha256.Sum256(append([]byte("farshore session id\x00"), s.Hash[:]...))
+	return hex.EncodeToString(sum[:8])
 }
 
 // Token lets a program in.
@@ -120,8 +154,8 @@ type Token struct {
 	Expires int64 `cbor:"6,keyasint,omitempty" json:"expires,omitempty"`
 	// Limit of what it may. Nil: what its owner may.
 	Limit *Limit `cbor:"7,keyasint,omitempty" json:"limit,omitempty"`
-	// LastUsed in Unix seconds, since the hub started. 0: not used since then.
-	LastUsed int64 `cbor:"-" json:"last_used,omitempty"`
+	// LastUsed in Unix seconds. 0: never.
+	LastUsed int64 `cbor:"8,keyasint,omitempty" json:"last_used,omitempty"`
 }
 
 // Hash is the SHA-256 of a secret of 32 random bytes; such a secret needs no slow hash.
@@ -149,18 +183,30 @@ type Saved struct {
 	Sessions []Session
 	Teams    []Team
 	Grants   []Grant
+	Settings Settings
+}
+
+// Ended is what goes, or becomes something else, with a change of an account.
+type Ended struct {
+	Sessions []Hash
+	Tokens   []string // ids
+	Grants   []string // ids
+	Teams    []Team   // as they are without it
 }
 
 // Store keeps accounts, tokens and sessions. Each method is one transaction.
 type Store interface {
 	LoadAccess() (Saved, error)
-	// PutAccount writes the account and removes the ended sessions.
-	PutAccount(a Account, ended []Hash) error
-	// PutSession writes the session and removes the ended ones.
-	PutSession(s Session, ended []Hash) error
-	RemoveSession(Hash) error
-	PutToken(Token) error
+	// PutAccount writes the account and ends what it lost.
+	PutAccount(Account, Ended) error
+	// RemoveAccount removes the account with its saved views, and ends what it had.
+	RemoveAccount(name string, e Ended) error
+	// PutSession writes a new session with its account, and removes the ended ones.
+	PutSession(Session, Account, []Hash) error
+	RemoveSessions([]Hash) error
+	PutTokens([]Token) error
 	RemoveToken(id string) error
+	PutAccessSettings(Settings) error
 	PutGrant(Grant) error
 	RemoveGrants(ids []string) error
 	// PutTeam writes the team.
@@ -172,15 +218,31 @@ type Store interface {
 	PutViews(account string, views []View) error
 }
 
+// Vault seals secrets that have to be known again.
+type Vault interface {
+	Seal(purpose string, plain []byte) []byte
+	Open(purpose string, sealed []byte) ([]byte, error)
+}
+
+// Places are the groups and devices that there are.
+type Places interface {
+	HasGroup(path string) bool
+	// GroupOf gives the path of the group that a device is in.
+	GroupOf(device string) (string, bool)
+}
+
 // Config of an Access.
 type Config struct {
 	Store Store
+	// Vault seals the secrets of second factors. Nil: nobody can set one up.
+	Vault Vault
 	Log   *slog.Logger
 }
 
 // Access decides who comes in. Create it with New.
 type Access struct {
 	store  Store
+	vault  Vault
 	log    *slog.Logger
 	delays *delays
 	hasher *hasher
@@ -190,17 +252,24 @@ type Access struct {
 	mu       sync.RWMutex
 	accounts map[string]Account // by name; these are guarded by mu, and changed under write too
 	tokens   map[Hash]*token
-	sessions map[Hash]Session
+	sessions map[Hash]*session
 	teams    map[string]Team  // by name
 	grants   map[string]Grant // by id
-	link     link
+	settings Settings
+	link     Link // for an administrator; the zero value fits nothing
+	places   Places
 
 	rules atomic.Pointer[rules] // made of accounts, teams and grants whenever they change
 }
 
 type token struct {
 	Token
-	used atomic.Int64
+	used atomic.Int64 // Unix seconds
+}
+
+type session struct {
+	Session
+	used atomic.Int64 // Unix seconds; 0: not since the hub started
 }
 
 // New loads what is stored. It starts nothing, and there is nothing to run.
@@ -210,21 +279,20 @@ func New(c Config) (*Access, error) {
 		return nil, fmt.Errorf("load accounts: %w", err)
 	}
 	a := &Access{
-		store: c.Store, log: c.Log, delays: newDelays(), hasher: newHasher(),
-		accounts: map[string]Account{}, tokens: map[Hash]*token{}, sessions: map[Hash]Session{},
-		teams: map[string]Team{}, grants: map[string]Grant{},
-	}
-	if a.log == nil {
-		a.log = slog.New(slog.DiscardHandler)
+		store: c.Store, vault: c.Vault, log: cmp.Or(c.Log, slog.New(slog.DiscardHandler)), delays: newDelays(), hasher: newHasher(),
+		accounts: map[string]Account{}, tokens: map[Hash]*token{}, sessions: map[Hash]*session{},
+		teams: map[string]Team{}, grants: map[string]Grant{}, settings: saved.Settings.whole(),
 	}
 	for _, x := range saved.Accounts {
 		a.accounts[x.Name] = x
 	}
 	for _, x := range saved.Tokens {
-		a.tokens[x.Hash] = &token{Token: x}
+		t := &token{Token: x}
+		t.used.Store(x.LastUsed)
+		a.tokens[x.Hash] = t
 	}
 	for _, x := range saved.Sessions {
-		a.sessions[x.Hash] = x
+		a.sessions[x.Hash] = &session{Session: x}
 	}
 	for _, x := range saved.Teams {
 		a.teams[x.Name] = x
@@ -234,223 +302,4 @@ func New(c Config) (*Access, error) {
 	}
 	a.rearrange()
 	return a, nil
-}
-
-// HasAdmin reports whether an administrator exists.
-func (a *Access) HasAdmin() bool {
-	a.mu.RLock()
-	defer a.mu.RUnlock()
-	for _, x := range a.accounts {
-		if x.Admin {
-			return true
-		}
-	}
-	return false
-}
-
-// SetAdmin makes an administrator, or gives one another password and ends its sessions. The same password again
-// changes nothing. Errors wrap ErrInvalid and say what is wrong with name or password.
-func (a *Access) SetAdmin(name, password string) error {
-	if err := checkAccount(name, password); err != nil {
-		return err
-	}
-	a.mu.RLock()
-	old, had := a.accounts[name]
-	a.mu.RUnlock()
-	if had && old.Admin {
-		if same, err := a.hasher.verify(old.Password, password); err == nil && same {
-			return nil
-		}
-	}
-	hash, err := a.hasher.hash(password)
-	if err != nil {
-		return err
-	}
-	now := time.Now().Unix()
-	x := Account{Name: name, Password: hash, Admin: true, Created: now, Changed: now}
-
-	a.write.Lock()
-	defer a.write.Unlock()
-	if had {
-		x.Created, x.BreakGlass = old.Created, old.BreakGlass
-	} else {
-		x.BreakGlass = len(a.accounts) == 0
-	}
-	ended := a.sessionsWhere(func(s Session) bool { return s.Account == name })
-	if err := a.store.PutAccount(x, ended); err != nil {
-		return fmt.Errorf("save administrator %q: %w", name, err)
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.accounts[name] = x
-	a.rearrange()
-	a.end(ended)
-	return nil
-}
-
-// AddAccount makes an account that may nothing yet. Errors wrap ErrInvalid or ErrExists.
-func (a *Access) AddAccount(name, password string) error {
-	if err := checkAccount(name, password); err != nil {
-		return err
-	}
-	hash, err := a.hasher.hash(password)
-	if err != nil {
-		return err
-	}
-	now := time.Now().Unix()
-	x := Account{Name: name, Password: hash, Created: now, Changed: now}
-	a.write.Lock()
-	defer a.write.Unlock()
-	if _, ok := a.accounts[name]; ok {
-		return fmt.Errorf("account %q: %w", name, ErrExists)
-	}
-	if err := a.store.PutAccount(x, nil); err != nil {
-		return fmt.Errorf("save account %q: %w", name, err)
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.accounts[name] = x
-	a.rearrange()
-	return nil
-}
-
-func (a *Access) sessionsWhere(is func(Session) bool) (out []Hash) {
-	a.mu.RLock()
-	defer a.mu.RUnlock()
-	for h, s := range a.sessions {
-		if is(s) {
-			out = append(out, h)
-		}
-	}
-	return out
-}
-
-func (a *Access) end(ended []Hash) {
-	for _, h := range ended {
-		delete(a.sessions, h)
-	}
-}
-
-// Login opens a session and gives its secret. remote is the caller's address, with or without a port. A wrong name
-// and a wrong password give the same ErrUnauthenticated; after some failures the next attempt has to wait, and gets a
-// *DelayError at once.
-func (a *Access) Login(name, password, remote string) (string, Principal, error) {
-	attempt, err := a.delays.begin(name, remote)
-	if err != nil {
-		return "", Principal{}, err
-	}
-	a.mu.RLock()
-	account, ok := a.accounts[name]
-	a.mu.RUnlock()
-	stored := account.Password
-	if !ok {
-		stored = a.hasher.decoy() // costs as much as a real one
-	}
-	fits, err := a.hasher.verify(stored, password)
-	if err != nil {
-		a.delays.undo(attempt)
-		return "", Principal{}, err
-	}
-	if !ok || !fits {
-		return "", Principal{}, fmt.Errorf("%w: name or password is wrong", ErrUnauthenticated)
-	}
-	a.delays.succeeded(attempt)
-	s, err := a.open(account, remote)
-	if err != nil {
-		return "", Principal{}, err
-	}
-	return s, account.principal(), nil
-}
-
-func (x Account) principal() Principal {
-	return Principal{Name: x.Name, Kind: KindUser, Admin: x.Admin, Owner: x.Name, BreakGlass: x.BreakGlass}
-}
-
-// open makes a session, and ends those that are expired or too many.
-func (a *Access) open(account Account, remote string) (string, error) {
-	text, hash := secret(sessionPrefix)
-	now := time.Now()
-	s := Session{Hash: hash, Account: account.Name, Remote: remote, Created: now.Unix(), Expires: now.Add(SessionLife).Unix()}
-
-	a.write.Lock()
-	defer a.write.Unlock()
-	if current, ok := a.accounts[account.Name]; !ok || current.Password != account.Password {
-		return "", fmt.Errorf("%w: the password was changed meanwhile: sign in again", ErrUnauthenticated)
-	}
-	ended := a.sessionsWhere(func(s Session) bool { return s.Expires <= now.Unix() })
-	mine := a.sessionsWhere(func(x Session) bool { return x.Account == s.Account && x.Expires > now.Unix() })
-	if len(mine) >= maxSessions {
-		oldest := mine[0]
-		for _, h := range mine {
-			if a.sessions[h].Created < a.sessions[oldest].Created {
-				oldest = h
-			}
-		}
-		ended = append(ended, oldest)
-	}
-	if err := a.store.PutSession(s, ended); err != nil {
-		return "", fmt.Errorf("save session of %q: %w", account.Name, err)
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.end(ended)
-	a.sessions[hash] = s
-	return text, nil
-}
-
-// Logout ends the session. One that is not there is no error.
-func (a *Access) Logout(session string) error {
-	hash := Hash(sha256.Sum256([]byte(session)))
-	a.write.Lock()
-	defer a.write.Unlock()
-	if _, ok := a.sessions[hash]; !ok {
-		return nil
-	}
-	if err := a.store.RemoveSession(hash); err != nil {
-		return fmt.Errorf("end session: %w", err)
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	delete(a.sessions, hash)
-	return nil
-}
-
-// Authenticate tells who a secret belongs to: a session from a cookie, or a session or API token from an
-// Authorization header without its "Bearer ". Errors wrap ErrUnauthenticated.
-func (a *Access) Authenticate(bearerOrCookie string) (Principal, error) {
-	hash := Hash(sha256.Sum256([]byte(bearerOrCookie)))
-	now := time.Now().Unix()
-	a.mu.RLock()
-	defer a.mu.RUnlock()
-	switch {
-	case strings.HasPrefix(bearerOrCookie, sessionPrefix):
-		s, ok := a.sessions[hash]
-		account, known := a.accounts[s.Account]
-		switch {
-		case !ok || !known || account.Disabled:
-			return Principal{}, fmt.Errorf("%w: the session is not known, or was ended: sign in again", ErrUnauthenticated)
-		case now >= s.Expires:
-			return Principal{}, fmt.Errorf("%w: the session has expired: sign in again", ErrUnauthenticated)
-		}
-		return account.principal(), nil
-	case strings.HasPrefix(bearerOrCookie, tokenPrefix):
-		t, ok := a.tokens[hash]
-		switch {
-		case !ok:
-			return Principal{}, fmt.Errorf("%w: the API token is not known, or was removed: make another", ErrUnauthenticated)
-		case t.Expires != 0 && now >= t.Expires:
-			return Principal{}, fmt.Errorf("%w: API token %q has expired: make another", ErrUnauthenticated, t.Name)
-		}
-		owner, ok := a.accounts[t.Owner]
-		if !ok || owner.Disabled {
-			return Principal{}, fmt.Errorf("%w: the account that API token %q belongs to is gone or disabled", ErrUnauthenticated, t.Name)
-		}
-		t.used.Store(now)
-		return Principal{
-			Name: t.Name, Kind: KindToken, Admin: owner.Admin && t.Limit == nil, Owner: t.Owner, BreakGlass: owner.BreakGlass, Limit: t.Limit,
-		}, nil
-	case bearerOrCookie == "":
-		return Principal{}, fmt.Errorf("%w: sign in, or give an API token", ErrUnauthenticated)
-	}
-	return Principal{}, fmt.Errorf("%w: this is neither a session nor an API token", ErrUnauthenticated)
 }

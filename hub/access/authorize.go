@@ -54,6 +54,9 @@ func (a *Access) Authorize(p Principal, op Operation, r Resource) error {
 	if a.Scope(p, op).Covers(r) {
 		return nil
 	}
+	if p.Setup {
+		return ErrSetup
+	}
 	what := r.String()
 	if what == "" {
 		what = "the hub"
@@ -87,7 +90,7 @@ func (a *Access) Scope(p Principal, op Operation) Scope {
 	if p.Kind == KindSystem {
 		return Scope{areas: []area{{reach: every}}}
 	}
-	if p.Kind != KindUser && p.Kind != KindToken {
+	if p.Kind != KindUser && p.Kind != KindToken || p.Setup {
 		return Scope{}
 	}
 	rules := a.rules.Load()

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/farshore/farshore/protocol"
 )
 
 // DelayError says that a sign-in has to wait. Nothing was checked.
@@ -23,21 +25,28 @@ func (e *DelayError) Error() string {
 
 // How delays grow: some failures are free, then 1 s, 2 s, 4 s … up to maxDelay; they are forgotten forgetAfter the
 // last. An address has more free failures than an account from that address, since people share addresses.
+//
+// Every address waits for itself alone, so that no stranger can keep anybody out: an account that many addresses try
+// only makes each of them wait longer after its first failure. The account of last resort does not wait for what its address
+// did to others.
 const (
 	freePerAccount = 5
 	freePerAddress = 50
+	freeEverywhere = 100 // failures of one account, before each address has one free failure and then waits from longDelay on
+	freeCodes      = 10  // wrong codes after the right password, wherever from
+	longDelay      = time.Minute
 	maxDelay       = 5 * time.Minute
 	forgetAfter    = 15 * time.Minute
 	maxRemembered  = 10_000
 )
 
-// delays counts failed sign-ins per account and address, and per address.
+// delays counts failures, per account and address, per address, and per account.
 type delays struct {
 	mu    sync.Mutex
 	count map[attemptKey]failures // guarded by mu; at most maxRemembered
 }
 
-type attemptKey struct{ name, network string } // name "": the address as a whole
+type attemptKey struct{ name, network string } // name "": the address as a whole; network "": the account as a whole
 
 type failures struct {
 	n    int
@@ -46,47 +55,87 @@ type failures struct {
 
 func newDelays() *delays { return &delays{count: map[attemptKey]failures{}} }
 
-// attempt is a sign-in under way: it counts as failed until it has succeeded, so that many at once gain nothing.
-type attempt [2]attemptKey
+// attempt is one under way: it counts as failed until it has succeeded, so that many at once gain nothing. What has
+// succeeded forgets the first key's failures, and takes back one of the others.
+type attempt []attemptKey
 
-func (d *delays) begin(name, remote string) (attempt, error) {
-	if len(name) > 64 {
-		name = name[:64]
+// lane is what an attempt may have to wait for. free < 0: it is only counted.
+type lane struct {
+	key  attemptKey
+	free int
+	base time.Duration
+}
+
+// begin begins a sign-in. lastResort: it is that of the account of last resort.
+func (d *delays) begin(name, remote string, lastResort bool) (attempt, error) {
+	name, from := key(name), network(remote)
+	own := lane{attemptKey{name, from}, freePerAccount, time.Second}
+	everywhere := lane{attemptKey{name, ""}, -1, 0}
+	if d.failed(everywhere.key) >= freeEverywhere {
+		own.free, own.base = 1, longDelay
 	}
-	at := attempt{{name + "\x00", network(remote)}, {"", network(remote)}}
+	address := lane{attemptKey{"", from}, freePerAddress, time.Second}
+	if lastResort {
+		address.free = -1
+	}
+	return d.enter(own, everywhere, address)
+}
+
+// beginCode begins to check a code after the right password.
+func (d *delays) beginCode(name string) (attempt, error) {
+	return d.enter(lane{attemptKey{key(name), "code"}, freeCodes, time.Second})
+}
+
+// beginProof begins to check the password of who is signed in already.
+func (d *delays) beginProof(name, session string) (attempt, error) {
+	return d.enter(lane{attemptKey{key(name), "session " + session}, freePerAccount, time.Second})
+}
+
+func key(name string) string { return protocol.Cut(name, 64) + "\x00" }
+
+func (d *delays) failed(key attemptKey) int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if f := d.count[key]; time.Since(f.last) <= forgetAfter {
+		return f.n
+	}
+	return 0
+}
+
+func (d *delays) enter(lanes ...lane) (attempt, error) {
 	now := time.Now()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for i, key := range at {
-		f := d.count[key]
-		free := [...]int{freePerAccount, freePerAddress}[i]
-		if now.Sub(f.last) > forgetAfter || f.n < free {
+	for _, l := range lanes {
+		f := d.count[l.key]
+		if l.free < 0 || now.Sub(f.last) > forgetAfter || f.n < l.free {
 			continue
 		}
-		if wait := f.last.Add(min(time.Second<<min(f.n-free, 20), maxDelay)).Sub(now); wait > 0 {
-			return at, &DelayError{After: wait}
+		if wait := f.last.Add(min(l.base<<min(f.n-l.free, 20), maxDelay)).Sub(now); wait > 0 {
+			return nil, &DelayError{After: wait}
 		}
 	}
-	for _, key := range at {
-		f := d.count[key]
+	var at attempt
+	for _, l := range lanes {
+		f := d.count[l.key]
 		if now.Sub(f.last) > forgetAfter {
 			f.n = 0
 		}
-		d.room(key)
-		d.count[key] = failures{f.n + 1, now}
+		d.room(l.key)
+		d.count[l.key] = failures{f.n + 1, now}
+		at = append(at, l.key)
 	}
 	return at, nil
 }
 
-// succeeded forgets the account's failures from this address, and takes back one of the address.
 func (d *delays) succeeded(at attempt) {
 	d.mu.Lock()
 	delete(d.count, at[0])
 	d.mu.Unlock()
-	d.undo(attempt{at[1]})
+	d.undo(at[1:])
 }
 
-// undo takes back what begin counted.
+// undo takes back what was counted.
 func (d *delays) undo(at attempt) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -165,12 +165,17 @@ func (a *Access) Grant(p Principal, g Grant) (Grant, error) {
 	case len(g.Note) > 1024:
 		return Grant{}, fmt.Errorf("grant: %w: its note has %d bytes, at most 1024", ErrInvalid, len(g.Note))
 	}
-	if err := a.mayGive(p, g); err != nil {
+	a.write.Lock()
+	defer a.write.Unlock()
+	g, err := a.placed(g)
+	// Who may not give it is not told either whether the place is there.
+	if refused := a.mayGive(p, g); refused != nil {
+		return Grant{}, refused
+	}
+	if err != nil {
 		return Grant{}, err
 	}
 	g.ID, g.By, g.Created = strings.ToLower(rand.Text()[:10]), p.String(), time.Now().Unix()
-	a.write.Lock()
-	defer a.write.Unlock()
 	if _, ok := a.accounts[g.User]; g.User != "" && !ok {
 		return Grant{}, fmt.Errorf("user %.160q: %w", g.User, ErrNotFound)
 	}
@@ -222,7 +227,8 @@ func (a *Access) RevokeGrant(p Principal, id string) (Grant, error) {
 	if !ok {
 		return Grant{}, fmt.Errorf("grant %.40q: %w", id, ErrNotFound)
 	}
-	if err := a.mayGive(p, g); err != nil {
+	here, _ := a.placed(g) // where a device is now; one that is gone is in the root
+	if err := a.mayGive(p, here); err != nil {
 		return Grant{}, err
 	}
 	if err := a.store.RemoveGrants([]string{id}); err != nil {
@@ -233,6 +239,66 @@ func (a *Access) RevokeGrant(p Principal, id string) (Grant, error) {
 	delete(a.grants, id)
 	a.rearrange()
 	return g, nil
+}
+
+// placed gives g with the group that its device is in. Errors wrap ErrNotFound.
+func (a *Access) placed(g Grant) (Grant, error) {
+	if a.places == nil {
+		return g, nil
+	}
+	if g.Device == "" {
+		if !a.places.HasGroup(g.Group) {
+			return g, fmt.Errorf("group %.160q: %w: make it first", g.Group, ErrNotFound)
+		}
+		return g, nil
+	}
+	group, ok := a.places.GroupOf(g.Device)
+	g.Group = group
+	if !ok {
+		return g, fmt.Errorf("device %.80q: %w", g.Device, ErrNotFound)
+	}
+	return g, nil
+}
+
+// Settle tells which groups and devices there are, from now on, and removes grants on others. It is called once, before
+// anybody is let in.
+func (a *Access) Settle(p Places) error {
+	a.write.Lock()
+	defer a.write.Unlock()
+	a.places = p
+	return a.sweep()
+}
+
+// Removing runs remove, which takes a group or a device away, and removes the grants on it: they never hold for another
+// that is made in its place. Nothing is granted meanwhile.
+func (a *Access) Removing(remove func() error) error {
+	a.write.Lock()
+	defer a.write.Unlock()
+	if err := remove(); err != nil {
+		return err
+	}
+	return a.sweep()
+}
+
+// sweep removes the grants on what is not there. It needs write.
+func (a *Access) sweep() error {
+	var e Ended
+	for _, g := range a.grants {
+		if _, err := a.placed(g); err != nil {
+			e.Grants = append(e.Grants, g.ID)
+		}
+	}
+	if len(e.Grants) == 0 {
+		return nil
+	}
+	err := a.store.RemoveGrants(e.Grants)
+	if err != nil {
+		err = fmt.Errorf("remove the grants on what is gone: %w: they hold for nobody, and are removed when the hub starts again", err)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.drop(e)
+	return err
 }
 
 // rearrange makes the rules anew. It needs mu.

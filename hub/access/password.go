@@ -8,35 +8,9 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
-	"unicode/utf8"
 
 	"golang.org/x/crypto/argon2"
 )
-
-// MinPassword is the fewest characters of a password.
-const MinPassword = 12
-
-const maxPassword = 1024 // bytes
-
-// checkAccount holds name and password of an account to the rules. The password is never part of the error.
-func checkAccount(name, password string) error {
-	if name == "" || len(name) > 64 || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789._@-") != "" {
-		return fmt.Errorf("account name %.80q: %w: want 1 to 64 characters a-z 0-9 . _ @ -", name, ErrInvalid)
-	}
-	distinct := map[rune]bool{}
-	for _, r := range password {
-		distinct[r] = true
-	}
-	switch {
-	case utf8.RuneCountInString(password) < MinPassword:
-		return fmt.Errorf("password of %q: %w: want at least %d characters", name, ErrInvalid, MinPassword)
-	case len(password) > maxPassword || !utf8.ValidString(password):
-		return fmt.Errorf("password of %q: %w: want text of at most %d bytes", name, ErrInvalid, maxPassword)
-	case strings.EqualFold(password, name), len(distinct) < 4:
-		return fmt.Errorf("password of %q: %w: it is too easy to guess: use several words", name, ErrInvalid)
-	}
-	return nil
-}
 
 // Cost of one password hash: about 100 ms of one core and 46 MiB, and two at a time at most, so that strangers who try
 // passwords cost bounded memory. Stored hashes carry their own cost, so these can be raised at any time.

@@ -49,10 +49,10 @@ func TestAddressesCountByNetwork(t *testing.T) {
 func TestDelaysAreBounded(t *testing.T) {
 	d := newDelays()
 	for i := range maxRemembered + 100 {
-		if _, err := d.begin("x", string(rune('a'+i%26))+".example"); err == nil && i > 1000 && i < maxRemembered/2-100 {
+		if _, err := d.begin("x", string(rune('a'+i%26))+".example", false); err == nil && i > 1000 && i < maxRemembered/2-100 {
 			t.Fatal("addresses that cannot be read must count as one")
 		}
-		_, _ = d.begin("x", "10."+strconv.Itoa(i>>16)+"."+strconv.Itoa(i>>8&255)+"."+strconv.Itoa(i&255))
+		_, _ = d.begin("x", "10."+strconv.Itoa(i>>16)+"."+strconv.Itoa(i>>8&255)+"."+strconv.Itoa(i&255), false)
 	}
 	if len(d.count) > maxRemembered {
 		t.Errorf("%d remembered, at most %d", len(d.count), maxRemembered)

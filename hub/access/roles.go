@@ -173,3 +173,26 @@ func (r Role) Within(other Role) bool {
 	}
 	return r.Known()
 }
+
+// Says tells in a sentence what a role is for.
+func (r Role) Says() string {
+	switch r {
+	case RoleAdministrator:
+		return "May do everything there; on the root group also with people, the audit trail and the hub itself."
+	case RoleDeviceAdministrator:
+		return "May do everything with devices, stacks and access there, and is not bound by policies."
+	case RoleEdgeAdministrator:
+		return "Brings devices in, and works with devices, groups, stacks and link profiles; says nothing about who has access."
+	case RoleOperator:
+		return "Runs what is there: starts, stops and redeploys, and makes or removes nothing."
+	case RoleHelpdesk:
+		return "Sees everything there but secrets, reads logs, and changes nothing."
+	case RoleStandardUser:
+		return "Makes and runs stacks of their own, and works with those of their team and public ones."
+	case RoleReadOnlyUser:
+		return "Sees devices, and stacks of their own, of their team, and public ones."
+	case RoleInstaller:
+		return "Lets devices in from the waiting room, and sees nothing else of them."
+	}
+	return ""
+}

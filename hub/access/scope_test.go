@@ -15,10 +15,8 @@ import (
 func TestRolesHoldBelowTheirGroupAndNowhereElse(t *testing.T) {
 	a, _ := open(t, t.TempDir())
 	_, anna := admin(t, a)
-	if err := a.AddAccount("olav", password); err != nil {
-		t.Fatal(err)
-	}
-	_, olav, err := a.Login("olav", password, remote)
+	add(t, a, "olav")
+	_, olav, err := login(a, "olav", password, remote)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,15 +55,11 @@ func TestRolesHoldBelowTheirGroupAndNowhereElse(t *testing.T) {
 func TestNobodyGivesMoreThanTheyHave(t *testing.T) {
 	a, _ := open(t, t.TempDir())
 	_, anna := admin(t, a)
-	for _, name := range []string{"lead", "new"} {
-		if err := a.AddAccount(name, password); err != nil {
-			t.Fatal(err)
-		}
-	}
+	add(t, a, "lead", "new")
 	if _, err := a.Grant(anna, access.Grant{User: "lead", Role: access.RoleDeviceAdministrator, Group: "oslo"}); err != nil {
 		t.Fatal(err)
 	}
-	_, lead, err := a.Login("lead", password, remote)
+	_, lead, err := login(a, "lead", password, remote)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,9 +86,7 @@ func TestNobodyGivesMoreThanTheyHave(t *testing.T) {
 func TestGrantsEnd(t *testing.T) {
 	a, _ := open(t, t.TempDir())
 	_, anna := admin(t, a)
-	if err := a.AddAccount("temp", password); err != nil {
-		t.Fatal(err)
-	}
+	add(t, a, "temp")
 	if _, err := a.Grant(anna, access.Grant{User: "temp", Role: access.RoleHelpdesk, Until: time.Now().Add(-time.Hour).Unix()}); !errors.Is(err, access.ErrInvalid) {
 		t.Errorf("a grant that has ended already: %v", err)
 	}
@@ -104,9 +96,7 @@ func TestGrantsEnd(t *testing.T) {
 func TestScopesAgreeWithTheRulesReadPlainly(t *testing.T) {
 	a, _ := open(t, t.TempDir())
 	_, anna := admin(t, a)
-	if err := a.AddAccount("bo", password); err != nil {
-		t.Fatal(err)
-	}
+	add(t, a, "bo")
 	r := rand.New(rand.NewPCG(8, 1))
 	groups := []string{"", "a", "a/b", "a/b/c", "ab", "b"}
 	pick := func(from []string) string { return from[r.IntN(len(from))] }

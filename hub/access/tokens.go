@@ -1,9 +1,8 @@
 package access
 
 import (
+	"context"
 	"crypto/rand"
-	"crypto/sha256"
-	"crypto/subtle"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,42 +10,60 @@ import (
 	"unicode"
 )
 
-// maxTokens is the most API tokens of one hub.
-const maxTokens = 10_000
+// Bounds of API tokens.
+const (
+	maxTokens      = 10_000
+	maxTokenGroups = 64
+	// saveUses is how often it is saved when tokens were last used.
+	saveUses = 5 * time.Minute
+)
 
-// CreateToken makes an API token that may what the account behind p may. The secret is given this once. A zero
-// expires means never. Errors wrap ErrInvalid, ErrExists (the name is taken) or ErrForbidden (p is no account's, or is a
-// token itself: with another one it would outlive its expiry and its removal).
-func (a *Access) CreateToken(p Principal, name string, expires time.Time) (string, Token, error) {
+// NewToken is what an API token begins as.
+type NewToken struct {
+	Name string
+	// Expires. Zero: never.
+	Expires time.Time
+	// Limit. Nil: it may what its owner may.
+	Limit *Limit
+}
+
+// CreateToken makes an API token that may at most what the account behind p may, now and later. The secret is given
+// this once. Errors wrap ErrInvalid, ErrExists (the account has one of that name) or ErrForbidden (p is no account's, or is
+// a token itself: with another one it would outlive its expiry and its removal).
+func (a *Access) CreateToken(p Principal, n NewToken) (string, Token, error) {
 	switch {
-	case p.Kind == KindToken:
-		return "", Token{}, fmt.Errorf("token %.160q: %w: an API token cannot make another: sign in with a password", name, ErrForbidden)
-	case name == "" || len(name) > 128 || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }):
-		return "", Token{}, fmt.Errorf("token name %.160q: %w: want 1 to 128 bytes of printable text", name, ErrInvalid)
-	case !expires.IsZero() && !expires.After(time.Now()):
-		return "", Token{}, fmt.Errorf("token %q: %w: its expiry lies in the past", name, ErrInvalid)
+	case p.Kind != KindUser:
+		return "", Token{}, fmt.Errorf("token %.160q: %w: an API token is made by an account: sign in with a password", n.Name, ErrForbidden)
+	case n.Name == "" || len(n.Name) > 128 || strings.ContainsFunc(n.Name, func(r rune) bool { return !unicode.IsPrint(r) }):
+		return "", Token{}, fmt.Errorf("token name %.160q: %w: want 1 to 128 bytes of printable text", n.Name, ErrInvalid)
+	case !n.Expires.IsZero() && !n.Expires.After(time.Now()):
+		return "", Token{}, fmt.Errorf("token %q: %w: its expiry lies in the past", n.Name, ErrInvalid)
+	}
+	limit, err := n.Limit.clean()
+	if err != nil {
+		return "", Token{}, fmt.Errorf("token %q: %w", n.Name, err)
 	}
 	text, hash := secret(tokenPrefix)
-	t := Token{ID: strings.ToLower(rand.Text()[:10]), Name: name, Owner: p.Owner, Hash: hash, Created: time.Now().Unix()}
-	if !expires.IsZero() {
-		t.Expires = expires.Unix()
+	t := Token{ID: strings.ToLower(rand.Text()[:10]), Name: n.Name, Owner: p.Owner, Hash: hash, Created: time.Now().Unix(), Limit: limit}
+	if !n.Expires.IsZero() {
+		t.Expires = n.Expires.Unix()
 	}
 
 	a.write.Lock()
 	defer a.write.Unlock()
-	if _, ok := a.accounts[p.Owner]; !ok {
-		return "", Token{}, fmt.Errorf("token %q: %w: a token belongs to an account: sign in with one", name, ErrForbidden)
+	if x, ok := a.accounts[p.Owner]; !ok || x.Disabled {
+		return "", Token{}, fmt.Errorf("token %q: %w: a token belongs to an account: sign in with one", n.Name, ErrForbidden)
 	}
 	if len(a.tokens) >= maxTokens {
-		return "", Token{}, fmt.Errorf("token %q: %w: there are %d tokens: remove some", name, ErrInvalid, maxTokens)
+		return "", Token{}, fmt.Errorf("token %q: %w: there are %d tokens: remove some", n.Name, ErrInvalid, maxTokens)
 	}
 	for _, x := range a.tokens {
-		if x.Name == name {
-			return "", Token{}, fmt.Errorf("token %q: %w: remove it first, or give another name", name, ErrExists)
+		if x.Name == n.Name && x.Owner == p.Owner {
+			return "", Token{}, fmt.Errorf("token %q: %w: remove it first, or give another name", n.Name, ErrExists)
 		}
 	}
-	if err := a.store.PutToken(t); err != nil {
-		return "", Token{}, fmt.Errorf("save token %q: %w", name, err)
+	if err := a.store.PutTokens([]Token{t}); err != nil {
+		return "", Token{}, fmt.Errorf("save token %q: %w", n.Name, err)
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -54,31 +71,57 @@ func (a *Access) CreateToken(p Principal, name string, expires time.Time) (strin
 	return text, t, nil
 }
 
-// Tokens gives the API tokens of p's account sorted by name, without their secrets.
-func (a *Access) Tokens(p Principal) []Token {
+// clean checks a limit, and gives nil for one that limits nothing.
+func (l *Limit) clean() (*Limit, error) {
+	if l == nil || l.Role == "" && len(l.Groups) == 0 {
+		return nil, nil
+	}
+	switch {
+	case l.Role != "" && !l.Role.Known():
+		return nil, fmt.Errorf("role %.40q: %w: want one of %s", string(l.Role), ErrInvalid, roleNames())
+	case len(l.Groups) > maxTokenGroups:
+		return nil, fmt.Errorf("%w: %d groups, at most %d: give one above them", ErrInvalid, len(l.Groups), maxTokenGroups)
+	}
+	out := Limit{Role: l.Role}
+	for _, g := range l.Groups {
+		if len(g) > 1024 {
+			return nil, fmt.Errorf("group %.80q…: %w: it is too long", g, ErrInvalid)
+		}
+		out.Groups = append(out.Groups, strings.Trim(g, "/"))
+	}
+	return &out, nil
+}
+
+// Tokens gives the API tokens of an account sorted by name, without their secrets.
+func (a *Access) Tokens(account string) []Token {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
 	out := []Token{}
 	for _, x := range a.tokens {
-		if x.Owner != p.Owner {
-			continue
+		if x.Owner == account {
+			out = append(out, x.now())
 		}
-		t := x.Token
-		t.LastUsed = x.used.Load()
-		out = append(out, t)
 	}
 	slices.SortFunc(out, func(x, y Token) int { return strings.Compare(x.Name, y.Name) })
 	return out
 }
 
-// RemoveToken makes a token of p's account, or of any where p may change people, useless at once. id is its id or name.
+// now gives the token with when it was last used.
+func (t *token) now() Token {
+	out := t.Token
+	out.LastUsed = t.used.Load()
+	return out
+}
+
+// RemoveToken makes a token useless at once: one of p's account by id or name, or any by id where p may change people.
 // Errors wrap ErrNotFound.
 func (a *Access) RemoveToken(p Principal, id string) error {
 	anyones := a.Authorize(p, PeopleChange, Resource{Kind: "token", ID: id}) == nil
 	a.write.Lock()
 	defer a.write.Unlock()
 	for hash, x := range a.tokens {
-		if x.ID != id && x.Name != id || x.Owner != p.Owner && !anyones {
+		mine := x.Owner == p.Owner && p.Owner != ""
+		if !(mine && (x.ID == id || x.Name == id) || anyones && x.ID == id) {
 			continue
 		}
 		if err := a.store.RemoveToken(x.ID); err != nil {
@@ -92,53 +135,41 @@ func (a *Access) RemoveToken(p Principal, id string) error {
 	return fmt.Errorf("token %.160q: %w", id, ErrNotFound)
 }
 
-// link is the one-time link that is open. The zero value fits nothing.
-type link struct {
-	hash    Hash
-	expires time.Time
+// Run saves now and then when tokens were last used, until ctx ends, and then once more.
+func (a *Access) Run(ctx context.Context) error {
+	tick := time.NewTicker(saveUses)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return a.saveUses()
+		case <-tick.C:
+			if err := a.saveUses(); err != nil {
+				a.log.Error("save when API tokens were last used", "error", err)
+			}
+		}
+	}
 }
 
-// AdminLink opens a one-time link, good for LinkLife, and gives its secret; an earlier one ends. Whoever calls this
-// has shown that they control the hub's machine.
-func (a *Access) AdminLink() string {
-	text, hash := secret(linkPrefix)
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.link = link{hash, time.Now().Add(LinkLife)}
-	return text
-}
-
-// RedeemLink makes an administrator, or gives one another password, and closes the link. Errors wrap
-// ErrUnauthenticated, or ErrInvalid: then the link stays open.
-func (a *Access) RedeemLink(secret, name, password string) error {
-	open, err := a.takeLink(secret, func() error { return checkAccount(name, password) })
-	if err != nil {
+func (a *Access) saveUses() error {
+	a.write.Lock()
+	defer a.write.Unlock()
+	var used []Token
+	for _, t := range a.tokens {
+		if now := t.now(); now.LastUsed != t.LastUsed {
+			used = append(used, now)
+		}
+	}
+	if len(used) == 0 {
+		return nil
+	}
+	if err := a.store.PutTokens(used); err != nil {
 		return err
 	}
-	if err := a.SetAdmin(name, password); err != nil {
-		a.mu.Lock()
-		defer a.mu.Unlock()
-		if a.link == (link{}) {
-			a.link = open
-		}
-		return err
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, t := range used {
+		a.tokens[t.Hash].LastUsed = t.LastUsed
 	}
 	return nil
-}
-
-// takeLink closes the link if the secret fits and check agrees.
-func (a *Access) takeLink(secret string, check func() error) (link, error) {
-	hash := Hash(sha256.Sum256([]byte(secret)))
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	open := a.link
-	if open == (link{}) || subtle.ConstantTimeCompare(hash[:], open.hash[:]) != 1 || !time.Now().Before(open.expires) {
-		return link{}, fmt.Errorf("%w: the link was used, replaced, or is older than %s: make another with farshore-hub admin-link",
-			ErrUnauthenticated, LinkLife)
-	}
-	if err := check(); err != nil {
-		return link{}, err
-	}
-	a.link = link{}
-	return open, nil
 }

@@ -38,6 +38,7 @@ const writeTimeout = 2 * time.Minute
 type Config struct {
 	Accounts  Accounts
 	Tokens    Tokens
+	People    People
 	Audit     Trail
 	Trail     TrailReader
 	Events    Events
@@ -136,7 +137,7 @@ func newServer(c Config) (*server, error) {
 
 func (c *Config) check() error {
 	for _, part := range []any{
-		c.Accounts, c.Tokens, c.Audit, c.Trail, c.Events, c.Devices, c.Changes, c.Groups, c.Profiles, c.Stacks, c.StackDesk,
+		c.Accounts, c.Tokens, c.People, c.Audit, c.Trail, c.Events, c.Devices, c.Changes, c.Groups, c.Profiles, c.Stacks, c.StackDesk,
 		c.Commands, c.Snapshots, c.Waiting, c.Keys, c.Sessions, c.Timeline, c.Views, c.Policies, c.Protection, c.Certificates,
 	} {
 		if part == nil {
@@ -216,6 +217,10 @@ func (s *server) routes() {
 	s.sessionRoutes()
 	s.viewRoutes()
 	s.tokenRoutes()
+	s.accountRoutes()
+	s.userRoutes()
+	s.teamRoutes()
+	s.grantRoutes()
 	s.keyRoutes()
 	s.waitingRoutes()
 	s.deviceRoutes()

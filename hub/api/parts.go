@@ -24,7 +24,7 @@ import (
 
 // Accounts are who may sign in, and what they may do; *access.Access is one.
 type Accounts interface {
-	Login(name, password, remote string) (string, access.Principal, error)
+	Login(access.SignIn) (access.Opened, error)
 	Logout(session string) error
 	Authenticate(bearerOrCookie string) (access.Principal, error)
 	Authorize(access.Principal, access.Operation, access.Resource) error
@@ -34,8 +34,8 @@ type Accounts interface {
 
 // Tokens are API tokens; *access.Access is one.
 type Tokens interface {
-	CreateToken(p access.Principal, name string, expires time.Time) (string, access.Token, error)
-	Tokens(access.Principal) []access.Token
+	CreateToken(access.Principal, access.NewToken) (string, access.Token, error)
+	Tokens(account string) []access.Token
 	RemoveToken(p access.Principal, id string) error
 }
 

@@ -71,7 +71,9 @@ type row struct {
 // table maps errors to answers; the first that fits counts.
 func table() []row {
 	return []row{
+		{access.ErrSecondFactor, http.StatusUnauthorized, "second-factor"},
 		{access.ErrUnauthenticated, http.StatusUnauthorized, "not-signed-in"},
+		{access.ErrSetup, http.StatusForbidden, "second-factor-needed"},
 		{access.ErrForbidden, http.StatusForbidden, "not-allowed"},
 		{errForeign, http.StatusForbidden, "foreign-request"},
 		{access.ErrNotFound, http.StatusNotFound, "not-found"},

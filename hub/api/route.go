@@ -30,6 +30,8 @@ type route[I, O any] struct {
 	On   func(*call, *I) (access.Resource, error)
 	// Open says why the operation needs no right: see the constants below. "": it needs Does.
 	Open openness
+	// DuringSetup: it may be done by who has to set up a second factor before anything else.
+	DuringSetup bool
 	// Records names the operation in the audit trail where Does does not. Routes that do not only look are recorded
 	// in any case, and others where this is set.
 	Records string
@@ -54,6 +56,8 @@ const (
 	openToAll openness = "signing in"
 	// openToSignedIn: it is about the caller's own session.
 	openToSignedIn openness = "own session"
+	// openToPerson: it is about the caller's own account, and for people alone, not for their API tokens.
+	openToPerson openness = "own account"
 )
 
 // call is one request under way: who asks, and what it is about.
@@ -150,6 +154,12 @@ func add[I, O any](s *server, r route[I, O]) {
 }
 
 func run[I, O any](ctx context.Context, c *call, r route[I, O], in *I) (*O, error) {
+	switch {
+	case c.who.Setup && !r.DuringSetup && r.Open != openToAll:
+		return nil, access.ErrSetup
+	case r.Open == openToPerson && c.who.Kind != access.KindUser:
+		return nil, fmt.Errorf("%w: an account is in the hands of who signs in with its password", access.ErrForbidden)
+	}
 	if r.Open == "" {
 		var lookErr error
 		c.on, lookErr = r.On(c, in)

@@ -11,7 +11,8 @@ import (
 )
 
 type loginInput struct {
-	Cookie bool `query:"cookie" doc:"Give the session as a cookie instead of a token"`
+	Cookie bool   `query:"cookie" doc:"Give the session as a cookie instead of a token"`
+	Agent  string `header:"User-Agent" hidden:"true"`
 	Body   resource.Login
 }
 
@@ -28,11 +29,12 @@ func (s *server) sessionRoutes() {
 	const tag = "Session"
 	add(s, route[loginInput, sessionOutput]{
 		Method: http.MethodPost, Path: "/session", ID: "login", Tag: tag, Summary: "Sign in with a password",
-		Open: openToAll, Records: "session.login", MaxBytes: 8 << 10, Run: s.login,
+		Description: "Where the account has a second factor, the password alone is answered with 401 and the code second-factor: give both.",
+		Open:        openToAll, Records: "session.login", MaxBytes: 8 << 10, Run: s.login,
 	})
 	add(s, route[struct{}, cookieOutput]{
 		Method: http.MethodDelete, Path: "/session", ID: "logout", Tag: tag, Summary: "End the session", Status: http.StatusNoContent,
-		Open: openToSignedIn, Records: "session.logout",
+		Open: openToSignedIn, DuringSetup: true, Records: "session.logout",
 		Run: func(_ context.Context, c *call, _ *struct{}) (*cookieOutput, error) {
 			gone := cookie("", time.Unix(1, 0))
 			gone.MaxAge = -1
@@ -41,7 +43,7 @@ func (s *server) sessionRoutes() {
 	})
 	add(s, route[struct{}, reply[resource.Session]]{
 		Method: http.MethodGet, Path: "/session", ID: "who-am-i", Tag: tag, Summary: "Who is signed in, and to what",
-		Open: openToSignedIn,
+		Open: openToSignedIn, DuringSetup: true,
 		Run: func(_ context.Context, c *call, _ *struct{}) (*reply[resource.Session], error) {
 			return replyWith(s.session(c.who)), nil
 		},
@@ -77,19 +79,24 @@ func (s *server) sessionRoutes() {
 
 func (s *server) login(_ context.Context, c *call, in *loginInput) (*sessionOutput, error) {
 	c.on = access.Resource{Kind: "account", ID: in.Body.Username}
-	secret, who, err := s.Accounts.Login(in.Body.Username, in.Body.Password, c.remote)
+	opened, err := s.Accounts.Login(access.SignIn{
+		Name: in.Body.Username, Password: in.Body.Password, Code: in.Body.Code, Remote: c.remote, Agent: in.Agent,
+	})
 	if err != nil {
-		// Who has to wait, or was sent away, was not even tried.
+		// Who has to wait, or was sent away, was not even tried; and to be asked for the code is no failure.
 		c.who, c.tried = access.Principal{}, errors.Is(err, access.ErrUnauthenticated)
+		if errors.Is(err, access.ErrSecondFactor) && in.Body.Code == "" {
+			c.tried = false
+		}
 		return nil, err
 	}
-	c.who = who
-	out := &sessionOutput{Body: s.session(who)}
-	out.Body.Expires = time.Now().Add(access.SessionLife).Truncate(time.Second)
+	c.who = opened.Principal
+	out := &sessionOutput{Body: s.session(c.who)}
+	out.Body.Expires = opened.Expires
 	if in.Cookie {
-		out.SetCookie = []*http.Cookie{cookie(secret, out.Body.Expires)}
+		out.SetCookie = []*http.Cookie{cookie(opened.Secret, opened.Expires)}
 	} else {
-		out.Body.Token = secret
+		out.Body.Token = opened.Secret
 	}
 	return out, nil
 }
@@ -97,7 +104,11 @@ func (s *server) login(_ context.Context, c *call, in *loginInput) (*sessionOutp
 func (s *server) session(who access.Principal) resource.Session {
 	hub := s.Hub
 	hub.Fingerprint = s.Certificates.Status().Fingerprint
-	return resource.Session{Name: who.Name, Kind: string(who.Kind), Admin: who.Admin, Hub: hub}
+	x, _ := s.People.Account(who.Owner)
+	return resource.Session{
+		Name: who.Name, Kind: string(who.Kind), Admin: who.Admin, Account: who.Owner, BreakGlass: who.BreakGlass, SecondFactor: x.Guarded(),
+		SetupNeeded: who.Setup, Operations: words(s.People.May(who)), Hub: hub,
+	}
 }
 
 // cookie is for this host alone, never sent in the clear, never seen by scripts, and never sent along by other sites.

@@ -164,7 +164,7 @@ type (
 // minimal is an API of which only the given parts are used.
 func minimal(t *testing.T, c api.Config) http.Handler {
 	t.Helper()
-	c.Tokens, c.Devices, c.Changes = struct{ noTokens }{}, struct{ noDevices }{}, struct{ api.DeviceChanges }{}
+	c.Tokens, c.People, c.Devices, c.Changes = struct{ noTokens }{}, struct{ api.People }{}, struct{ noDevices }{}, struct{ api.DeviceChanges }{}
 	c.Groups, c.Profiles, c.Stacks = struct{ noGroups }{}, struct{ noProfiles }{}, struct{ api.Stacks }{}
 	c.StackDesk, c.Commands, c.Snapshots = struct{ api.StackDesk }{}, struct{ api.Commands }{}, struct{ noSnapshots }{}
 	c.Waiting, c.Keys, c.Sessions = struct{ api.WaitingRoom }{}, struct{ noKeys }{}, struct{ api.Sessions }{}

@@ -19,16 +19,18 @@ func (s *server) tokenRoutes() {
 		Method: http.MethodGet, Path: "/tokens", ID: "list-tokens", Tag: tag, Summary: "List one's own API tokens",
 		Open: openToSignedIn,
 		Run: func(_ context.Context, c *call, _ *struct{}) (*reply[resource.List[resource.Token]], error) {
-			return list(s.Tokens.Tokens(c.who), token), nil
+			return list(s.Tokens.Tokens(c.who.Owner), token), nil
 		},
 	})
 	add(s, route[struct{ Body resource.NewToken }, reply[resource.Token]]{
 		Method: http.MethodPost, Path: "/tokens", ID: "create-token", Tag: tag, Summary: "Make an API token",
-		Description: "It has the rights of the account that makes it, which has to be signed in by itself. Its secret is given this once.", Status: http.StatusCreated,
+		Description: "It has at most the rights of the account that makes it, now and later; the account has to be signed in by itself. Its secret is given this once.", Status: http.StatusCreated,
 		Open: openToSignedIn, Records: "tokens.create",
 		Run: func(_ context.Context, c *call, in *struct{ Body resource.NewToken }) (*reply[resource.Token], error) {
 			c.on = access.Resource{Kind: "token", ID: in.Body.Name}
-			secret, made, err := s.Tokens.CreateToken(c.who, in.Body.Name, in.Body.Expires)
+			secret, made, err := s.Tokens.CreateToken(c.who, access.NewToken{
+				Name: in.Body.Name, Expires: in.Body.Expires, Limit: &access.Limit{Role: access.Role(in.Body.Role), Groups: in.Body.Groups},
+			})
 			if err != nil {
 				return nil, err
 			}
@@ -49,9 +51,13 @@ func (s *server) tokenRoutes() {
 }
 
 func token(t access.Token) resource.Token {
-	return resource.Token{
+	out := resource.Token{
 		ID: t.ID, Name: t.Name, Owner: t.Owner, Created: at(t.Created), Expires: at(t.Expires), LastUsed: at(t.LastUsed),
 	}
+	if t.Limit != nil {
+		out.Role, out.Groups = string(t.Limit.Role), t.Limit.Groups
+	}
+	return out
 }
 
 // at makes a time of Unix seconds; 0 is the zero time.

@@ -20,6 +20,13 @@ func (r *Registry) Groups() []Group {
 	return out
 }
 
+// HasGroup reports whether there is a group of that path.
+func (r *Registry) HasGroup(path string) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.now.groups[path] != nil
+}
+
 // EnsureGroup makes the group and those above it, where they do not exist. Errors wrap ErrInvalid.
 func (r *Registry) EnsureGroup(path string) error {
 	if err := checkPath(path); err != nil {

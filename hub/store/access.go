@@ -19,6 +19,8 @@ func teamAt(name string) place { return place{"access.teams", 1, []byte(name)} }
 
 func grantAt(id string) place { return place{"access.grants", 1, []byte(id)} }
 
+func accessSettingsAt() place { return place{"access.settings", 1, []byte("settings")} }
+
 // LoadAccess implements access.Store.
 func (s *Store) LoadAccess() (out access.Saved, err error) {
 	err = s.db.View(func(tx *bbolt.Tx) error {
@@ -34,43 +36,84 @@ func (s *Store) LoadAccess() (out access.Saved, err error) {
 		if err := all(tx, grantAt(""), &out.Grants); err != nil {
 			return err
 		}
+		if out.Settings, err = optional[access.Settings](tx, accessSettingsAt()); err != nil {
+			return err
+		}
 		return all(tx, place{"access.sessions", 1, nil}, &out.Sessions)
 	})
 	return out, err
 }
 
 // PutAccount implements access.Store.
-func (s *Store) PutAccount(a access.Account, ended []access.Hash) error {
+func (s *Store) PutAccount(a access.Account, e access.Ended) error {
 	return s.update(func(tx *bbolt.Tx) error {
 		w := writer{tx: tx}
 		w.put(accountAt(a.Name), a)
-		for _, h := range ended {
-			w.remove(sessionAt(h))
-		}
+		endAccess(&w, e)
 		return w.err
 	})
+}
+
+// RemoveAccount implements access.Store.
+func (s *Store) RemoveAccount(name string, e access.Ended) error {
+	return s.update(func(tx *bbolt.Tx) error {
+		w := writer{tx: tx}
+		w.remove(accountAt(name))
+		w.remove(viewsAt(name))
+		endAccess(&w, e)
+		return w.err
+	})
+}
+
+func endAccess(w *writer, e access.Ended) {
+	for _, h := range e.Sessions {
+		w.remove(sessionAt(h))
+	}
+	for _, id := range e.Tokens {
+		w.remove(tokenAt(id))
+	}
+	for _, id := range e.Grants {
+		w.remove(grantAt(id))
+	}
+	for _, t := range e.Teams {
+		w.put(teamAt(t.Name), t)
+	}
 }
 
 // PutSession implements access.Store.
-func (s *Store) PutSession(session access.Session, ended []access.Hash) error {
+func (s *Store) PutSession(session access.Session, a access.Account, ended []access.Hash) error {
 	return s.update(func(tx *bbolt.Tx) error {
 		w := writer{tx: tx}
-		for _, h := range ended {
-			w.remove(sessionAt(h))
-		}
+		endAccess(&w, access.Ended{Sessions: ended})
 		w.put(sessionAt(session.Hash), session)
+		w.put(accountAt(a.Name), a)
 		return w.err
 	})
 }
 
-// RemoveSession implements access.Store.
-func (s *Store) RemoveSession(h access.Hash) error {
-	return s.update(func(tx *bbolt.Tx) error { return remove(tx, sessionAt(h)) })
+// RemoveSessions implements access.Store.
+func (s *Store) RemoveSessions(ended []access.Hash) error {
+	return s.update(func(tx *bbolt.Tx) error {
+		w := writer{tx: tx}
+		endAccess(&w, access.Ended{Sessions: ended})
+		return w.err
+	})
 }
 
-// PutToken implements access.Store.
-func (s *Store) PutToken(t access.Token) error {
-	return s.update(func(tx *bbolt.Tx) error { return put(tx, tokenAt(t.ID), t) })
+// PutAccessSettings implements access.Store.
+func (s *Store) PutAccessSettings(x access.Settings) error {
+	return s.update(func(tx *bbolt.Tx) error { return put(tx, accessSettingsAt(), x) })
+}
+
+// PutTokens implements access.Store.
+func (s *Store) PutTokens(tokens []access.Token) error {
+	return s.update(func(tx *bbolt.Tx) error {
+		w := writer{tx: tx}
+		for _, t := range tokens {
+			w.put(tokenAt(t.ID), t)
+		}
+		return w.err
+	})
 }
 
 // RemoveToken implements access.Store.

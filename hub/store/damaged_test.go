@@ -19,7 +19,7 @@ func TestDamagedFileIsRefusedInASentence(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range 200 {
-		if err := s.PutAccount(access.Account{Name: strings.Repeat("x", 1+i)}, nil); err != nil {
+		if err := s.PutAccount(access.Account{Name: strings.Repeat("x", 1+i)}, access.Ended{}); err != nil {
 			t.Fatal(err)
 		}
 	}

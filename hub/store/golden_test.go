@@ -124,6 +124,21 @@ func TestStoredAccessIsReadForEver(t *testing.T) {
 		ID: "g1", Team: "oslo", Role: access.RoleOperator, Group: "norway/oslo", Device: "qz3x4y5w6v7u2t3s", Until: 1_760_000_002, By: "anna",
 		Created: 1_760_000_000, Note: "ticket 7",
 	})
+	golden(t, accountAt("bo"), "access-account-guarded", access.Account{
+		Name: "bo", Created: 1_760_000_000, Changed: 1_760_000_001, BreakGlass: true, Disabled: true, LastSignIn: 1_760_000_002,
+		Link:   &access.Link{Hash: hash, Expires: 1_760_000_003},
+		Factor: &access.Factor{Sealed: []byte("sealed"), Since: 1_760_000_004, Step: 58_666_666, Recovery: []access.Hash{hash, {9}}},
+	})
+	golden(t, tokenAt("t2"), "access-token-limited", access.Token{
+		ID: "t2", Name: "ci", Owner: "anna", Hash: hash, Created: 1_760_000_000, LastUsed: 1_760_000_001,
+		Limit: &access.Limit{Role: access.RoleOperator, Groups: []string{"norway/oslo"}},
+	})
+	golden(t, sessionAt(hash), "access-session-agent", access.Session{
+		Hash: hash, Account: "anna", Remote: "192.0.2.7", Created: 1_760_000_000, Expires: 1_760_028_800, Agent: "farshore/1.0",
+	})
+	golden(t, accessSettingsAt(), "access-settings", access.Settings{
+		SessionLife: 28_800, MinPassword: 14, SecondFactor: access.NeededByAdministrators,
+	})
 	golden(t, viewsAt("anna"), "access-views", []access.View{{Name: "Late in Oslo", Query: "group=norway%2Foslo&state=late"}})
 	golden(t, sessionAt(hash), "access-session", access.Session{
 		Hash: hash, Account: "anna", Remote: "192.0.2.7:4711", Created: 1_760_000_000, Expires: 1_760_028_800,

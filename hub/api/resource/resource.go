@@ -20,6 +20,7 @@ type List[T any] struct {
 type Login struct {
 	Username string `json:"username" doc:"Name of the account" example:"admin"`
 	Password string `json:"password" doc:"Its password"`
+	Code     string `json:"code,omitempty" maxLength:"32" doc:"What the authenticator shows now, or a recovery code, where the account has a second factor"`
 }
 
 // FirstAdmin makes an administrator by a one-time link.
@@ -36,6 +37,13 @@ type Session struct {
 	Name  string `json:"name"`
 	Kind  string `json:"kind" enum:"user,token,link,system"`
 	Admin bool   `json:"admin"`
+	// Account that a token belongs to; the name itself for a user.
+	Account      string `json:"account,omitempty"`
+	BreakGlass   bool   `json:"break_glass,omitempty" doc:"It is the account of last resort: what it does is marked in the audit trail"`
+	SecondFactor bool   `json:"second_factor,omitempty" doc:"The account has one"`
+	SetupNeeded  bool   `json:"setup_needed,omitempty" doc:"The account needs a second factor: all that it can do is set one up"`
+	// Operations are those that the caller may do on anything at all.
+	Operations []string `json:"operations" doc:"What the caller may do on anything at all; of what is about the whole hub, only what they may do there"`
 	// Expires is given at sign-in.
 	Expires time.Time `json:"expires,omitzero"`
 	// Hub says what the caller speaks to.
@@ -60,6 +68,8 @@ type Hub struct {
 type NewToken struct {
 	Name    string    `json:"name" minLength:"1" maxLength:"128" example:"ci"`
 	Expires time.Time `json:"expires,omitzero" doc:"When it stops to work; absent: never"`
+	Role    string    `json:"role,omitempty" doc:"It may at most what this role may, and never more than its owner; absent: what its owner may"`
+	Groups  []string  `json:"groups,omitempty" maxItems:"64" doc:"It is for these groups and what is below; absent: wherever its owner may something"`
 }
 
 // Token is an API token.
@@ -71,7 +81,9 @@ type Token struct {
 	Secret   string    `json:"secret,omitempty" doc:"Given once, when the token is made"`
 	Created  time.Time `json:"created"`
 	Expires  time.Time `json:"expires,omitzero" doc:"Absent: never"`
-	LastUsed time.Time `json:"last_used,omitzero" doc:"Since the hub started; absent: not used since then"`
+	LastUsed time.Time `json:"last_used,omitzero" doc:"Absent: never"`
+	Role     string    `json:"role,omitempty"`
+	Groups   []string  `json:"groups,omitempty"`
 }
 
 // Rule names the devices that come in without a person: each list that is given must have a match. The empty rule

@@ -4,6 +4,26 @@
  */
 
 export interface paths {
+    "/api/v1/access": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * See what somebody may do where, and why
+         * @description Everybody sees their own. Without a group and a device: all roles, wherever they hold.
+         */
+        get: operations["effective-access"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/audit": {
         parameters: {
             query?: never;
@@ -332,6 +352,47 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/grants": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List who has which role where
+         * @description One sees the grants where one may see who has access. Of those on groups above, only the role.
+         */
+        get: operations["list-grants"];
+        put?: never;
+        /**
+         * Give a user or a team a role on a group or a device
+         * @description It holds for all that is below the group. Nobody gives more than they have there.
+         */
+        post: operations["create-grant"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/grants/{grant}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Take a role back */
+        delete: operations["remove-grant"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/groups": {
         parameters: {
             query?: never;
@@ -461,6 +522,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/roles": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the roles and what each may do */
+        get: operations["list-roles"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/schemas/compose": {
         parameters: {
             query?: never;
@@ -488,7 +566,10 @@ export interface paths {
         /** Who is signed in, and to what */
         get: operations["who-am-i"];
         put?: never;
-        /** Sign in with a password */
+        /**
+         * Sign in with a password
+         * @description Where the account has a second factor, the password alone is answered with 401 and the code second-factor: give both.
+         */
         post: operations["login"];
         /** End the session */
         delete: operations["logout"];
@@ -537,6 +618,153 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/session/link": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Set the password of an account by a link
+         * @description An administrator gives out the link. It is good once.
+         */
+        post: operations["use-link"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Change your password, which ends your other sessions */
+        post: operations["change-password"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session/second-factor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** See whether you have a second factor */
+        get: operations["get-second-factor"];
+        put?: never;
+        /**
+         * Begin to set up a second factor
+         * @description It gives what an authenticator has to know (RFC 6238). It counts when a code has confirmed it.
+         */
+        post: operations["begin-second-factor"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session/second-factor/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Confirm the second factor by a code, and get recovery codes
+         * @description The codes are given this once. Other sessions end.
+         */
+        post: operations["confirm-second-factor"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session/second-factor/off": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Turn your second factor off */
+        post: operations["drop-second-factor"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session/second-factor/recovery-codes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Get new recovery codes in place of those that you have */
+        post: operations["renew-recovery-codes"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List your open sessions */
+        get: operations["list-sessions"];
+        put?: never;
+        post?: never;
+        /** End all your sessions but this one */
+        delete: operations["end-sessions"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session/sessions/{session}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** End one of your sessions */
+        delete: operations["end-session"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/session/views": {
         parameters: {
             query?: never;
@@ -548,6 +776,27 @@ export interface paths {
         get: operations["list-views"];
         /** Replace the saved views of your account */
         put: operations["put-views"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/settings/access": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** See the settings of signing in */
+        get: operations["get-access-settings"];
+        /**
+         * Set how long sessions last, and what signing in takes
+         * @description Sessions that are open last as long as they were given. Who needs a second factor and has none can only set one up.
+         */
+        put: operations["put-access-settings"];
         post?: never;
         delete?: never;
         options?: never;
@@ -770,6 +1019,68 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/teams": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List teams
+         * @description Who may not grant roles anywhere sees those that they are in.
+         */
+        get: operations["list-teams"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/teams/{team}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Make a team, or replace who is in it */
+        put: operations["put-team"];
+        post?: never;
+        /** Remove a team with its grants */
+        delete: operations["remove-team"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/teams/{team}/members/{user}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Put somebody into a team
+         * @description Its leaders may, and administrators.
+         */
+        put: operations["add-team-member"];
+        post?: never;
+        /**
+         * Take somebody out of a team
+         * @description Its leaders may, and administrators, who alone take out a leader.
+         */
+        delete: operations["remove-team-member"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/tokens": {
         parameters: {
             query?: never;
@@ -782,7 +1093,7 @@ export interface paths {
         put?: never;
         /**
          * Make an API token
-         * @description It has the rights of the account that makes it, which has to be signed in by itself. Its secret is given this once.
+         * @description It has at most the rights of the account that makes it, now and later; the account has to be signed in by itself. Its secret is given this once.
          */
         post: operations["create-token"];
         delete?: never;
@@ -803,6 +1114,121 @@ export interface paths {
         post?: never;
         /** Make an API token useless */
         delete: operations["remove-token"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List users
+         * @description Who may grant roles somewhere sees their names; administrators see more.
+         */
+        get: operations["list-users"];
+        put?: never;
+        /**
+         * Make a user, who may nothing yet
+         * @description Without a password the answer has a link, good once and for 72 hours, by which the person sets one.
+         */
+        post: operations["create-user"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{user}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Look at a user */
+        get: operations["get-user"];
+        put?: never;
+        post?: never;
+        /** Remove a user, with sessions, tokens, grants and places in teams */
+        delete: operations["remove-user"];
+        options?: never;
+        head?: never;
+        /** Disable or enable a user, or make one an administrator */
+        patch: operations["change-user"];
+        trace?: never;
+    };
+    "/api/v1/users/{user}/link": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take a user's password, and make a link to set another
+         * @description The sessions end. API tokens stay unless they are to be removed; the answer says how many there are.
+         */
+        post: operations["link-user"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{user}/second-factor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Take away the second factor of a user who has lost it */
+        delete: operations["reset-second-factor"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{user}/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the open sessions of a user */
+        get: operations["list-user-sessions"];
+        put?: never;
+        post?: never;
+        /** End all sessions of a user */
+        delete: operations["end-user-sessions"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{user}/tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the API tokens of a user */
+        get: operations["list-user-tokens"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -869,6 +1295,56 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        AccessReason: {
+            device?: string;
+            device_name?: string;
+            grant?: string;
+            /** @description That it was granted on; empty: the root */
+            group: string;
+            /** @description It was granted on a group above */
+            inherited?: boolean;
+            role: string;
+            team?: string;
+            /** Format: date-time */
+            until?: string;
+            /** @enum {string} */
+            via: "user" | "team" | "administrator";
+        };
+        AccessSettings: {
+            /**
+             * Format: int64
+             * @description Fewest characters of a password that is set from now on
+             */
+            min_password: number;
+            /**
+             * @description Who needs one
+             * @enum {string}
+             */
+            second_factor: "nobody" | "administrators" | "everybody";
+            /**
+             * Format: int64
+             * @description How long a session lasts
+             */
+            session_seconds: number;
+        };
+        AccessSettingsNow: {
+            etag: string;
+            /**
+             * Format: int64
+             * @description Fewest characters of a password that is set from now on
+             */
+            min_password: number;
+            /**
+             * @description Who needs one
+             * @enum {string}
+             */
+            second_factor: "nobody" | "administrators" | "everybody";
+            /**
+             * Format: int64
+             * @description How long a session lasts
+             */
+            session_seconds: number;
+        };
         Apply: {
             /** @description Variables for Compose, all of them but those in keep_env; kept encrypted and never given back */
             env?: {
@@ -1333,6 +1809,16 @@ export interface components {
              */
             version?: number;
         };
+        EffectiveAccess: {
+            /** @description Operations on everything there */
+            all: string[] | null;
+            device?: string;
+            group?: string;
+            /** @description Operations on what is their own, their team's, or public */
+            own: string[] | null;
+            reasons: components["schemas"]["AccessReason"][] | null;
+            user: string;
+        };
         EffectiveSettings: {
             /** @description For each field: device, group norway, profile satellite (group norway), or hub default */
             from: {
@@ -1341,6 +1827,10 @@ export interface components {
             profile?: string;
             /** @description All set */
             settings: components["schemas"]["Settings"];
+        };
+        EndedSessions: {
+            /** Format: int64 */
+            ended: number;
         };
         ErrorDetail: {
             /** @description Where the error occurred, e.g. 'body.items[3].tags' or 'path.thing-id' */
@@ -1396,6 +1886,16 @@ export interface components {
             stack?: string;
             text?: string;
         };
+        FactorCode: {
+            /** @description What the authenticator shows now */
+            code: string;
+        };
+        FactorEnrolment: {
+            /** @description In base32, to type in */
+            secret: string;
+            /** @description The same as otpauth URL, for a QR code */
+            url: string;
+        };
         FirstAdmin: {
             /** @description The part of the one-time link behind the # character */
             link: string;
@@ -1412,6 +1912,28 @@ export interface components {
             kind: "name" | "id" | "host" | "group" | "label" | "container" | "image" | "digest";
             /** @description The whole text, as the device or an operator gave it */
             text: string;
+        };
+        Grant: {
+            by?: string;
+            /** Format: date-time */
+            created?: string;
+            /** @description Id of the only device that it is for */
+            device?: string;
+            device_name?: string;
+            ended?: boolean;
+            /** @description It holds for all that is in it and below; empty: the root */
+            group: string;
+            /** @description Absent where the caller sees only that such a role comes from above */
+            id?: string;
+            note?: string;
+            role: string;
+            team?: string;
+            /**
+             * Format: date-time
+             * @description Absent: it does not end
+             */
+            until?: string;
+            user?: string;
         };
         Group: {
             /** Format: int64 */
@@ -1445,6 +1967,17 @@ export interface components {
             mqtt_url?: string;
             url: string;
             version: string;
+        };
+        InviteLink: {
+            /** Format: date-time */
+            expires: string;
+            /**
+             * Format: int64
+             * @description API tokens that the account still has
+             */
+            tokens: number;
+            /** @description To open in a browser; give it to nobody else */
+            url: string;
         };
         KeepEnv: {
             names: string[];
@@ -1493,6 +2026,9 @@ export interface components {
         ListDeviceStack: {
             items: components["schemas"]["DeviceStack"][];
         };
+        ListGrant: {
+            items: components["schemas"]["Grant"][];
+        };
         ListGroup: {
             items: components["schemas"]["Group"][];
         };
@@ -1508,11 +2044,23 @@ export interface components {
         ListProfile: {
             items: components["schemas"]["Profile"][];
         };
+        ListRole: {
+            items: components["schemas"]["Role"][];
+        };
+        ListSignInSession: {
+            items: components["schemas"]["SignInSession"][];
+        };
         ListStack: {
             items: components["schemas"]["Stack"][];
         };
+        ListTeam: {
+            items: components["schemas"]["Team"][];
+        };
         ListToken: {
             items: components["schemas"]["Token"][];
+        };
+        ListUser: {
+            items: components["schemas"]["User"][];
         };
         ListVersion: {
             items: components["schemas"]["Version"][];
@@ -1547,6 +2095,8 @@ export interface components {
             level: "debug" | "info" | "warn" | "error";
         };
         Login: {
+            /** @description What the authenticator shows now, or a recovery code, where the account has a second factor */
+            code?: string;
             /** @description Its password */
             password: string;
             /**
@@ -1554,6 +2104,11 @@ export interface components {
              * @example admin
              */
             username: string;
+        };
+        MadeUser: {
+            /** @description Given where no password was */
+            link?: components["schemas"]["InviteLink"];
+            user: components["schemas"]["User"];
         };
         NewCommand: {
             force?: boolean;
@@ -1583,6 +2138,19 @@ export interface components {
             ttl_seconds?: number;
             /** @description Before all others */
             urgent?: boolean;
+        };
+        NewGrant: {
+            /** @description Id or name, in place of a group */
+            device?: string;
+            /** @description Path; absent: the root */
+            group?: string;
+            note?: string;
+            /** @example operator */
+            role: string;
+            team?: string;
+            /** Format: date-time */
+            until?: string;
+            user?: string;
         };
         NewKey: {
             /** @description Devices that come in without a person; absent: each is approved by hand */
@@ -1616,14 +2184,35 @@ export interface components {
              */
             uses?: number;
         };
+        NewLink: {
+            /** @description Remove the account's API tokens too */
+            remove_tokens?: boolean;
+        };
+        NewPassword: {
+            /** @description The password of now */
+            old: string;
+            password: string;
+        };
         NewToken: {
             /**
              * Format: date-time
              * @description When it stops to work; absent: never
              */
             expires?: string;
+            /** @description It is for these groups and what is below; absent: wherever its owner may something */
+            groups?: string[] | null;
             /** @example ci */
             name: string;
+            /** @description It may at most what this role may, and never more than its owner; absent: what its owner may */
+            role?: string;
+        };
+        NewUser: {
+            /** @description May do everything on the hub */
+            admin?: boolean;
+            /** @example anna */
+            name: string;
+            /** @description Absent: the answer has a link by which the person sets one */
+            password?: string;
         };
         Outcome: {
             error?: string;
@@ -1640,6 +2229,14 @@ export interface components {
              * @enum {string}
              */
             visibility: "administrators" | "private" | "team" | "public";
+        };
+        PasswordProof: {
+            password: string;
+        };
+        PatchUser: {
+            admin?: boolean;
+            /** @description True ends the sessions, and removes the API tokens */
+            disabled?: boolean;
         };
         Policy: {
             /** @description Changes with what can be edited: give it as If-Match */
@@ -1999,8 +2596,16 @@ export interface components {
             /** @description Networks or addresses of proxies that are believed where a caller is: by X-Forwarded-For, and by the PROXY protocol */
             trusted_proxies?: string[];
         };
+        PutTeam: {
+            leaders?: string[] | null;
+            members?: string[] | null;
+            note?: string;
+        };
         PutViews: {
             items: components["schemas"]["View"][];
+        };
+        RecoveryCodes: {
+            codes: string[] | null;
         };
         Reject: {
             /** @description For good: further knocks are not shown */
@@ -2012,6 +2617,15 @@ export interface components {
         Replace: {
             /** @description Id or name of the approved device that takes over name, group, labels, settings and profile */
             by: string;
+        };
+        Role: {
+            /** @description Operations on everything there */
+            all: string[] | null;
+            name: string;
+            /** @description Operations on what is one's own, one's team's, or public */
+            own: string[] | null;
+            /** @description In a sentence */
+            says: string;
         };
         Rule: {
             /** @description Patterns with * and ? */
@@ -2027,14 +2641,35 @@ export interface components {
             /** @description As a systemd service; farshore-agent and farshore-composer have to be in /usr/local/bin */
             service: string;
         };
+        SecondFactor: {
+            /** @description The hub's settings want this account to have one */
+            needed: boolean;
+            on: boolean;
+            /**
+             * Format: int64
+             * @description How many are left
+             */
+            recovery_codes: number;
+            /** Format: date-time */
+            since?: string;
+        };
         Session: {
+            account?: string;
             admin: boolean;
+            /** @description It is the account of last resort: what it does is marked in the audit trail */
+            break_glass?: boolean;
             /** Format: date-time */
             expires?: string;
             hub: components["schemas"]["Hub"];
             /** @enum {string} */
             kind: "user" | "token" | "link" | "system";
             name: string;
+            /** @description What the caller may do on anything at all; of what is about the whole hub, only what they may do there */
+            operations: string[] | null;
+            /** @description The account has one */
+            second_factor?: boolean;
+            /** @description The account needs a second factor: all that it can do is set one up */
+            setup_needed?: boolean;
             /** @description Bearer token of the session; only at sign-in, and only where no cookie was asked for */
             token?: string;
         };
@@ -2077,6 +2712,24 @@ export interface components {
             key_exchange?: string;
             ping?: string;
             snapshot?: string;
+        };
+        SignInSession: {
+            /** @description What the client called itself */
+            agent?: string;
+            /** Format: date-time */
+            created: string;
+            /** @description It is the one that asks */
+            current?: boolean;
+            /** Format: date-time */
+            expires: string;
+            id: string;
+            /**
+             * Format: date-time
+             * @description Since the hub started; absent: not used since then
+             */
+            last_used?: string;
+            /** @description Address that it was opened from */
+            remote?: string;
         };
         Snapshot: {
             /**
@@ -2153,6 +2806,16 @@ export interface components {
              */
             ok: number;
         };
+        Team: {
+            /** Format: date-time */
+            created?: string;
+            etag: string;
+            /** @description They say who is in the team */
+            leaders: string[] | null;
+            members: string[] | null;
+            name: string;
+            note?: string;
+        };
         TimelineData: {
             /** @description contact: mqtt or https */
             carrier?: string;
@@ -2212,17 +2875,66 @@ export interface components {
              * @description Absent: never
              */
             expires?: string;
+            groups?: string[] | null;
             id: string;
             /**
              * Format: date-time
-             * @description Since the hub started; absent: not used since then
+             * @description Absent: never
              */
             last_used?: string;
             name: string;
             /** @description Account whose rights it has */
             owner: string;
+            role?: string;
             /** @description Given once, when the token is made */
             secret?: string;
+        };
+        UseLink: {
+            /** @description The part of the link behind the # character */
+            link: string;
+            password: string;
+        };
+        UsedLink: {
+            username: string;
+        };
+        User: {
+            admin?: boolean;
+            /** @description The account of last resort: it cannot be removed or disabled */
+            break_glass?: boolean;
+            /** Format: date-time */
+            created?: string;
+            /** @description False: the caller sees the name alone */
+            detailed: boolean;
+            disabled?: boolean;
+            etag?: string;
+            /**
+             * Format: date-time
+             * @description Absent: never
+             */
+            last_sign_in?: string;
+            /**
+             * Format: date-time
+             * @description A link to set the password is open until then
+             */
+            link_expires?: string;
+            name: string;
+            /**
+             * Format: date-time
+             * @description Absent: none is set
+             */
+            password_set?: string;
+            /**
+             * Format: int64
+             * @description How many are left
+             */
+            recovery_codes?: number;
+            second_factor?: boolean;
+            second_factor_needed?: boolean;
+            /** Format: int64 */
+            sessions?: number;
+            teams?: string[] | null;
+            /** Format: int64 */
+            tokens?: number;
         };
         Version: {
             author?: string;
@@ -2283,6 +2995,42 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    "effective-access": {
+        parameters: {
+            query?: {
+                /** @description Absent: you */
+                user?: string;
+                /** @description What they may in this group; / is the root */
+                group?: string;
+                /** @description What they may on this device, by id or name */
+                device?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EffectiveAccess"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "list-audit": {
         parameters: {
             query?: {
@@ -3043,6 +3791,107 @@ export interface operations {
             };
         };
     };
+    "list-grants": {
+        parameters: {
+            query?: {
+                /** @description Only those of this user, and of the user's teams */
+                user?: string;
+                /** @description Only those of this team */
+                team?: string;
+                /** @description Only those that hold in this group: its own, and those of the groups above it; / is the root */
+                group?: string;
+                /** @description Only those that hold for this device, by id or name */
+                device?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListGrant"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "create-grant": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewGrant"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Grant"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "remove-grant": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id */
+                grant: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "list-groups": {
         parameters: {
             query?: never;
@@ -3434,6 +4283,35 @@ export interface operations {
             };
         };
     };
+    "list-roles": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListRole"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "compose-schema": {
         parameters: {
             query?: never;
@@ -3623,6 +4501,313 @@ export interface operations {
             };
         };
     };
+    "use-link": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UseLink"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsedLink"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "change-password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPassword"];
+            };
+        };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-second-factor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SecondFactor"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "begin-second-factor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FactorEnrolment"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "confirm-second-factor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FactorCode"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecoveryCodes"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "drop-second-factor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasswordProof"];
+            };
+        };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "renew-recovery-codes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasswordProof"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecoveryCodes"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListSignInSession"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "end-sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EndedSessions"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "end-session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id */
+                session: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "list-views": {
         parameters: {
             query?: never;
@@ -3672,6 +4857,71 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ListView"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-access-settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccessSettingsNow"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-access-settings": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The etag of what you have read, or * for anything that is there: what is not so any more is not changed (412, code changed) */
+                "If-Match"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccessSettings"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccessSettingsNow"];
                 };
             };
             /** @description It did not work: what happened, to which thing, and what to do */
@@ -4278,6 +5528,167 @@ export interface operations {
             };
         };
     };
+    "list-teams": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListTeam"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-team": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The etag of what you have read, or * for anything that is there: what is not so any more is not changed (412, code changed) */
+                "If-Match"?: string;
+                /** @description * : it must not be there yet (412, code exists) */
+                "If-None-Match"?: "*";
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PutTeam"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Team"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "remove-team": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name */
+                team: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "add-team-member": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name */
+                user: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Team"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "remove-team-member": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name */
+                user: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Team"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "list-tokens": {
         parameters: {
             query?: never;
@@ -4358,6 +5769,325 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListUser"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "create-user": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewUser"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MadeUser"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-user": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name */
+                user: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "remove-user": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name */
+                user: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "change-user": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The etag of what you have read, or * for anything that is there: what is not so any more is not changed (412, code changed) */
+                "If-Match"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PatchUser"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "link-user": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewLink"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InviteLink"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "reset-second-factor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name */
+                user: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-user-sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name */
+                user: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListSignInSession"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "end-user-sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name */
+                user: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EndedSessions"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-user-tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name */
+                user: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListToken"];
+                };
             };
             /** @description It did not work: what happened, to which thing, and what to do */
             default: {
