@@ -29,6 +29,9 @@ case ${1:-} in
 	scripts/console.sh build
 	build_here
 	;;
-all) build_devices ;;
+all)
+	scripts/console.sh build
+	build_devices
+	;;
 *) die "usage: build.sh [all]" ;;
 esac
