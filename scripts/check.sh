@@ -46,6 +46,24 @@ check_cross() {
 	return $status
 }
 
+# check_units has systemd judge the units, whose programs need not be installed here; where it cannot, nothing is said.
+# The thresholds are what they expose now, in tenths.
+check_units() {
+	local dir unit limit status=0
+	command -v systemd-analyze >/dev/null && systemd-analyze security --help | grep -q -- --offline || return 0
+	dir=$(mktemp -d)
+	while read -r unit limit; do
+		sed -E 's,^ExecStart=\S+,ExecStart=/bin/true,' "deploy/$unit" >"$dir/$unit"
+		systemd-analyze verify "$dir/$unit" || status=1
+		systemd-analyze security --offline=true --threshold="$limit" "$dir/$unit" >"$dir/out" || { tail -n 1 "$dir/out"; status=1; }
+	done <<-'UNITS'
+		farshore-hub.service 20
+		farshore-agent.service 31
+	UNITS
+	rm -rf "$dir"
+	return $status
+}
+
 check_scripts() {
 	local file status=0
 	for file in .ci/run $(git ls-files -co --exclude-standard -- '*.sh'); do
@@ -56,6 +74,7 @@ check_scripts() {
 
 part 'format' check_format
 part 'scripts' check_scripts
+part 'units' check_units
 part 'vet' check_vet
 part 'staticcheck' check_staticcheck
 part 'import rules' check_imports
