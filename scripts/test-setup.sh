@@ -4,7 +4,7 @@
 # here. Node is not installed: the console's tests are left out without it.
 . "$(dirname "$0")/lib.sh"
 
-# Program, Debian packages, and whether tests that need it are skipped with SKIP_ENGINE=1.
+# Program (or a file, from /), Debian packages, and whether tests that need it are skipped with SKIP_ENGINE=1.
 needed=(
 	'gcc gcc always'
 	'dockerd docker.io engine'
@@ -22,6 +22,7 @@ needed=(
 	'mosquitto_sub mosquitto-clients engine'
 	'chromium chromium,fonts-dejavu-core engine'
 	'nginx nginx-light engine'
+	'/usr/lib/nginx/modules/ngx_stream_module.so libnginx-mod-stream engine'
 	'openssl openssl engine'
 )
 # Where the kernel enforces AppArmor, dockerd does not start containers without its parser.
@@ -40,7 +41,7 @@ look() {
 		if [ "$kind" = engine ] && [ -n "${SKIP_ENGINE:-}" ]; then
 			continue
 		fi
-		if ! command -v "$program" >/dev/null; then
+		if ! command -v "$program" >/dev/null && [[ $program != /* || ! -e $program ]]; then
 			missing+=("$program")
 			# shellcheck disable=SC2206
 			packages+=(${package//,/ })

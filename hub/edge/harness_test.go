@@ -33,6 +33,7 @@ type hub struct {
 	addr string
 	door *doorway.Door
 	id   *identity.Identity
+	gate *gate.Gate
 
 	mu      sync.Mutex
 	keys    map[protocol.DeviceID]ed25519.PublicKey
@@ -44,7 +45,7 @@ type hub struct {
 
 func start(t *testing.T, door doorway.Config) *hub {
 	t.Helper()
-	h := &hub{keys: map[protocol.DeviceID]ed25519.PublicKey{}, revoked: map[protocol.DeviceID]bool{}, door: doorway.New(door)}
+	h := &hub{keys: map[protocol.DeviceID]ed25519.PublicKey{}, revoked: map[protocol.DeviceID]bool{}, door: doorway.New(door), gate: openGate(t)}
 	h.Manager = session.New(session.Config{
 		Devices: h, Orders: orders.New(orders.Config{Key: ed25519.NewKeyFromSeed(make([]byte, 32)), Sources: h}),
 		Handlers: map[protocol.Kind]session.Handler{
@@ -65,7 +66,7 @@ func start(t *testing.T, door doorway.Config) *hub {
 		t.Fatal(err)
 	}
 	web := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = fmt.Fprintf(w, "console %s", r.Proto) })
-	s := edge.New(edge.Config{Sessions: h.Manager, Knocker: h, Streams: b, Web: web, TLS: h.id.TLSConfig(identity.Extras{}), Gate: openGate(t), Door: h.door, WebConnections: maxWeb})
+	s := edge.New(edge.Config{Sessions: h.Manager, Knocker: h, Streams: b, Web: web, TLS: h.id.TLSConfig(identity.Extras{}), Gate: h.gate, Door: h.door, WebConnections: maxWeb})
 	l, err := doorway.Listen(t.Context(), "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -208,7 +208,7 @@ func (g *Gate) hold(h *held, why string) (leave func(), err error) {
 	defer g.mu.Unlock()
 	if addr := h.addr(&g.rules); !h.list(&g.rules).admit(addr) {
 		g.refused[why]++
-		return nil, fmt.Errorf("%w: %s", ErrAddress, addr)
+		return func() {}, fmt.Errorf("%w: %s", ErrAddress, addr)
 	}
 	g.held[h] = struct{}{}
 	return func() {
@@ -219,7 +219,8 @@ func (g *Gate) hold(h *held, why string) (leave func(), err error) {
 }
 
 // Device keeps a device's connection in sight, which ends when its address or its certificate is shut out: c is closed,
-// so its Close must not block. Whoever calls it calls leave when the connection has ended. Errors wrap ErrAddress.
+// so its Close must not block. Whoever calls it calls leave, which may be called again and is never nil, when the connection
+// has ended. Errors wrap ErrAddress.
 func (g *Gate) Device(remote net.Addr, c io.Closer, state *tls.ConnectionState) (leave func(), err error) {
 	addr := addrOf(remote)
 	return g.hold(&held{
