@@ -1,8 +1,8 @@
 #!/bin/bash
 # Runs all benchmarks and writes docs/bench/: go.txt, the Go benchmarks of all packages, and data.md, the numbers of the
 # protocol beside their targets, with bytes counted on the wire (internal/benchwire; needs Linux and root). SKIP_ENGINE=1
-# does without a Docker Engine; and console.md, the console with 10,000 devices in a browser. bench.sh go, bench.sh wire
-# and bench.sh ui do one of them.
+# does without a Docker Engine; update.md, what an update of agent and composer costs; and console.md, the console with
+# 10,000 devices in a browser. bench.sh go, bench.sh wire, bench.sh update and bench.sh ui do one of them.
 . "$(dirname "$0")/lib.sh"
 
 go_benchmarks() {
@@ -38,15 +38,22 @@ ui() {
 	node web/ui/e2e/bench.mjs docs/bench/console.md
 }
 
+# update builds agent and composer several times.
+update() {
+	"$GO" test -tags bench -count 1 -timeout 30m -run '^TestFigures$' ./edgeagent/update -args -out "$PWD/docs/bench/update.md"
+}
+
 mkdir -p docs/bench
 case ${1:-} in
 '')
 	go_benchmarks
 	wire
+	update
 	ui
 	;;
 go) go_benchmarks ;;
 wire) wire ;;
+update) update ;;
 ui) ui ;;
-*) die "usage: bench.sh [go | wire | ui]" ;;
+*) die "usage: bench.sh [go | wire | update | ui]" ;;
 esac
