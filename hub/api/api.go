@@ -82,12 +82,13 @@ type Config struct {
 // server is the API with its parts. All fields are immutable after New but those of the types that say otherwise.
 type server struct {
 	Config
-	api     huma.API
-	lore    *lore
-	edits   *edits
-	meters  *meters
-	streams chan struct{} // a place for each stream of events
-	uploads chan struct{} // a place for each large body that is being taken in
+	api      huma.API
+	lore     *lore
+	edits    *edits
+	readings *readings
+	meters   *meters
+	streams  chan struct{} // a place for each stream of events
+	uploads  chan struct{} // a place for each large body that is being taken in
 }
 
 // Bounds of what is held at once for those who are signed in.
@@ -130,7 +131,7 @@ func newServer(c Config) (*server, error) {
 	c.Audit = countedTrail{c.Audit, meters}
 	return &server{
 		meters: meters,
-		Config: c, lore: newLore(maxLore), edits: newEdits(),
+		Config: c, lore: newLore(maxLore), edits: newEdits(), readings: newReadings(),
 		streams: make(chan struct{}, maxStreams), uploads: make(chan struct{}, maxUploads),
 	}, nil
 }

@@ -71,6 +71,7 @@ func (s *server) snapshot(_ context.Context, c *call, in *snapshotInput) (*reply
 		c.eyes().reduce(&d, &snap)
 		out.Hash = protocol.ShortHash{} // it would tell when something else changes
 	}
+	c.maskLabels(&d, &snap)
 	out.Snapshot = snap
 	if in.AsOf == "" {
 		o, late := s.Overdue(id)

@@ -101,10 +101,10 @@ func (s *server) stackPartRoutes(tag string) {
 	})
 	add(s, route[bundleInput, reply[resource.Bundle]]{
 		Method: http.MethodGet, Path: "/stacks/{stack}/versions/{version}/files", ID: "get-bundle", Tag: tag, Summary: "Get the files of a version",
-		Does: access.StacksRead, On: func(c *call, in *bundleInput) (access.Resource, error) { return s.onStack(c, &in.StackRef) },
+		Description: "Who may not see secrets gets environment, credentials and the like masked, line by line.",
+		Does:        access.StacksRead, On: func(c *call, in *bundleInput) (access.Resource, error) { return s.onStack(c, &in.StackRef) },
 		Run: func(_ context.Context, c *call, in *bundleInput) (*reply[resource.Bundle], error) {
-			files, err := s.Stacks.Bundle(c.on.ID, in.Version)
-			return replyWith(resource.Bundle{Version: in.Version, Files: files}), err
+			return s.bundle(c, in.Version)
 		},
 	})
 	add(s, route[stackStatusInput, reply[resource.List[resource.DeviceStack]]]{
@@ -176,6 +176,9 @@ func (s *server) applySpec(c *call, name string, b *resource.Apply) (planner.App
 		if pull, err = parsePull(b.Pull); err != nil {
 			return planner.ApplySpec{}, err
 		}
+	}
+	if err := unmasked(b); err != nil {
+		return planner.ApplySpec{}, err
 	}
 	spec := planner.ApplySpec{
 		Name: name, Selector: b.Selector, Files: b.Files, Env: b.Env, Pull: pull, RemoveVolumes: b.RemoveVolumes,

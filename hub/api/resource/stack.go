@@ -69,6 +69,7 @@ type Version struct {
 type Bundle struct {
 	Version uint64            `json:"version"`
 	Files   map[string][]byte `json:"files" doc:"In base64"`
+	Masked  bool              `json:"masked,omitempty" doc:"Some values are hidden, as you may not see secrets there"`
 }
 
 // DeviceStack is where a stack stands on a device.
