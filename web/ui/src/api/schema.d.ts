@@ -1009,7 +1009,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Get the files of a version */
+        /**
+         * Get the files of a version
+         * @description Who may not see secrets gets environment, credentials and the like masked, line by line.
+         */
         get: operations["get-bundle"];
         put?: never;
         post?: never;
@@ -1545,6 +1548,8 @@ export interface components {
             files: {
                 [key: string]: string;
             };
+            /** @description Some values are hidden, as you may not see secrets there */
+            masked?: boolean;
             /** Format: int64 */
             version: number;
         };
