@@ -40,6 +40,7 @@ archive() {
 	cp deploy/*.service deploy/*.yaml deploy/*.Dockerfile "$root/deploy/"
 	if [ -e "$root/farshore-hub" ]; then
 		lockfile=$lock
+		cp -r deploy/prometheus deploy/grafana "$root/deploy/"
 	else
 		rm "$root"/deploy/*hub* "$root/deploy/compose.yaml"
 	fi
@@ -66,6 +67,9 @@ SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
 case $version in
 *-dirty) echo "The tree has changes that are not committed: nobody else can build version $version." >&2 ;;
 esac
+if [ -n "${FARSHORE_RELEASE_KEY:-}" ] && [[ ! $version =~ ^v[0-9]+\.[0-9]+\.[0-9]+ ]]; then
+	die "A signed bundle needs a version such as v1.2.0, and this commit has $version: tag it, or leave FARSHORE_RELEASE_KEY out."
+fi
 FARSHORE_REQUIRE_NODE=1 scripts/console.sh build
 rm -rf dist .cache/dist
 mkdir -p dist
