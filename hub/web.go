@@ -41,6 +41,8 @@ func (h *Hub) api() api.Config {
 		Timeline:  h.timeline,
 		Views:     h.access,
 		Policies:  h.policies,
+		Releases:  h.releases,
+		Updates:   h.updates,
 
 		Protection: h.gate, Certificates: h.certificate,
 		Hub: resource.Hub{

@@ -32,6 +32,10 @@ const (
 	CommandsGive     Operation = "commands.give"  // start, stop, restart, kill
 	CommandsRemove   Operation = "commands.remove"
 	CommandsWithdraw Operation = "commands.withdraw"
+	ReleasesRead     Operation = "releases.read"
+	ReleasesChange   Operation = "releases.change"
+	UpdatesRead      Operation = "updates.read"
+	UpdatesStart     Operation = "updates.start" // and pause, go on, end
 	EventsRead       Operation = "events.read"
 	SecretsRead      Operation = "secrets.read" // environment, variables and credentials unmasked
 	AccessRead       Operation = "access.read"  // people, teams and who may what
@@ -111,6 +115,10 @@ var table = []struct {
 	{CommandsGive, [...]reach{e, e, e, e, o, s, o, o}},
 	{CommandsRemove, [...]reach{e, e, e, o, o, s, o, o}},
 	{CommandsWithdraw, [...]reach{e, e, e, e, o, s, o, o}},
+	{ReleasesRead, [...]reach{e, e, e, e, e, o, e, o}},
+	{ReleasesChange, [...]reach{e, o, e, o, o, o, o, o}},
+	{UpdatesRead, [...]reach{e, e, e, e, e, o, e, o}},
+	{UpdatesStart, [...]reach{e, e, e, o, o, o, o, o}},
 	{EventsRead, [...]reach{e, e, e, e, e, e, e, e}},
 	{SecretsRead, [...]reach{e, e, e, o, o, s, o, o}},
 	{AccessRead, [...]reach{e, e, o, o, o, o, o, o}},

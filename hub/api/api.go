@@ -56,6 +56,8 @@ type Config struct {
 	Timeline  Timeline
 	Views     Views
 	Policies  Policies
+	Releases  Releases
+	Updates   Updates
 	// Protection of the ports, and Certificates of browsers and the CLI.
 	Protection   Protection
 	Certificates Certificates
@@ -140,6 +142,7 @@ func (c *Config) check() error {
 	for _, part := range []any{
 		c.Accounts, c.Tokens, c.People, c.Audit, c.Trail, c.Events, c.Devices, c.Changes, c.Groups, c.Profiles, c.Stacks, c.StackDesk,
 		c.Commands, c.Snapshots, c.Waiting, c.Keys, c.Sessions, c.Timeline, c.Views, c.Policies, c.Protection, c.Certificates,
+		c.Releases, c.Updates,
 	} {
 		if part == nil {
 			return errors.New("api: a part is missing in its Config")
@@ -232,6 +235,8 @@ func (s *server) routes() {
 	s.previewRoutes()
 	s.schemaRoutes()
 	s.commandRoutes()
+	s.releaseRoutes()
+	s.updateRoutes()
 	s.groupRoutes()
 	s.profileRoutes()
 	s.policyRoutes()

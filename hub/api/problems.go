@@ -21,11 +21,15 @@ import (
 	"github.com/farshore/farshore/hub/fleet"
 	"github.com/farshore/farshore/hub/gate"
 	"github.com/farshore/farshore/hub/policy"
+	"github.com/farshore/farshore/hub/releases"
+	"github.com/farshore/farshore/hub/releases/releasefile"
 	"github.com/farshore/farshore/hub/timeline"
+	"github.com/farshore/farshore/hub/updates"
 	"github.com/farshore/farshore/protocol"
 	"github.com/farshore/farshore/snapshot/fold"
 	"github.com/farshore/farshore/stacks"
 	"github.com/farshore/farshore/stacks/planner"
+	"github.com/farshore/farshore/stacks/rollout"
 	"github.com/farshore/farshore/waitingroom"
 	"github.com/farshore/farshore/waitingroom/admission"
 )
@@ -117,6 +121,18 @@ func table() []row {
 		{certificate.ErrFiles, http.StatusConflict, "files"},
 		{syscall.ENOSPC, http.StatusInsufficientStorage, "disk-full"},
 		{syscall.EDQUOT, http.StatusInsufficientStorage, "disk-full"},
+		{releases.ErrNotFound, http.StatusNotFound, "not-found"},
+		{updates.ErrNotFound, http.StatusNotFound, "not-found"},
+		{releases.ErrExists, http.StatusConflict, "exists"},
+		{releases.ErrInUse, http.StatusConflict, "in-use"},
+		{releases.ErrTooMany, http.StatusConflict, "too-many"},
+		{updates.ErrTooMany, http.StatusConflict, "too-many"},
+		{releases.ErrNoKey, http.StatusConflict, "no-release-key"},
+		{rollout.ErrNotNow, http.StatusConflict, "not-now"},
+		{releasefile.ErrInvalid, http.StatusUnprocessableEntity, "invalid"},
+		{protocol.ErrBadSignature, http.StatusUnprocessableEntity, "signature"},
+		{updates.ErrInvalid, http.StatusUnprocessableEntity, "invalid"},
+		{rollout.ErrInvalid, http.StatusUnprocessableEntity, "invalid"},
 		{policy.ErrInvalid, http.StatusUnprocessableEntity, "invalid"},
 		{policy.ErrRefused, http.StatusForbidden, "policy"},
 		{errBusy, http.StatusServiceUnavailable, "busy"},

@@ -82,6 +82,7 @@ func TestEveryOperationAsksForItsRight(t *testing.T) {
 		for _, p := range []string{"device", "stack", "key", "token", "profile", "user", "team", "grant"} {
 			path = strings.ReplaceAll(path, "{"+p+"}", "x")
 		}
+		path = strings.ReplaceAll(strings.ReplaceAll(path, "{release}", "v1"), "{update}", "x")
 		path = strings.ReplaceAll(strings.ReplaceAll(path, "{version}", "1"), "{command}", "abc")
 		if o.OperationID == "remove-group" {
 			path += "?path=x"
@@ -128,6 +129,7 @@ func TestEveryOperationAsksForItsRight(t *testing.T) {
 
 // bodies are valid, so that what refuses is the right.
 var bodies = map[string]string{
+	"start-update": `{"release":"v1"}`, "preview-update": `{"release":"v1"}`,
 	"create-user": `{"name":"x"}`, "change-user": `{"disabled":true}`, "link-user": `{}`, "put-team": `{}`, "create-grant": `{"user":"x","role":"operator"}`,
 	"put-access-settings": `{"session_seconds":900,"min_password":12,"second_factor":"nobody"}`,
 	"create-token":        `{"name":"x"}`, "create-key": `{"name":"x"}`, "approve": `{"approvals":[{"id":"x"}]}`, "reject": `{"ids":["x"]}`,

@@ -174,7 +174,7 @@ func minimal(t *testing.T, c api.Config) http.Handler {
 		t.Fatal(err)
 	}
 	c.Protection, c.Certificates = open, struct{ api.Certificates }{}
-	c.Trail = struct{ api.TrailReader }{}
+	c.Trail, c.Releases, c.Updates = struct{ api.TrailReader }{}, struct{ api.Releases }{}, struct{ api.Updates }{}
 	handler, err := api.New(c)
 	if err != nil {
 		t.Fatal(err)

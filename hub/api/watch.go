@@ -71,6 +71,7 @@ var (
 	descDevices   = prometheus.NewDesc("farshore_devices", "Devices by liveness.", []string{"state"}, nil)
 	descWaiting   = prometheus.NewDesc("farshore_waiting_devices", "Devices in the waiting room.", []string{"state"}, nil)
 	descStacks    = prometheus.NewDesc("farshore_stack_devices", "Devices by the state of a stack on them, over all stacks.", []string{"state"}, nil)
+	descUpdates   = prometheus.NewDesc("farshore_update_devices", "Devices of updates that are not over, by where they stand.", []string{"state"}, nil)
 	descOpen      = prometheus.NewDesc("farshore_commands_open", "Commands that have not ended.", nil, nil)
 	descEnded     = prometheus.NewDesc("farshore_commands_ended_total", "Commands that have ended, by how, since the oldest event that is kept.", []string{"state"}, nil)
 	descBytes     = prometheus.NewDesc("farshore_link_bytes_total", "Bytes on the wire of device connections, TCP/IP included, since the hub started.", []string{"class", "direction"}, nil)
@@ -85,6 +86,7 @@ func (m *metrics) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		descConnected, descDevices, descWaiting, descStacks, descOpen, descEnded, descBytes, descSkipped, descRefused, descExpiry, descInfo,
 		descReady, descSize, descFree, descDisk, descWriteTime,
+		descUpdates,
 	} {
 		out <- d
 	}
@@ -120,6 +122,9 @@ func (m *metrics) Collect(out chan<- prometheus.Metric) {
 	}
 	for state, n := range stacks {
 		gauge(descStacks, n, state.String())
+	}
+	for state, n := range updateStates(m.s.Updates.Counts()) {
+		gauge(descUpdates, n, state)
 	}
 	for state, n := range m.commandsEnded() {
 		out <- prometheus.MustNewConstMetric(descEnded, prometheus.CounterValue, n, state)

@@ -121,7 +121,7 @@ type Request struct {
 	// Path below Base, escaped where needed.
 	Path  string
 	Query url.Values
-	// Body is sent as JSON. Nil: none.
+	// Body is sent as JSON, or as it is where it is an io.Reader: then the request may take as long as it does. Nil: none.
 	Body any
 	// Header is sent beside the usual ones. Nil: none.
 	Header http.Header
@@ -130,8 +130,11 @@ type Request struct {
 // Do sends a request and reads the answer into out: as JSON, as it is where out is a *[]byte, or not at all where out
 // is nil. Errors are *Problem, wrap ErrUnreachable or ErrUntrusted, or are those of ctx.
 func (c *Client) Do(ctx context.Context, r Request, out any) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, c.c.Timeout, fmt.Errorf("%w: no whole answer within %s", ErrUnreachable, c.c.Timeout))
-	defer cancel()
+	if _, streams := r.Body.(io.Reader); !streams {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, c.c.Timeout, fmt.Errorf("%w: no whole answer within %s", ErrUnreachable, c.c.Timeout))
+		defer cancel()
+	}
 	resp, err := c.send(ctx, r)
 	if err != nil {
 		return err
@@ -169,8 +172,8 @@ func (c *Client) Copy(ctx context.Context, r Request, out io.Writer) error {
 
 // send gives an answer that is not a problem; its body is to be closed.
 func (c *Client) send(ctx context.Context, r Request) (*http.Response, error) {
-	var body io.Reader
-	if r.Body != nil {
+	body, streams := r.Body.(io.Reader)
+	if r.Body != nil && !streams {
 		raw, err := json.Marshal(r.Body)
 		if err != nil {
 			return nil, fmt.Errorf("encode request: %w", err)
@@ -188,7 +191,10 @@ func (c *Client) send(ctx context.Context, r Request) (*http.Response, error) {
 	for k, v := range r.Header {
 		req.Header[k] = v
 	}
-	if body != nil {
+	switch {
+	case streams:
+		req.Header.Set("Content-Type", "application/octet-stream")
+	case body != nil:
 		req.Header.Set("Content-Type", "application/json")
 	}
 	if c.c.Token != "" {

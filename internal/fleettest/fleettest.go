@@ -7,6 +7,7 @@ package fleettest
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -92,12 +93,18 @@ func (f *Fleet) StartHub() {
 	f.t.Helper()
 	h, err := hub.New(hub.Config{
 		Data: f.data, Listen: publicAddress, MQTTListen: mqttAddress, Log: f.log,
-		ListenFunc: func(address string) (net.Listener, error) { return f.Network.Listen(address) },
+		ReleaseKeys: []ed25519.PublicKey{ReleaseKey().Public().(ed25519.PublicKey)},
+		ListenFunc:  func(address string) (net.Listener, error) { return f.Network.Listen(address) },
 	})
 	if err != nil {
 		f.t.Fatal(err)
 	}
 	f.hub = start(h)
+}
+
+// ReleaseKey is the key whose releases hubs accept here.
+func ReleaseKey() ed25519.PrivateKey {
+	return ed25519.NewKeyFromSeed([]byte("a release key that is for tests!"))
 }
 
 // StopHub stops the hub. A second time does nothing.
