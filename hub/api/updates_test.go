@@ -14,6 +14,7 @@ import (
 	"github.com/farshore/farshore/hub/api/resource"
 	"github.com/farshore/farshore/hub/releases/releasefile"
 	"github.com/farshore/farshore/internal/fleettest"
+	"github.com/farshore/farshore/protocol"
 	"github.com/farshore/farshore/waitingroom"
 	"github.com/farshore/farshore/waitingroom/admission"
 )
@@ -76,6 +77,7 @@ func TestReleasesComeAndDevicesAreUpdatedToThem(t *testing.T) {
 	if p := w.refused(http.MethodPost, "/updates", spec); p.Status != http.StatusUnprocessableEntity || !strings.Contains(p.Detail, "it means 0 devices") {
 		t.Errorf("an update of nobody: %+v", p)
 	}
+	w.ask(http.MethodPut, "/groups", resource.PutGroup{Settings: resource.Settings{Command: protocol.FrequencyPush}}, nil)
 	d := w.join(1, admission.KeySpec{AutoApprove: &waitingroom.Rule{}})
 	var e resource.UpdateEstimate
 	w.ask(http.MethodPost, "/updates/preview", spec, &e)
@@ -92,15 +94,22 @@ func TestReleasesComeAndDevicesAreUpdatedToThem(t *testing.T) {
 	var u resource.Update
 	w.ask(http.MethodPost, "/updates", spec, &u)
 	// A device in one process with its hub cannot replace its program, and says so.
-	w.Until("the update ends", 30*time.Second, func() bool {
+	w.Until("the update pauses", 30*time.Second, func() bool {
 		w.ask(http.MethodGet, "/updates/"+u.ID, nil, &u)
-		return u.Phase == "done"
+		return u.Phase == "paused"
 	})
+	if !strings.Contains(u.Why, "0 of the 1 device of batch 1 succeeded, 1 failed") {
+		t.Errorf("it is paused because %q", u.Why)
+	}
 	var devices resource.List[resource.UpdateDevice]
 	w.ask(http.MethodGet, "/updates/"+u.ID+"/devices", nil, &devices)
-	if len(devices.Items) != 1 || devices.Items[0].State != "failed" || devices.Items[0].Code != "update-unable" || devices.Items[0].Text == "" {
+	if len(devices.Items) != 1 || devices.Items[0].State != "failed" || devices.Items[0].Code != "refused" || devices.Items[0].Text == "" {
 		t.Errorf("its device is %+v", devices.Items)
 	}
+	if p := w.refused(http.MethodDelete, "/releases/v9.1.0", nil); p.Code != "in-use" {
+		t.Errorf("a release that is in use is removed: %+v", p)
+	}
+	w.ask(http.MethodPost, "/updates/"+u.ID+"/abort", nil, &u)
 	if p := w.refused(http.MethodPost, "/updates/"+u.ID+"/continue", nil); p.Code != "not-now" {
 		t.Errorf("going on with what is over: %+v", p)
 	}
