@@ -24,14 +24,15 @@ type Updates interface {
 	Counts() map[rollout.Status]int
 }
 
-type updateRef struct {
+// UpdateRef is the part of a path that names an update. It is exported because only exported fields are filled.
+type UpdateRef struct {
 	Update string `path:"update" maxLength:"40" doc:"Id"`
 }
 
 type updateInput struct{ Body resource.UpdateSpec }
 
 type updateDevicesInput struct {
-	updateRef
+	UpdateRef
 	State []string `query:"state" doc:"Only devices in one of these states"`
 }
 
@@ -64,10 +65,10 @@ func (s *server) updateRoutes() {
 		Method: http.MethodPost, Path: "/updates/preview", ID: "preview-update", Tag: tag, Summary: "See what an update would be: devices, and bytes",
 		Does: access.UpdatesStart, On: s.onNewUpdate, Looks: true, Run: s.previewUpdate,
 	})
-	add(s, route[updateRef, reply[resource.Update]]{
+	add(s, route[UpdateRef, reply[resource.Update]]{
 		Method: http.MethodGet, Path: "/updates/{update}", ID: "get-update", Tag: tag, Summary: "Look at an update",
 		Does: access.UpdatesRead, On: s.onUpdateRef,
-		Run: func(_ context.Context, _ *call, in *updateRef) (*reply[resource.Update], error) {
+		Run: func(_ context.Context, _ *call, in *UpdateRef) (*reply[resource.Update], error) {
 			v, err := s.Updates.Get(in.Update)
 			return replyWith(updateOut(v)), err
 		},
@@ -75,7 +76,7 @@ func (s *server) updateRoutes() {
 	add(s, route[updateDevicesInput, reply[resource.List[resource.UpdateDevice]]]{
 		Method: http.MethodGet, Path: "/updates/{update}/devices", ID: "update-devices", Tag: tag,
 		Summary: "See where an update stands on each of its devices: first those that failed",
-		Does:    access.UpdatesRead, On: func(c *call, in *updateDevicesInput) (access.Resource, error) { return s.onUpdateRef(c, &in.updateRef) },
+		Does:    access.UpdatesRead, On: func(c *call, in *updateDevicesInput) (access.Resource, error) { return s.onUpdateRef(c, &in.UpdateRef) },
 		Run: s.updateDevices,
 	})
 	for _, a := range []struct {
@@ -88,10 +89,10 @@ func (s *server) updateRoutes() {
 		{rollout.ActionSkip, "Go on without waiting for the batch, or for devices of a lower order"},
 		{rollout.ActionRetry, "Try again on devices that failed or were brought back"},
 	} {
-		add(s, route[updateRef, reply[resource.Update]]{
+		add(s, route[UpdateRef, reply[resource.Update]]{
 			Method: http.MethodPost, Path: "/updates/{update}/" + string(a.action), ID: string(a.action) + "-update", Tag: tag, Summary: a.summary,
 			Does: access.UpdatesStart, On: s.onUpdateRef, Records: "updates." + string(a.action),
-			Run: func(_ context.Context, c *call, in *updateRef) (*reply[resource.Update], error) {
+			Run: func(_ context.Context, c *call, in *UpdateRef) (*reply[resource.Update], error) {
 				v, err := s.Updates.Do(in.Update, a.action, c.by())
 				return replyWith(updateOut(v)), err
 			},
@@ -113,7 +114,7 @@ func onUpdate(v *updates.View) access.Resource {
 	return access.Resource{Kind: "update", ID: v.ID, Group: v.Group}
 }
 
-func (s *server) onUpdateRef(_ *call, in *updateRef) (access.Resource, error) {
+func (s *server) onUpdateRef(_ *call, in *UpdateRef) (access.Resource, error) {
 	v, err := s.Updates.Get(in.Update)
 	if err != nil {
 		return access.Resource{Kind: "update", ID: in.Update}, err
