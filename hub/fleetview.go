@@ -47,7 +47,7 @@ func (v fleetView) Target(id protocol.DeviceID) (stacks.Target, bool) {
 	if !ok || d.Revoked != 0 {
 		return stacks.Target{}, false
 	}
-	return stacks.Target{Name: d.Name, Labels: v.fleet.LabelsOf(id)}, true
+	return stacks.Target{Name: d.Name, Labels: v.fleet.LabelsOf(id), Group: d.Group}, true
 }
 
 // acceptedSets keeps what devices are known to hold, sealed because it has the variables of stacks, and tells the planner

@@ -211,6 +211,7 @@ func (h *Hub) assemble() (err error) {
 		Vault:    h.vault,
 		Log:      h.log,
 		Validate: compose.Validate,
+		Allows:   h.policies.Allows,
 		Notify:   h.notify,
 		Events:   h.stackNotice,
 	})

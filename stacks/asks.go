@@ -36,7 +36,11 @@ const (
 	RuleOtherContents Rule = "other-containers" // namespaces and volumes of containers that are not of the same stack
 )
 
-// Rules gives all rules.
+// RuleVariables is for what cannot be judged because it differs from device to device. Nobody forbids it by itself: every
+// policy does.
+const RuleVariables Rule = "variables"
+
+// Rules gives all rules that a policy can forbid.
 func Rules() []Rule {
 	return []Rule{
 		RulePrivileged, RuleHostPID, RuleHostIPC, RuleHostNetwork, RuleHostUsers, RuleHostDevices, RuleCapabilities, RuleBindMounts,

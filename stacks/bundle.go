@@ -92,6 +92,8 @@ type Target struct {
 	Name string
 	// Labels in effect on the device.
 	Labels map[string]string
+	// Group that it is in, a path.
+	Group string
 }
 
 // Names of reserved variables.

@@ -92,6 +92,9 @@ type Version struct {
 	Message string `cbor:"8,keyasint,omitempty" json:"message,omitempty"`
 	// Created in Unix seconds.
 	Created int64 `cbor:"9,keyasint" json:"created"`
+	// Asks is what it asks of engines, by which policies judge it. Exempt: whoever made it is not bound by them.
+	Asks   []Asks `cbor:"10,keyasint,omitempty" json:"-"`
+	Exempt bool   `cbor:"11,keyasint,omitempty" json:"-"`
 }
 
 // DeviceRecord says that a device may have a stack, and what it last said of it. It is the stored record, one for
@@ -109,9 +112,10 @@ type DeviceRecord struct {
 // EnvNames are the names of the operator's variables, sorted.
 func (v *Version) EnvNames() []string { return slices.Sorted(maps.Keys(v.Env)) }
 
-// Same reports whether two versions have the same content: files, variables and pull policy.
+// Same reports whether two versions have the same content (files, variables and pull policy) and are bound by policies
+// alike.
 func (v *Version) Same(o *Version) bool {
-	return slices.Equal(v.Files, o.Files) && maps.Equal(v.Env, o.Env) && v.Pull == o.Pull
+	return v.Exempt == o.Exempt && slices.Equal(v.Files, o.Files) && maps.Equal(v.Env, o.Env) && v.Pull == o.Pull
 }
 
 // Entry is what a device is given of the stack at version v, with the device's own variables in env.

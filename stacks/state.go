@@ -31,6 +31,8 @@ const (
 	CodeServiceStopped = "service-stopped"
 	// CodeRetrying: it failed and is tried again; the detail says when.
 	CodeRetrying = "retrying"
+	// CodePolicy: a policy of the device's group forbids what the stack asks for.
+	CodePolicy = "policy"
 )
 
 // Reported tells whether a device may report the state: all but those that the hub alone knows.

@@ -106,6 +106,7 @@ type StackDesk interface {
 	Preview(planner.ApplySpec) (planner.Preview, error)
 	Remove(name, by string) error
 	Redeploy(name, by string) error
+	PolicyChanged()
 }
 
 // Commands is the book of commands; *commands.Book is one.

@@ -69,6 +69,9 @@ func (s *server) policyRoutes() {
 			}
 			want := s.expect(in.Expect, c.on)
 			err := s.Policies.Put(p, func(now policy.Policy) error { return want.meets(policyEtag(now)) })
+			if err == nil {
+				s.StackDesk.PolicyChanged()
+			}
 			return replyWith(policyOut(s.Policies.Of(p.Group))), err
 		},
 	})

@@ -1,10 +1,13 @@
 package api_test
 
 import (
+	"io"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 
+	"github.com/farshore/farshore/hub/access"
 	"github.com/farshore/farshore/hub/api/resource"
 )
 
@@ -35,5 +38,47 @@ func TestPoliciesAreReadAsTheyHoldAndChangedAsTheyWereSeen(t *testing.T) {
 		if resp.StatusCode != http.StatusUnprocessableEntity {
 			t.Errorf("%+v: %d", bad, resp.StatusCode)
 		}
+	}
+}
+
+// A policy binds who is not exempt, and its refusal names the rule.
+func TestAPolicyBindsThoseWhoAreNotExempt(t *testing.T) {
+	w := newWorld(t)
+	if err := w.Hub().Access.AddAccount("eva", password); err != nil {
+		t.Fatal(err)
+	}
+	admin := w.token
+	_, boss, err := w.Hub().Access.Login("admin", password, "192.0.2.1:1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Hub().Access.Grant(boss, access.Grant{User: "eva", Role: access.RoleEdgeAdministrator}); err != nil {
+		t.Fatal(err)
+	}
+	w.ask(http.MethodPut, "/policies", resource.PutPolicy{Forbid: []string{"bind-mounts"}, Note: "rule 12"}, nil)
+	var session resource.Session
+	w.ask(http.MethodPost, "/session", resource.Login{Username: "eva", Password: password}, &session)
+	bundle := func(volume string) resource.Apply {
+		return resource.Apply{Files: map[string][]byte{"compose.yml": []byte("services: {web: {image: busybox, volumes: ['" + volume + "']}}\n")}}
+	}
+	put := func(token, volume string) (int, string) {
+		w.token = token
+		resp := w.request(http.MethodPut, "/stacks/web", bundle(volume))
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return resp.StatusCode, string(body)
+	}
+	status, body := put(session.Token, "/etc:/host")
+	if status != http.StatusForbidden || !strings.Contains(body, `"policy"`) || !strings.Contains(body, "rule bind-mounts of group / (rule 12)") {
+		t.Errorf("an edge administrator mounts the host's files: %d %s", status, body)
+	}
+	if status, body := put(session.Token, "./conf:/host"); status != http.StatusOK {
+		t.Errorf("a mount of the bundle's own: %d %s", status, body)
+	}
+	if status, body := put(admin, "/etc:/host"); status != http.StatusOK {
+		t.Errorf("an administrator: %d %s", status, body)
 	}
 }

@@ -224,6 +224,10 @@ func (p Policy) refuses(a stacks.Asks) error {
 		note = " (" + p.Note + ")"
 	}
 	for _, w := range a.Wants {
+		if w.Rule == stacks.RuleVariables && len(p.Forbid)+len(p.Images) > 0 {
+			return fmt.Errorf("%s holds a variable, and the bundle uses what differs from device to device, so that nobody can say what it asks for: %w: policy of group /%s%s: write the value there, or ask who administers these devices",
+				a.Service, ErrRefused, p.Group, note)
+		}
 		if slices.Contains(p.Forbid, w.Rule) {
 			what := ""
 			if w.What != "" {

@@ -21,6 +21,8 @@ type ApplySpec struct {
 	// that is new.
 	Group *string
 	Owner *protocol.Owner
+	// Exempt: policies do not bind the author there.
+	Exempt bool
 	// Files of the bundle by path, all of them.
 	Files map[string][]byte
 	// Env are the variables for Compose, all of them but those that are kept.
@@ -103,6 +105,8 @@ func (p *Planner) prepare(spec ApplySpec) (*stacks.Version, compose.Summary, err
 	if err != nil {
 		return nil, none, fmt.Errorf("%w: %w", stacks.ErrInvalid, err)
 	}
+	v.Exempt = spec.Exempt
+	bind(v, asks)
 	entry := (&stacks.Stack{Name: spec.Name}).Entry(v, env)
 	if err := stacks.CheckEntry(&entry); err != nil {
 		return nil, none, err
@@ -201,6 +205,9 @@ func (p *Planner) apply(spec ApplySpec, v *stacks.Version) (stacks.Stack, stacks
 	}
 	c.Stack.Updated = time.Now().Unix()
 	wanted, err := p.matching(&c.Stack)
+	if err == nil {
+		err = p.judge(&c.Stack, v, wanted)
+	}
 	if err != nil {
 		return stacks.Stack{}, stacks.Version{}, nil, err
 	}
@@ -216,6 +223,7 @@ func (p *Planner) apply(spec ApplySpec, v *stacks.Version) (stacks.Stack, stacks
 	}
 	same := c.Version == nil && rec.RemoveVolumes == s.rec.RemoveVolumes
 	s.install(rec, c)
+	p.refuse(s, nil)
 	tell := p.assign(s, wanted)
 	if !same {
 		tell = slices.AppendSeq(tell, maps.Keys(wanted))
@@ -328,6 +336,7 @@ func (p *Planner) edit(name string, fn func(*stacks.Stack)) (stacks.Stack, []pro
 	}
 	s.install(rec, Change{})
 	if rec.Removed != 0 {
+		p.refuse(s, nil)
 		p.assign(s, nil)
 	}
 	return rec, tell, nil

@@ -87,8 +87,13 @@ func (p *Planner) deviceChanged(dev protocol.DeviceID) (changed, emptied bool, e
 				continue // it keeps what it has
 			}
 		}
-		p.mu.Lock()
+		why := ""
 		if match {
+			why = p.refusal(s, dev)
+		}
+		p.mu.Lock()
+		p.refuseOne(s, dev, why)
+		if match && why == "" {
 			// Its variables may have changed with its labels.
 			changed = p.want(s, dev) || len(s.latest().Mentions) > 0 || changed
 		} else {
@@ -117,6 +122,7 @@ func (p *Planner) forget(dev protocol.DeviceID) (bool, error) {
 	p.mu.Lock()
 	for _, s := range p.byID {
 		delete(s.former, dev)
+		p.refuseOne(s, dev, "")
 	}
 	p.mu.Unlock()
 	return any, errors.Join(errs...)

@@ -60,8 +60,10 @@ func (f *fakeFleet) Target(d protocol.DeviceID) (stacks.Target, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	labels, ok := f.devices[d]
-	return stacks.Target{Name: "name of " + string(d), Labels: labels}, ok
+	return stacks.Target{Name: "name of " + string(d), Labels: labels, Group: labels["group"]}, ok
 }
+
+var errPolicy = errors.New("the policy does not allow it")
 
 // hub is a planner on a real store and vault, which can be stopped and started.
 type hub struct {
@@ -71,6 +73,7 @@ type hub struct {
 	keep   int
 	refuse error // what the validator says
 	env    map[string]string
+	forbid map[string]stacks.Rule // by group
 	db     *store.Store
 	fleet  *fakeFleet
 	mu     sync.Mutex
@@ -98,7 +101,19 @@ func (h *hub) open() {
 		Events: func(n planner.Notice) { h.mu.Lock(); h.events = append(h.events, n); h.mu.Unlock() },
 		Validate: func(_ map[string][]byte, env map[string]string) (compose.Summary, error) {
 			h.env = maps.Clone(env)
-			return compose.Summary{}, h.refuse
+			return compose.Summary{Asks: []stacks.Asks{{Service: "web", Wants: []stacks.Want{{Rule: stacks.RulePrivileged}}}}}, h.refuse
+		},
+		Allows: func(group string, asks []stacks.Asks) error {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			for _, a := range asks {
+				for _, w := range a.Wants {
+					if h.forbid[group] == w.Rule {
+						return fmt.Errorf("%w: rule %s of %q", errPolicy, w.Rule, group)
+					}
+				}
+			}
+			return nil
 		},
 	})
 	h.must(err)

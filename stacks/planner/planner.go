@@ -113,6 +113,8 @@ type Config struct {
 	Log   *slog.Logger
 	// Validate says what a bundle asks for with these variables, or what is wrong with them. Nil: any bundle will do.
 	Validate func(bundle map[string][]byte, env map[string]string) (compose.Summary, error)
+	// Allows says why what a version asks for may not be asked for on devices of a group, a path. Nil: anything may.
+	Allows func(group string, asks []stacks.Asks) error
 	// Notify is told of each device whose desired set may have changed. Nil: nobody.
 	Notify func(protocol.DeviceID)
 	// Events is told of what is worth telling. Nil: nobody.
@@ -141,6 +143,7 @@ type Planner struct {
 	byID     map[uint64]*stack                          // guarded by mu
 	byName   map[string]*stack                          // guarded by mu
 	byDevice map[protocol.DeviceID]map[*stack]*assigned // guarded by mu
+	refusals map[protocol.DeviceID]int                  // how many stacks are refused to a device; guarded by mu
 }
 
 // stack is a stack in memory. All but id and name is guarded by Planner.mu, and rec and versions change under
@@ -154,8 +157,10 @@ type stack struct {
 	// former are devices that the hub let go, with the Rev of their last word; one that says otherwise later is taken
 	// back until it says that the stack is gone. Kept in memory only.
 	former map[protocol.DeviceID]uint64
-	counts [protocol.StackVerify + 1]int // devices by the state that is shown
-	files  map[protocol.ShortHash]file   // of all versions
+	// refused are devices that it is meant for and that must not get it, with the reason.
+	refused map[protocol.DeviceID]string
+	counts  [protocol.StackVerify + 1]int // devices by the state that is shown
+	files   map[protocol.ShortHash]file   // of all versions
 }
 
 // file is a file of some versions of a stack.
@@ -168,6 +173,7 @@ func newStack(rec stacks.Stack) *stack {
 	return &stack{
 		id: rec.ID, name: rec.Name, rec: rec,
 		devices: map[protocol.DeviceID]*assigned{}, former: map[protocol.DeviceID]uint64{},
+		refused: map[protocol.DeviceID]string{},
 	}
 }
 
@@ -194,6 +200,9 @@ func New(cfg Config) (*Planner, error) {
 	if cfg.Validate == nil {
 		cfg.Validate = func(map[string][]byte, map[string]string) (compose.Summary, error) { return compose.Summary{}, nil }
 	}
+	if cfg.Allows == nil {
+		cfg.Allows = func(string, []stacks.Asks) error { return nil }
+	}
 	if cfg.Notify == nil {
 		cfg.Notify = func(protocol.DeviceID) {}
 	}
@@ -205,7 +214,7 @@ func New(cfg Config) (*Planner, error) {
 	}
 	p := &Planner{
 		cfg: cfg, devices: keylock.New(), byID: map[uint64]*stack{}, byName: map[string]*stack{},
-		byDevice: map[protocol.DeviceID]map[*stack]*assigned{},
+		byDevice: map[protocol.DeviceID]map[*stack]*assigned{}, refusals: map[protocol.DeviceID]int{},
 	}
 	saved, err := cfg.Store.LoadStacks()
 	if err != nil {
@@ -253,6 +262,7 @@ func (p *Planner) load(saved Saved) error {
 			wanted = s.holders()
 		}
 		s.index()
+		p.refuse(s, p.sift(s, wanted))
 		p.assign(s, wanted)
 	}
 	return p.finishAll()

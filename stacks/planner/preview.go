@@ -130,6 +130,9 @@ func (p *Planner) compare(spec ApplySpec, v *stacks.Version) (Preview, *stacks.V
 	s, c := p.plan(spec, v)
 	out := Preview{Changes: s == nil || c.Version != nil || c.Stack != s.rec}
 	after, err := p.matching(&c.Stack)
+	if err == nil {
+		err = p.judge(&c.Stack, v, after)
+	}
 	if err != nil {
 		return out, nil, c, err
 	}

@@ -17,6 +17,7 @@ type Tally struct {
 func (p *Planner) Tally(dev protocol.DeviceID) (t Tally) {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
+	t.All, t.Failed = p.refusals[dev], p.refusals[dev]
 	for s, a := range p.byDevice[dev] {
 		t.All++
 		switch s.shown(a) {

@@ -84,9 +84,13 @@ func (p *Planner) List() []Overview {
 
 func (s *stack) overview() Overview {
 	o := Overview{Stack: s.rec, Current: *s.latest(), Devices: len(s.devices), States: map[protocol.StackState]int{}}
+	if n := len(s.refused); n > 0 {
+		o.Devices += n
+		o.States[protocol.StackFailed] = n
+	}
 	for state, n := range s.counts {
 		if n > 0 {
-			o.States[protocol.StackState(state)] = n
+			o.States[protocol.StackState(state)] += n
 		}
 	}
 	return o
@@ -149,6 +153,9 @@ func (p *Planner) Statuses(name string) ([]DeviceStatus, error) {
 	for dev, a := range s.devices {
 		out = append(out, s.status(dev, a))
 	}
+	for dev := range s.refused {
+		out = append(out, s.refusedStatus(dev))
+	}
 	slices.SortFunc(out, func(a, b DeviceStatus) int { return cmp.Compare(a.Device, b.Device) })
 	return out, nil
 }
@@ -160,6 +167,13 @@ func (p *Planner) DeviceStacks(dev protocol.DeviceID) []DeviceStatus {
 	out := make([]DeviceStatus, 0, len(p.byDevice[dev]))
 	for s, a := range p.byDevice[dev] {
 		out = append(out, s.status(dev, a))
+	}
+	if p.refusals[dev] > 0 {
+		for _, s := range p.byID {
+			if s.refused[dev] != "" {
+				out = append(out, s.refusedStatus(dev))
+			}
+		}
 	}
 	slices.SortFunc(out, func(a, b DeviceStatus) int { return cmp.Compare(a.Name, b.Name) })
 	return out
