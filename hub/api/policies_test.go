@@ -44,7 +44,7 @@ func TestPoliciesAreReadAsTheyHoldAndChangedAsTheyWereSeen(t *testing.T) {
 // A policy binds who is not exempt, and its refusal names the rule.
 func TestAPolicyBindsThoseWhoAreNotExempt(t *testing.T) {
 	w := newWorld(t)
-	if err := w.Hub().Access.AddAccount("eva", password); err != nil {
+	if _, _, err := w.Hub().Access.AddAccount(access.NewAccount{Name: "eva", Password: password}); err != nil {
 		t.Fatal(err)
 	}
 	admin := w.token
