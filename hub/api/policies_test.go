@@ -48,7 +48,7 @@ func TestAPolicyBindsThoseWhoAreNotExempt(t *testing.T) {
 		t.Fatal(err)
 	}
 	admin := w.token
-	_, boss, err := w.Hub().Access.Login("admin", password, "192.0.2.1:1")
+	boss, err := w.Hub().Access.Authenticate(admin)
 	if err != nil {
 		t.Fatal(err)
 	}
