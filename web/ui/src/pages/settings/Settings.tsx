@@ -3,13 +3,17 @@ import { useNavigate, useSearch } from '@tanstack/react-router';
 import { settingsSearch } from '../../app/search';
 import { Page } from '../../kit/Page';
 import { Appearance } from './Appearance';
+import { Certificate } from './Certificate';
 import { Hub } from './Hub';
 import { Profiles } from './Profiles';
+import { Protection } from './Protection';
 import { Tokens } from './Tokens';
 
 // A place of the settings has a line here and a file beside this one.
 const places = [
   { value: 'hub', label: 'Hub', shows: Hub },
+  { value: 'certificate', label: 'Certificate', shows: Certificate },
+  { value: 'protection', label: 'Protection', shows: Protection },
   { value: 'profiles', label: 'Link profiles', shows: Profiles },
   { value: 'tokens', label: 'API tokens', shows: Tokens },
   { value: 'appearance', label: 'Appearance', shows: Appearance },
