@@ -40,6 +40,7 @@ func (h *Hub) api() api.Config {
 		Sessions:  h.sessions,
 		Timeline:  h.timeline,
 		Views:     h.access,
+		Backups:   h.backups,
 		Policies:  h.policies,
 		Releases:  h.releases,
 		Updates:   h.updates,

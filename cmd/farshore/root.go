@@ -60,7 +60,7 @@ func newRoot(a *app) *cobra.Command {
 		a.loginCommand(), a.logoutCommand(), a.whoamiCommand(), a.tokensCommand(),
 		a.keysCommand(), a.waitingCommand(), a.devicesCommand(), a.snapshotCommand(), a.stacksCommand(), a.commandCommand(),
 		a.groupsCommand(), a.profilesCommand(), a.policiesCommand(), a.eventsCommand(), a.auditCommand(), a.openapiCommand(),
-		a.releaseCommand(), a.logLevelCommand(), a.certificateCommand(),
+		a.releaseCommand(), a.logLevelCommand(), a.certificateCommand(), a.backupCommand(),
 		parent("settings", "settings of the hub", a.protectionCommand()),
 	)
 	strict(root)

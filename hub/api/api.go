@@ -55,6 +55,7 @@ type Config struct {
 	Sessions  Sessions
 	Timeline  Timeline
 	Views     Views
+	Backups   Backups
 	Policies  Policies
 	Releases  Releases
 	Updates   Updates
@@ -141,7 +142,7 @@ func newServer(c Config) (*server, error) {
 func (c *Config) check() error {
 	for _, part := range []any{
 		c.Accounts, c.Tokens, c.People, c.Audit, c.Trail, c.Events, c.Devices, c.Changes, c.Groups, c.Profiles, c.Stacks, c.StackDesk,
-		c.Commands, c.Snapshots, c.Waiting, c.Keys, c.Sessions, c.Timeline, c.Views, c.Policies, c.Protection, c.Certificates,
+		c.Commands, c.Snapshots, c.Waiting, c.Keys, c.Sessions, c.Timeline, c.Views, c.Backups, c.Policies, c.Protection, c.Certificates,
 		c.Releases, c.Updates,
 	} {
 		if part == nil {
@@ -245,4 +246,5 @@ func (s *server) routes() {
 	s.auditSettingsRoutes()
 	s.eventRoutes()
 	s.logRoutes()
+	s.backupRoutes()
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/farshore/farshore/hub/access"
 )
@@ -22,6 +23,7 @@ const (
 	// Keys of an operation's metadata: its openness, and whether its body is large.
 	metaOpen   = "open"
 	metaUpload = "upload"
+	metaSlow   = "slow"
 	// uploadWait is how long a large body waits for its turn.
 	uploadWait = 30 * time.Second
 )
@@ -77,6 +79,10 @@ func (s *server) authenticate(ctx huma.Context, next func(huma.Context)) {
 			return
 		}
 		defer leave()
+	}
+	if slow, _ := ctx.Operation().Metadata[metaSlow].(time.Duration); slow > 0 {
+		_, w := humago.Unwrap(ctx)
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(slow)) // a recorder in a test has none
 	}
 	next(huma.WithValue(ctx, callerKey{}, c))
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/farshore/farshore/hub/access"
 	"github.com/farshore/farshore/hub/audit"
+	"github.com/farshore/farshore/hub/backup"
 	"github.com/farshore/farshore/hub/certificate"
 	"github.com/farshore/farshore/hub/commands"
 	"github.com/farshore/farshore/hub/events"
@@ -163,4 +164,12 @@ type Certificates interface {
 	Status() certificate.Status
 	Put(chain, key []byte, check func(certificate.Status) error) error
 	Remove(check func(certificate.Status) error) error
+}
+
+// Backups makes backups of the hub; *backup.Keeper is one.
+type Backups interface {
+	Make(context.Context, backup.Lock) (*backup.Copy, error)
+	State() backup.State
+	SetPlan(p backup.Plan, passphrase string) error
+	RunNow(context.Context) (backup.Run, error)
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/farshore/farshore/hub/access"
 	"github.com/farshore/farshore/hub/audit"
+	"github.com/farshore/farshore/hub/backup"
 	"github.com/farshore/farshore/hub/certificate"
 	"github.com/farshore/farshore/hub/commands"
 	"github.com/farshore/farshore/hub/fleet"
@@ -135,6 +136,9 @@ func table() []row {
 		{rollout.ErrInvalid, http.StatusUnprocessableEntity, "invalid"},
 		{policy.ErrInvalid, http.StatusUnprocessableEntity, "invalid"},
 		{policy.ErrRefused, http.StatusForbidden, "policy"},
+		{backup.ErrInvalid, http.StatusUnprocessableEntity, "invalid"},
+		{backup.ErrBusy, http.StatusServiceUnavailable, "busy"},
+		{backup.ErrNoRoom, http.StatusInsufficientStorage, "disk-full"},
 		{errBusy, http.StatusServiceUnavailable, "busy"},
 		{context.Canceled, http.StatusServiceUnavailable, "stopping"},
 	}

@@ -40,6 +40,8 @@ type route[I, O any] struct {
 	// MaxBytes and BodyTimeout bound the body. 0: 1 MiB, and 5 s.
 	MaxBytes    int64
 	BodyTimeout time.Duration
+	// Slow is how long working out the answer may take. 0: writeTimeout.
+	Slow time.Duration
 	// Plain: the body is decoded without being checked against its schema first, which saves memory.
 	Plain bool
 	// Streams is the media type of an answer that is not JSON. "": it is JSON.
@@ -117,7 +119,7 @@ func add[I, O any](s *server, r route[I, O]) {
 	op := huma.Operation{
 		OperationID: r.ID, Method: r.Method, Path: Base + r.Path, Summary: r.Summary, Description: r.Description,
 		Tags: []string{r.Tag}, DefaultStatus: r.Status, MaxBodyBytes: r.MaxBytes, BodyReadTimeout: r.BodyTimeout,
-		SkipValidateBody: r.Plain, Metadata: map[string]any{metaOpen: r.Open, metaUpload: r.MaxBytes > 1<<20},
+		SkipValidateBody: r.Plain, Metadata: map[string]any{metaOpen: r.Open, metaUpload: r.MaxBytes > 1<<20, metaSlow: r.Slow},
 		Extensions: map[string]any{"x-farshore-right": string(r.Does)},
 		Security:   []map[string][]string{{"bearer": {}}, {"cookie": {}}},
 	}

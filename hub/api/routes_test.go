@@ -135,6 +135,7 @@ var bodies = map[string]string{
 	"create-token":        `{"name":"x"}`, "create-key": `{"name":"x"}`, "approve": `{"approvals":[{"id":"x"}]}`, "reject": `{"ids":["x"]}`,
 	"change-device": `{"name":"x"}`, "replace-device": `{"by":"y"}`, "apply-stack": `{"files":{}}`, "preview-stack": `{"files":{}}`, "give-command": `{"kind":"snapshot"}`,
 	"change-devices": `{"ids":["x"],"do":{"revoke":true}}`, "put-group": `{"path":"x"}`, "put-profile": `{"settings":{}}`, "put-policy": `{"group":"x"}`,
+	"make-backup": `{"passphrase":"correct horse battery"}`, "put-backup-plan": `{"folder":""}`,
 	"put-protection": `{}`, "put-certificate": `{"certificate":"x","key":"x"}`, "put-log-settings": `{"level":"debug"}`,
 	"put-audit-settings": `{"days":400,"megabytes":1024}`,
 }

@@ -81,6 +81,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/backup": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make a backup of the whole hub and take it
+         * @description The answer is a file in the age format. With what opens it, it is the hub: it holds the hub key, which every device obeys. `farshore-hub restore` puts it back.
+         */
+        post: operations["make-backup"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/commands": {
         parameters: {
             query?: never;
@@ -825,6 +845,44 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/settings/backup": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** When and where the hub makes backups by itself, and how it went */
+        get: operations["get-backup-plan"];
+        /**
+         * Replace the plan of backups
+         * @description Where neither passphrase nor recipients are given, the passphrase that is set stays. An empty folder ends the plan.
+         */
+        put: operations["put-backup-plan"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/settings/backup/run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Make a backup now as the plan says */
+        post: operations["run-backup-plan"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/settings/certificate": {
         parameters: {
             query?: never;
@@ -1502,6 +1560,71 @@ export interface components {
              * @description When the oldest file was begun
              */
             since?: string;
+        };
+        BackupLock: {
+            /** @description 12 characters or more. Write-only */
+            passphrase?: string;
+            /** @description Public keys whose holders can open it, in place of a passphrase: age (age1…) or SSH (ssh-ed25519, ssh-rsa) */
+            recipients?: string[] | null;
+        };
+        BackupPlan: {
+            /**
+             * @description Folder on the hub's machine, outside its data folder. Empty: no backups are made by themselves
+             * @example /var/backups/farshore
+             */
+            folder: string;
+            /**
+             * Format: int64
+             * @description How many are kept; older ones that the hub made there are removed
+             */
+            keep?: number;
+            /** @description 12 characters or more. Write-only */
+            passphrase?: string;
+            /** @description Public keys whose holders can open it, in place of a passphrase: age (age1…) or SSH (ssh-ed25519, ssh-rsa) */
+            recipients?: string[] | null;
+            /**
+             * @description A time of day, or the five fields of a crontab, by the clock of the hub's machine
+             * @example 02:30
+             */
+            times?: string;
+        };
+        BackupRun: {
+            /** @description Why it failed */
+            error?: string;
+            /** @description Absent: it failed */
+            file?: string;
+            folder?: string;
+            /** Format: double */
+            seconds: number;
+            /**
+             * Format: int64
+             * @description In bytes
+             */
+            size?: number;
+            /** Format: date-time */
+            started: string;
+        };
+        Backups: {
+            /** @description Empty: no backups are made by themselves */
+            folder: string;
+            /** @description A passphrase is set */
+            has_passphrase: boolean;
+            /** Format: int64 */
+            keep?: number;
+            /**
+             * Format: date-time
+             * @description When one went well last
+             */
+            last_success?: string;
+            /**
+             * Format: date-time
+             * @description When the next one is due
+             */
+            next?: string;
+            recipients?: string[] | null;
+            /** @description The last ones, the latest first */
+            runs: components["schemas"]["BackupRun"][] | null;
+            times?: string;
         };
         Bulk: {
             do: components["schemas"]["BulkDo"];
@@ -3153,6 +3276,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AuditReport"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "make-backup": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BackupLock"];
+            };
+        };
+        responses: {
+            /** @description A stream */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
                 };
             };
             /** @description It did not work: what happened, to which thing, and what to do */
@@ -4992,6 +5148,97 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AuditSettings"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-backup-plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Backups"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-backup-plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BackupPlan"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Backups"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "run-backup-plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BackupRun"];
                 };
             };
             /** @description It did not work: what happened, to which thing, and what to do */
