@@ -74,7 +74,10 @@ func (a *app) get(ctx context.Context, path string, query url.Values, out any) e
 func seg(s string) string { return url.PathEscape(s) }
 
 // password reads a password from a file, from standard input for "-", or from the terminal.
-func (a *app) password(file string) (string, error) {
+func (a *app) password(file string) (string, error) { return a.secret("Password: ", file) }
+
+// secret is the same for any secret; question is what is asked on a terminal.
+func (a *app) secret(question, file string) (string, error) {
 	switch {
 	case file == "-":
 		line, err := bufio.NewReader(io.LimitReader(a.in, 64<<10)).ReadString('\n')
@@ -93,7 +96,7 @@ func (a *app) password(file string) (string, error) {
 	if !ok {
 		return "", fmt.Errorf("%w: there is no terminal to ask for the password on: give --password-file FILE, or - for standard input", errUsage)
 	}
-	say(a.errOut, "Password: ")
+	say(a.errOut, "%s", question)
 	raw, err := term.ReadPassword(int(f.Fd()))
 	say(a.errOut, "\n")
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,10 +17,10 @@ import (
 
 func (a *app) loginCommand() *cobra.Command {
 	var c config
-	var username, passwordFile string
+	var username, passwordFile, codeFile string
 	cmd := &cobra.Command{
 		Use: "login URL", Short: "sign in to a hub", Args: cobra.ExactArgs(1),
-		Long: `Signs in to a hub and keeps the session, which lasts 8 hours, in a file that only you can read.
+		Long: `Signs in to a hub and keeps the session, which ends after some hours, in a file that only you can read.
 
 The hub's certificate is trusted by its fingerprint, which the hub prints when it starts, or by a file of authorities. Without
 either it must be right for its address; when it is not, its fingerprint is shown, and on a terminal you are asked.
@@ -42,12 +43,13 @@ For programs, make an API token with ` + "`farshore tokens create`" + ` and give
 			if c.Token == "" && username == "" {
 				return usage(cmd, errors.New("give --username"))
 			}
-			return a.login(cmd, c, resource.Login{Username: username}, passwordFile)
+			return a.login(cmd, c, resource.Login{Username: username}, secretFiles{passwordFile, codeFile})
 		},
 	}
 	f := cmd.Flags()
 	f.StringVarP(&username, "username", "u", "", "name of the account")
 	f.StringVar(&passwordFile, "password-file", "", "file with the password, or - for standard input (default: ask)")
+	f.StringVar(&codeFile, "code-file", "", "file with a code of the second factor or a recovery code (default: ask, where the account has one)")
 	f.StringVar(&c.Fingerprint, "fingerprint", "", "trust the hub that shows this fingerprint, SHA256:…")
 	f.StringVar(&c.CAFile, "ca-file", "", "trust hubs certified by these authorities, in PEM form")
 	f.StringVar(&c.Token, "token", "", "use this API token instead of a name and password")
@@ -56,7 +58,10 @@ For programs, make an API token with ` + "`farshore tokens create`" + ` and give
 	return cmd
 }
 
-func (a *app) login(cmd *cobra.Command, c config, who resource.Login, passwordFile string) error {
+// secretFiles say where a password and a code come from.
+type secretFiles struct{ password, code string }
+
+func (a *app) login(cmd *cobra.Command, c config, who resource.Login, from secretFiles) error {
 	c, err := a.trust(cmd.Context(), c)
 	if err != nil {
 		return err
@@ -69,10 +74,23 @@ func (a *app) login(cmd *cobra.Command, c config, who resource.Login, passwordFi
 	if c.Token != "" {
 		err = client.Do(cmd.Context(), apiclient.Request{Method: http.MethodGet, Path: "/session"}, &session)
 	} else {
-		if who.Password, err = a.password(passwordFile); err != nil {
+		if who.Password, err = a.password(from.password); err != nil {
 			return err
 		}
-		err = client.Do(cmd.Context(), apiclient.Request{Method: http.MethodPost, Path: "/session", Body: who}, &session)
+		if from.code != "" {
+			if who.Code, err = a.secret("", from.code); err != nil {
+				return err
+			}
+		}
+		sign := func() error {
+			return client.Do(cmd.Context(), apiclient.Request{Method: http.MethodPost, Path: "/session", Body: who}, &session)
+		}
+		err = sign()
+		if _, asks := a.terminal(); asks && who.Code == "" && needsCode(err) {
+			if who.Code, err = a.ask("Code of your authenticator, or a recovery code: "); err == nil {
+				err = sign()
+			}
+		}
 		c.Token = session.Token
 	}
 	if err != nil {
@@ -85,11 +103,20 @@ func (a *app) login(cmd *cobra.Command, c config, who resource.Login, passwordFi
 	return a.print(session, func() *table {
 		t := &table{}
 		t.add(fmt.Sprintf("Signed in to %s as %s.", c.URL, session.Name))
+		if session.SetupNeeded {
+			t.add("Your account needs a second factor before it may do anything: farshore second-factor on")
+		}
 		if !session.Expires.IsZero() {
 			t.add("The session lasts until " + session.Expires.Local().Format("2006-01-02 15:04") + ".")
 		}
 		return t
 	})
+}
+
+// needsCode reports whether the password was right and a code is missing.
+func needsCode(err error) bool {
+	p, ok := errors.AsType[*apiclient.Problem](err)
+	return ok && p.Code == "second-factor"
 }
 
 // trust makes sure, before anything secret is sent, that the hub is the one that is meant. Where nothing was given to
@@ -173,11 +200,10 @@ func (a *app) whoamiCommand() *cobra.Command {
 
 func (a *app) tokensCommand() *cobra.Command {
 	var expires time.Duration
-	var name string
+	var body resource.NewToken
 	create := &cobra.Command{
 		Use: "create --name NAME", Short: "make an API token with your rights; its secret is shown once", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			body := resource.NewToken{Name: name}
 			if expires != 0 {
 				body.Expires = time.Now().Add(expires).Truncate(time.Second)
 			}
@@ -188,8 +214,10 @@ func (a *app) tokensCommand() *cobra.Command {
 			return a.print(t, func() *table { return &table{rows: [][]string{{t.Secret}}} })
 		},
 	}
-	create.Flags().StringVar(&name, "name", "", "name of the token")
+	create.Flags().StringVar(&body.Name, "name", "", "name of the token")
 	create.Flags().DurationVar(&expires, "expires", 0, "how long it works, such as 720h (default: for ever)")
+	create.Flags().StringVar(&body.Role, "role", "", "it may at most what this role of `farshore roles` may (default: what you may)")
+	create.Flags().StringSliceVar(&body.Groups, "group", nil, "it is for this group and what is below (may be given again; default: wherever you may something)")
 	must(create.MarkFlagRequired("name"))
 	ls := &cobra.Command{
 		Use: "ls", Short: "list API tokens", Args: cobra.NoArgs,
@@ -199,13 +227,13 @@ func (a *app) tokensCommand() *cobra.Command {
 				return err
 			}
 			return a.print(all.Items, func() *table {
-				t := &table{head: []string{"ID", "NAME", "OWNER", "CREATED", "EXPIRES", "LAST USED"}}
+				t := &table{head: []string{"ID", "NAME", "OWNER", "ROLE", "GROUPS", "CREATED", "EXPIRES", "LAST USED"}}
 				for _, x := range all.Items {
 					expires := "never"
 					if !x.Expires.IsZero() {
 						expires = ago(x.Expires)
 					}
-					t.add(x.ID, x.Name, x.Owner, ago(x.Created), expires, ago(x.LastUsed))
+					t.add(x.ID, x.Name, x.Owner, dash(x.Role), dash(strings.Join(x.Groups, ", ")), ago(x.Created), expires, ago(x.LastUsed))
 				}
 				return t
 			})

@@ -57,7 +57,8 @@ func newRoot(a *app) *cobra.Command {
 	must(root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{formatTable, formatJSON, formatYAML}, cobra.ShellCompDirectiveNoFileComp)))
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usage(c, err) })
 	root.AddCommand(
-		a.loginCommand(), a.logoutCommand(), a.whoamiCommand(), a.tokensCommand(),
+		a.loginCommand(), a.logoutCommand(), a.whoamiCommand(), a.passwordCommand(), a.secondFactorCommand(), a.sessionsCommand(), a.tokensCommand(),
+		a.usersCommand(), a.teamsCommand(), a.grantsCommand(), a.rolesCommand(), a.accessCommand(),
 		a.keysCommand(), a.waitingCommand(), a.devicesCommand(), a.snapshotCommand(), a.stacksCommand(), a.commandCommand(),
 		a.groupsCommand(), a.profilesCommand(), a.policiesCommand(), a.eventsCommand(), a.auditCommand(), a.openapiCommand(),
 		a.releaseCommand(), a.logLevelCommand(), a.certificateCommand(), a.backupCommand(),

@@ -18,18 +18,19 @@ type Teams interface {
 	RemoveMember(p access.Principal, team, account string) (access.Team, error)
 }
 
-type teamInput struct {
+// TeamRef is the team that a path names. It is exported because only exported fields are filled.
+type TeamRef struct {
 	Team string `path:"team" doc:"Name"`
 }
 
 type putTeamInput struct {
-	teamInput
+	TeamRef
 	Expect
 	Body resource.PutTeam
 }
 
 type memberInput struct {
-	teamInput
+	TeamRef
 	User string `path:"user" doc:"Name"`
 }
 
@@ -49,7 +50,7 @@ func (s *server) teamRoutes() {
 	})
 	add(s, route[putTeamInput, reply[resource.Team]]{
 		Method: http.MethodPut, Path: "/teams/{team}", ID: "put-team", Tag: tag, Summary: "Make a team, or replace who is in it",
-		Does: access.PeopleChange, On: func(c *call, in *putTeamInput) (access.Resource, error) { return onTeam(c, &in.teamInput) },
+		Does: access.PeopleChange, On: func(c *call, in *putTeamInput) (access.Resource, error) { return onTeam(c, &in.TeamRef) },
 		Records: "teams.change",
 		Run: func(_ context.Context, c *call, in *putTeamInput) (*reply[resource.Team], error) {
 			want := s.expect(in.Expect, c.on)
@@ -60,10 +61,10 @@ func (s *server) teamRoutes() {
 			return replyWith(team(t)), err
 		},
 	})
-	add(s, route[teamInput, none]{
+	add(s, route[TeamRef, none]{
 		Method: http.MethodDelete, Path: "/teams/{team}", ID: "remove-team", Tag: tag, Summary: "Remove a team with its grants",
 		Status: http.StatusNoContent, Does: access.PeopleChange, On: onTeam, Records: "teams.remove",
-		Run: func(_ context.Context, _ *call, in *teamInput) (*none, error) {
+		Run: func(_ context.Context, _ *call, in *TeamRef) (*none, error) {
 			return nil, s.People.RemoveTeam(in.Team)
 		},
 	})
@@ -89,7 +90,7 @@ func (s *server) teamRoutes() {
 	})
 }
 
-func onTeam(_ *call, in *teamInput) (access.Resource, error) {
+func onTeam(_ *call, in *TeamRef) (access.Resource, error) {
 	return access.Resource{Kind: "team", ID: in.Team}, nil
 }
 

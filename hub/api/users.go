@@ -32,18 +32,19 @@ type Users interface {
 	EndSessions(account, but string) (int, error)
 }
 
-type userInput struct {
+// UserRef is the user that a path names. It is exported because only exported fields are filled.
+type UserRef struct {
 	User string `path:"user" doc:"Name"`
 }
 
 type patchUserInput struct {
-	userInput
+	UserRef
 	IfMatch
 	Body resource.PatchUser
 }
 
 type newLinkInput struct {
-	userInput
+	UserRef
 	Body resource.NewLink
 }
 
@@ -79,10 +80,10 @@ func (s *server) userRoutes() {
 			return replyWith(out), nil
 		},
 	})
-	add(s, route[userInput, reply[resource.User]]{
+	add(s, route[UserRef, reply[resource.User]]{
 		Method: http.MethodGet, Path: "/users/{user}", ID: "get-user", Tag: tag, Summary: "Look at a user",
 		Does: access.PeopleChange, On: onUser,
-		Run: func(_ context.Context, c *call, in *userInput) (*reply[resource.User], error) {
+		Run: func(_ context.Context, c *call, in *UserRef) (*reply[resource.User], error) {
 			x, err := s.People.Account(in.User)
 			if err != nil {
 				return nil, err
@@ -93,7 +94,7 @@ func (s *server) userRoutes() {
 	add(s, route[patchUserInput, reply[resource.User]]{
 		Method: http.MethodPatch, Path: "/users/{user}", ID: "change-user", Tag: tag,
 		Summary: "Disable or enable a user, or make one an administrator",
-		Does:    access.PeopleChange, On: func(c *call, in *patchUserInput) (access.Resource, error) { return onUser(c, &in.userInput) },
+		Does:    access.PeopleChange, On: func(c *call, in *patchUserInput) (access.Resource, error) { return onUser(c, &in.UserRef) },
 		Records: "people.change",
 		Run: func(_ context.Context, c *call, in *patchUserInput) (*reply[resource.User], error) {
 			now, err := s.People.Account(in.User)
@@ -111,11 +112,11 @@ func (s *server) userRoutes() {
 			return replyWith(s.user(c, x)), nil
 		},
 	})
-	add(s, route[userInput, none]{
+	add(s, route[UserRef, none]{
 		Method: http.MethodDelete, Path: "/users/{user}", ID: "remove-user", Tag: tag, Status: http.StatusNoContent,
 		Summary: "Remove a user, with sessions, tokens, grants and places in teams",
 		Does:    access.PeopleChange, On: onUser, Records: "people.remove",
-		Run: func(_ context.Context, _ *call, in *userInput) (*none, error) {
+		Run: func(_ context.Context, _ *call, in *UserRef) (*none, error) {
 			return nil, s.People.RemoveAccount(in.User)
 		},
 	})
@@ -127,7 +128,7 @@ func (s *server) userSecretRoutes(tag string) {
 	add(s, route[newLinkInput, reply[resource.InviteLink]]{
 		Method: http.MethodPost, Path: "/users/{user}/link", ID: "link-user", Tag: tag, Summary: "Take a user's password, and make a link to set another",
 		Description: "The sessions end. API tokens stay unless they are to be removed; the answer says how many there are.",
-		Does:        access.PeopleChange, On: func(c *call, in *newLinkInput) (access.Resource, error) { return onUser(c, &in.userInput) },
+		Does:        access.PeopleChange, On: func(c *call, in *newLinkInput) (access.Resource, error) { return onUser(c, &in.UserRef) },
 		Records: "people.link",
 		Run: func(_ context.Context, c *call, in *newLinkInput) (*reply[resource.InviteLink], error) {
 			also := access.AlsoNothing
@@ -141,28 +142,28 @@ func (s *server) userSecretRoutes(tag string) {
 			return replyWith(*s.invite(reset)), nil
 		},
 	})
-	add(s, route[userInput, none]{
+	add(s, route[UserRef, none]{
 		Method: http.MethodDelete, Path: "/users/{user}/second-factor", ID: "reset-second-factor", Tag: tag, Status: http.StatusNoContent,
 		Summary: "Take away the second factor of a user who has lost it",
 		Does:    access.PeopleChange, On: onUser, Records: "people.second-factor-reset",
-		Run: func(_ context.Context, _ *call, in *userInput) (*none, error) {
+		Run: func(_ context.Context, _ *call, in *UserRef) (*none, error) {
 			return nil, s.People.ResetFactor(in.User)
 		},
 	})
-	add(s, route[userInput, reply[resource.List[resource.SignInSession]]]{
+	add(s, route[UserRef, reply[resource.List[resource.SignInSession]]]{
 		Method: http.MethodGet, Path: "/users/{user}/sessions", ID: "list-user-sessions", Tag: tag, Summary: "List the open sessions of a user",
 		Does: access.PeopleChange, On: onUser,
-		Run: func(_ context.Context, c *call, in *userInput) (*reply[resource.List[resource.SignInSession]], error) {
+		Run: func(_ context.Context, c *call, in *UserRef) (*reply[resource.List[resource.SignInSession]], error) {
 			if _, err := s.People.Account(in.User); err != nil {
 				return nil, err
 			}
 			return s.signInSessions(c, in.User), nil
 		},
 	})
-	add(s, route[userInput, reply[resource.EndedSessions]]{
+	add(s, route[UserRef, reply[resource.EndedSessions]]{
 		Method: http.MethodDelete, Path: "/users/{user}/sessions", ID: "end-user-sessions", Tag: tag, Summary: "End all sessions of a user",
 		Does: access.PeopleChange, On: onUser, Records: "people.sessions-end",
-		Run: func(_ context.Context, _ *call, in *userInput) (*reply[resource.EndedSessions], error) {
+		Run: func(_ context.Context, _ *call, in *UserRef) (*reply[resource.EndedSessions], error) {
 			if _, err := s.People.Account(in.User); err != nil {
 				return nil, err
 			}
@@ -170,10 +171,10 @@ func (s *server) userSecretRoutes(tag string) {
 			return replyWith(resource.EndedSessions{Ended: n}), err
 		},
 	})
-	add(s, route[userInput, reply[resource.List[resource.Token]]]{
+	add(s, route[UserRef, reply[resource.List[resource.Token]]]{
 		Method: http.MethodGet, Path: "/users/{user}/tokens", ID: "list-user-tokens", Tag: tag, Summary: "List the API tokens of a user",
 		Does: access.PeopleChange, On: onUser,
-		Run: func(_ context.Context, _ *call, in *userInput) (*reply[resource.List[resource.Token]], error) {
+		Run: func(_ context.Context, _ *call, in *UserRef) (*reply[resource.List[resource.Token]], error) {
 			if _, err := s.People.Account(in.User); err != nil {
 				return nil, err
 			}
@@ -182,7 +183,7 @@ func (s *server) userSecretRoutes(tag string) {
 	})
 }
 
-func onUser(_ *call, in *userInput) (access.Resource, error) {
+func onUser(_ *call, in *UserRef) (access.Resource, error) {
 	return access.Resource{Kind: "user", ID: in.User}, nil
 }
 
