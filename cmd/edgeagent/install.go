@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"golang.org/x/term"
@@ -99,7 +100,7 @@ func uninstallAgent(ctx context.Context, args []string, out io.Writer) error {
 		}
 		s := settings{engine: *engine}
 		r.RemoveStacks = func(ctx context.Context) error {
-			return edgeagent.RemoveStacks(ctx, edgeagent.Config{Data: r.Paths.Data, EngineHost: s.engineHost(), Log: log})
+			return edgeagent.RemoveStacks(ctx, edgeagent.Config{Data: filepath.Join(r.Root, r.Paths.Data), EngineHost: s.engineHost(), Log: log})
 		}
 	}
 	return install.Uninstall(ctx, r)
