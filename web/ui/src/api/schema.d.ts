@@ -542,6 +542,47 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/releases": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the releases of agent and composer, the newest first */
+        get: operations["list-releases"];
+        put?: never;
+        /**
+         * Bring a release to the hub
+         * @description The body is a bundle as `farshore release make` makes it, of at most 1 GiB. It is accepted when a key that the hub trusts has signed it.
+         */
+        post: operations["add-release"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/releases/{release}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove a release from the hub
+         * @description Devices that run it go on. They get the next release whole, since a patch needs what they run.
+         */
+        delete: operations["remove-release"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/roles": {
         parameters: {
             query?: never;
@@ -1180,6 +1221,163 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/updates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List updates of devices, the latest first */
+        get: operations["list-updates"];
+        put?: never;
+        /**
+         * Bring a release to devices
+         * @description Devices change in batches, as the plan says. A new agent that is not in session with the hub in time gives way to the old one. Devices that are away are deferred, and those that come to match while it runs join.
+         */
+        post: operations["start-update"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/updates/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** See what an update would be: devices, and bytes */
+        post: operations["preview-update"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/updates/{update}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Look at an update */
+        get: operations["get-update"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/updates/{update}/abort": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** End an update; devices that have begun finish */
+        post: operations["abort-update"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/updates/{update}/continue": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Go on with a paused update; failures so far are waived */
+        post: operations["continue-update"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/updates/{update}/devices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** See where an update stands on each of its devices: first those that failed */
+        get: operations["update-devices"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/updates/{update}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Start no more devices until it is continued */
+        post: operations["pause-update"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/updates/{update}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Try again on devices that failed or were brought back */
+        post: operations["retry-update"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/updates/{update}/skip": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Go on without waiting for the batch, or for devices of a lower order */
+        post: operations["skip-update"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/users": {
         parameters: {
             query?: never;
@@ -1701,6 +1899,23 @@ export interface components {
             /** @description What somebody should look after, as sentences */
             warnings: string[];
         };
+        ChangeWindow: {
+            /**
+             * Format: int32
+             * @description How long it lasts
+             */
+            minutes: number;
+            /**
+             * @description When it opens, as cron writes it: minute, hour, day of month, month, day of week
+             * @example 0 2 * * 6,7
+             */
+            start: string;
+            /**
+             * @description Time zone such as Europe/Oslo; absent: that of the device's label timezone, such as Europe.Oslo, else UTC
+             * @example Europe/Oslo
+             */
+            zone?: string;
+        };
         Command: {
             by: string;
             device: string;
@@ -2172,6 +2387,9 @@ export interface components {
         ListProfile: {
             items: components["schemas"]["Profile"][];
         };
+        ListRelease: {
+            items: components["schemas"]["Release"][];
+        };
         ListRole: {
             items: components["schemas"]["Role"][];
         };
@@ -2186,6 +2404,12 @@ export interface components {
         };
         ListToken: {
             items: components["schemas"]["Token"][];
+        };
+        ListUpdate: {
+            items: components["schemas"]["Update"][];
+        };
+        ListUpdateDevice: {
+            items: components["schemas"]["UpdateDevice"][];
         };
         ListUser: {
             items: components["schemas"]["User"][];
@@ -2365,6 +2589,33 @@ export interface components {
             admin?: boolean;
             /** @description True ends the sessions, and removes the API tokens */
             disabled?: boolean;
+        };
+        Plan: {
+            /** @description Devices in a batch: a number such as 10, or a share of all such as 25%; absent: all */
+            batch?: string;
+            /** @description Devices of a lower order go first, and in batches of their own */
+            by_order?: boolean;
+            /** @description Each batch is twice as large as the one before */
+            doubling?: boolean;
+            /** @description Devices of a batch that may fail: a number, or a share such as 5%; absent: none */
+            failures?: string;
+            /** @description When more do: pause, continue, roll-back-batch or roll-back-all; absent: pause */
+            on_failure?: string;
+            /**
+             * Format: int32
+             * @description Devices of one group that may be under way at once; absent: any number
+             */
+            per_group?: number;
+            /**
+             * Format: int32
+             * @description How long a batch is watched before the next one begins
+             */
+            soak_seconds?: number;
+            /**
+             * Format: int32
+             * @description Devices of a batch that must succeed, of a hundred; absent: all but the failures that are allowed
+             */
+            success_percent?: number;
         };
         Policy: {
             /** @description Changes with what can be edited: give it as If-Match */
@@ -2742,6 +2993,29 @@ export interface components {
             /** @description Take an earlier no back: the devices wait again */
             undo?: boolean;
         };
+        Release: {
+            /**
+             * Format: date-time
+             * @description When it came to the hub
+             */
+            added: string;
+            /**
+             * Format: date-time
+             * @description When it was made, as it says
+             */
+            created?: string;
+            programs: components["schemas"]["ReleaseProgram"][];
+            /** @example v1.3.0 */
+            version: string;
+        };
+        ReleaseProgram: {
+            hash: string;
+            name: string;
+            /** @example linux/arm64 */
+            platform: string;
+            /** Format: int64 */
+            size: number;
+        };
         Replace: {
             /** @description Id or name of the approved device that takes over name, group, labels, settings and profile */
             by: string;
@@ -3016,6 +3290,165 @@ export interface components {
             role?: string;
             /** @description Given once, when the token is made */
             secret?: string;
+        };
+        Update: {
+            /** @description Devices that run something newer get it too */
+            allow_downgrade?: boolean;
+            /**
+             * Format: int32
+             * @description Number of the latest batch; 0: none yet
+             */
+            batch: number;
+            /** @description The latest hundred */
+            batches: components["schemas"]["UpdateBatch"][];
+            /**
+             * Format: date-time
+             * @description Absent: at once
+             */
+            begin?: string;
+            by: string;
+            /**
+             * Format: int64
+             * @description That devices were given to fetch
+             */
+            bytes: number;
+            /** Format: date-time */
+            created: string;
+            /** @description Devices by state: waiting, chosen, started, succeeded, failed, returning, returned, stuck */
+            devices: {
+                [key: string]: number;
+            };
+            /** Format: date-time */
+            ended?: string;
+            /** @description Devices of the group and below it; absent: all */
+            group?: string;
+            id: string;
+            message?: string;
+            /**
+             * Format: date-time
+             * @description When it is looked at again by itself
+             */
+            next?: string;
+            /**
+             * @description Label whose value, a number, is a device's order for the plan's by_order; devices without it go last
+             * @example ring
+             */
+            order_label?: string;
+            /** @enum {string} */
+            phase: "planned" | "running" | "soaking" | "paused" | "rolling-back" | "done" | "failed" | "aborted";
+            plan?: components["schemas"]["Plan"];
+            /** @example v1.3.0 */
+            release: string;
+            /** @description Absent: all devices of the group */
+            selector?: string;
+            /**
+             * Format: int32
+             * @description Within which time a new agent must be in session with the hub, or the old one comes back; absent: 300
+             */
+            trial_seconds?: number;
+            /** @description What it waits for, or why it is paused or over */
+            why?: string;
+            /** @description When a device may change; absent: at any time */
+            windows?: components["schemas"]["ChangeWindow"][] | null;
+            /** @description The plan as sentences */
+            words: string;
+        };
+        UpdateBatch: {
+            /** @description Devices by state */
+            devices: {
+                [key: string]: number;
+            };
+            /** Format: int32 */
+            number: number;
+        };
+        UpdateDevice: {
+            /** Format: int32 */
+            batch?: number;
+            /** Format: int64 */
+            bytes?: number;
+            /** @description A stable word for why it failed or waits */
+            code?: string;
+            command?: string;
+            device: string;
+            device_name?: string;
+            /** Format: date-time */
+            ended?: string;
+            /** @description What it ran before the update */
+            from?: string;
+            /**
+             * Format: date-time
+             * @description When it could change
+             */
+            next?: string;
+            patch?: boolean;
+            /** @enum {string} */
+            state: "waiting" | "chosen" | "started" | "succeeded" | "failed" | "returning" | "returned" | "stuck";
+            /** @description What the device said */
+            text?: string;
+            /** @description What it runs, as it said last */
+            version?: string;
+        };
+        UpdateEstimate: {
+            /**
+             * Format: int64
+             * @description That devices would fetch together
+             */
+            bytes: number;
+            /** @description Devices by why they would not get it, or not now; current: they have it */
+            codes: {
+                [key: string]: number;
+            };
+            /** Format: int64 */
+            devices: number;
+            /** @description At most 500 of the devices */
+            items: components["schemas"]["UpdateEstimated"][];
+            /**
+             * Format: int64
+             * @description Kinds of devices whose programs are being made ready, so that their bytes are not known yet: ask again in a few seconds
+             */
+            preparing: number;
+            /** @description The plan as sentences */
+            words: string;
+        };
+        UpdateEstimated: {
+            /** Format: int64 */
+            bytes?: number;
+            code?: string;
+            device: string;
+            name: string;
+            patch?: boolean;
+            /** @description Its bytes are known */
+            ready: boolean;
+            version?: string;
+        };
+        UpdateSpec: {
+            /** @description Devices that run something newer get it too */
+            allow_downgrade?: boolean;
+            /**
+             * Format: date-time
+             * @description Absent: at once
+             */
+            begin?: string;
+            /** @description Devices of the group and below it; absent: all */
+            group?: string;
+            message?: string;
+            /**
+             * @description Label whose value, a number, is a device's order for the plan's by_order; devices without it go last
+             * @example ring
+             */
+            order_label?: string;
+            plan?: components["schemas"]["Plan"];
+            /** @example v1.3.0 */
+            release: string;
+            /** @description Absent: all devices of the group */
+            selector?: string;
+            /**
+             * Format: int32
+             * @description Within which time a new agent must be in session with the hub, or the old one comes back; absent: 300
+             */
+            trial_seconds?: number;
+            /** @description When a device may change; absent: at any time */
+            windows?: components["schemas"]["ChangeWindow"][] | null;
         };
         UseLink: {
             /** @description The part of the link behind the # character */
@@ -4421,6 +4854,94 @@ export interface operations {
             path: {
                 /** @description Name */
                 profile: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-releases": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListRelease"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "add-release": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Release"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "remove-release": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Version */
+                release: string;
             };
             cookie?: never;
         };
@@ -6021,6 +6542,328 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-updates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListUpdate"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "start-update": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateSpec"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Update"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "preview-update": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateSpec"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UpdateEstimate"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-update": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id */
+                update: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Update"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "abort-update": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id */
+                update: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Update"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "continue-update": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id */
+                update: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Update"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "update-devices": {
+        parameters: {
+            query?: {
+                /** @description Only devices in one of these states */
+                state?: string[] | null;
+            };
+            header?: never;
+            path: {
+                /** @description Id */
+                update: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListUpdateDevice"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "pause-update": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id */
+                update: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Update"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "retry-update": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id */
+                update: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Update"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "skip-update": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id */
+                update: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Update"];
+                };
             };
             /** @description It did not work: what happened, to which thing, and what to do */
             default: {
