@@ -21,6 +21,7 @@ import {
   IconKey,
   IconLogout,
   IconMoon,
+  IconPackageImport,
   IconServer2,
   IconSettings,
   IconSitemap,
@@ -46,6 +47,7 @@ const places = [
   { to: '/keys', label: 'Edge keys', short: 'Keys', icon: IconKey, phone: true },
   { to: '/groups', label: 'Groups', icon: IconSitemap, phone: false },
   { to: '/stacks', label: 'Stacks', icon: IconStack2, phone: true },
+  { to: '/updates', label: 'Updates', icon: IconPackageImport, phone: false },
   { to: '/activity', label: 'Activity', icon: IconActivity, phone: false },
   { to: '/settings', label: 'Settings', icon: IconSettings, phone: false },
 ] as const;

@@ -9,6 +9,7 @@ export const shortcuts = [
   { keys: 'g k', does: 'Edge keys', to: '/keys' },
   { keys: 'g g', does: 'Groups', to: '/groups' },
   { keys: 'g s', does: 'Stacks', to: '/stacks' },
+  { keys: 'g u', does: 'Updates', to: '/updates' },
   { keys: 'g a', does: 'Activity', to: '/activity' },
   { keys: '?', does: 'This help' },
 ] as const;

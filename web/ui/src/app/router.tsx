@@ -129,6 +129,18 @@ const editStack = createRoute({
   component: lazyRouteComponent(() => part(import('../pages/stacks/EditStack')), 'EditStack'),
 });
 
+const updates = createRoute({
+  getParentRoute: () => inside,
+  path: '/updates',
+  component: lazyRouteComponent(() => part(import('../pages/updates/Updates')), 'Updates'),
+});
+
+const update = createRoute({
+  getParentRoute: () => inside,
+  path: '/updates/$update',
+  component: lazyRouteComponent(() => part(import('../pages/updates/Update')), 'Update'),
+});
+
 const activity = createRoute({
   getParentRoute: () => inside,
   path: '/activity',
@@ -157,6 +169,8 @@ const routeTree = root.addChildren([
     newStack,
     stack,
     editStack,
+    updates,
+    update,
     activity,
     settings,
   ]),

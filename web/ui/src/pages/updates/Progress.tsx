@@ -1,0 +1,20 @@
+import { Progress as Bar, Text } from '@mantine/core';
+import { stateColor, states, summary } from './words';
+
+/** Progress shows how far an update, or a batch of it, is: as a bar, and in words. */
+export function Progress({ devices }: { devices: Record<string, number> }) {
+  const all = Object.values(devices).reduce((sum, n) => sum + n, 0);
+  const text = summary(devices);
+  return (
+    <div>
+      {all > 0 && (
+        <Bar.Root size="sm" my={6} role="img" aria-label={text}>
+          {[...states].reverse().map((s) => (
+            <Bar.Section key={s} value={(100 * (devices[s] ?? 0)) / all} color={stateColor(s)} withAria={false} />
+          ))}
+        </Bar.Root>
+      )}
+      <Text size="sm">{text}</Text>
+    </div>
+  );
+}

@@ -1,0 +1,180 @@
+import { Alert, Button, Checkbox, Group, Modal, NumberInput, Select, Stack, Text, TextInput } from '@mantine/core';
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { useNavigate } from '@tanstack/react-router';
+import { useState } from 'react';
+import { api, ok, type Schemas } from '../../api/client';
+import { bytes, count } from '../../kit/bytes';
+import { Failure } from '../../kit/Failure';
+import { usePhone } from '../../kit/usePhone';
+import { releasesQuery, updatesQuery } from './queries';
+import { codeWord } from './words';
+
+interface Form {
+  release: string;
+  selector: string;
+  group: string;
+  batch: string;
+  doubling: boolean;
+  soak: number;
+  failures: string;
+  onFailure: string;
+  downgrade: boolean;
+}
+
+const empty: Form = {
+  release: '',
+  selector: '',
+  group: '',
+  batch: '1',
+  doubling: true,
+  soak: 15,
+  failures: '',
+  onFailure: 'pause',
+  downgrade: false,
+};
+
+function spec(f: Form): Schemas['UpdateSpec'] {
+  return {
+    release: f.release,
+    selector: f.selector || undefined,
+    group: f.group || undefined,
+    allow_downgrade: f.downgrade || undefined,
+    plan: {
+      batch: f.batch || undefined,
+      doubling: (f.batch && f.doubling) || undefined,
+      soak_seconds: f.soak * 60 || undefined,
+      failures: f.failures || undefined,
+      on_failure: f.onFailure,
+    },
+  } as Schemas['UpdateSpec'];
+}
+
+/** StartUpdate asks for release, devices and plan, shows what that would be, and starts it. */
+export function StartUpdate({ opened, close }: { opened: boolean; close: () => void }) {
+  const [form, setForm] = useState(empty);
+  const { data: releases } = useQuery({ ...releasesQuery, enabled: opened });
+  const cache = useQueryClient();
+  const navigate = useNavigate();
+  const phone = usePhone();
+  const set = (change: Partial<Form>) => {
+    setForm({ ...form, ...change });
+    preview.reset();
+  };
+  const preview = useMutation({ mutationFn: () => ok(api.POST('/api/v1/updates/preview', { body: spec(form) })) });
+  const begin = useMutation({
+    mutationFn: () => ok(api.POST('/api/v1/updates', { body: spec(form) })),
+    onSuccess: async (u) => {
+      void cache.invalidateQueries({ queryKey: updatesQuery.queryKey });
+      setForm(empty);
+      close();
+      await navigate({ to: '/updates/$update', params: { update: u.id } });
+    },
+  });
+  return (
+    <Modal opened={opened} onClose={close} title="New update" size="lg" fullScreen={phone}>
+      <Stack gap="sm">
+        <Select
+          label="Release"
+          data={(releases?.items ?? []).map((r) => r.version)}
+          value={form.release || null}
+          onChange={(v) => set({ release: v ?? '' })}
+          nothingFoundMessage="Upload a release first"
+          required
+        />
+        <TextInput
+          label="Selector"
+          description="Which devices, by their labels. Empty: all"
+          placeholder="site=oslo"
+          value={form.selector}
+          onChange={(e) => set({ selector: e.currentTarget.value })}
+        />
+        <TextInput
+          label="Group"
+          description="Only devices in it and below it. Empty: all"
+          placeholder="norway/oslo"
+          value={form.group}
+          onChange={(e) => set({ group: e.currentTarget.value })}
+        />
+        <Group grow align="flex-end">
+          <TextInput
+            label="First batch"
+            description="A number, or a share such as 10%. Empty: all at once"
+            value={form.batch}
+            onChange={(e) => set({ batch: e.currentTarget.value })}
+          />
+          <NumberInput
+            label="Watch each for (minutes)"
+            min={0}
+            max={43200}
+            value={form.soak}
+            onChange={(v) => set({ soak: Number(v) || 0 })}
+          />
+        </Group>
+        <Checkbox
+          label="Each batch is twice as large as the one before"
+          checked={form.doubling}
+          disabled={!form.batch}
+          onChange={(e) => set({ doubling: e.currentTarget.checked })}
+        />
+        <Group grow align="flex-end">
+          <TextInput
+            label="Failures that are allowed"
+            description="In each batch: a number, or a share. Empty: none"
+            value={form.failures}
+            onChange={(e) => set({ failures: e.currentTarget.value })}
+          />
+          <Select
+            label="When more fail"
+            allowDeselect={false}
+            data={[
+              { value: 'pause', label: 'Pause' },
+              { value: 'continue', label: 'Go on' },
+              { value: 'roll-back-batch', label: 'Bring the batch back, and pause' },
+              { value: 'roll-back-all', label: 'Bring all back, and end' },
+            ]}
+            value={form.onFailure}
+            onChange={(v) => set({ onFailure: v ?? 'pause' })}
+          />
+        </Group>
+        <Checkbox
+          label="Devices that run something newer get it too"
+          checked={form.downgrade}
+          onChange={(e) => set({ downgrade: e.currentTarget.checked })}
+        />
+        <Failure error={preview.error ?? begin.error} />
+        {preview.data && <Estimate estimate={preview.data} />}
+        <Group justify="flex-end">
+          <Button
+            variant="default"
+            disabled={!form.release}
+            loading={preview.isPending}
+            onClick={() => preview.mutate()}
+          >
+            {preview.data ? 'Estimate again' : 'Estimate'}
+          </Button>
+          <Button disabled={!preview.data} loading={begin.isPending} onClick={() => begin.mutate()}>
+            Start
+          </Button>
+        </Group>
+      </Stack>
+    </Modal>
+  );
+}
+
+function Estimate({ estimate: e }: { estimate: Schemas['UpdateEstimate'] }) {
+  return (
+    <Alert color="blue" title={`${count(e.devices, 'device')}, ${bytes(e.bytes)}`}>
+      <Text size="sm">{e.words}</Text>
+      {e.preparing > 0 && (
+        <Text size="sm">
+          Some programs are still being made ready, so that it is more: estimate again in a few seconds.
+        </Text>
+      )}
+      {Object.entries(e.codes).map(([code, n]) => (
+        <Text size="sm" key={code}>
+          {count(n, 'device')}: {codeWord(code)}
+        </Text>
+      ))}
+    </Alert>
+  );
+}
