@@ -4,6 +4,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/farshore/farshore/hub/audit"
+	"github.com/farshore/farshore/hub/audit/forward"
 )
 
 // trailAt are the places of what the database knows of the audit trail.
@@ -37,4 +38,45 @@ func (s *Store) PutTrailStart(c audit.Checkpoint) error {
 // PutRetention implements audit.Store.
 func (s *Store) PutRetention(r audit.Retention) error {
 	return s.update(func(tx *bbolt.Tx) error { return put(tx, trailAt("retention"), r) })
+}
+
+func destinationAt(name string) place { return place{"audit.destinations", 1, []byte(name)} }
+
+func progressAt(name string) place { return place{"audit.progress", 1, []byte(name)} }
+
+// LoadDestinations implements forward.Store.
+func (s *Store) LoadDestinations() (out []forward.Saved, err error) {
+	err = s.db.View(func(tx *bbolt.Tx) error {
+		return each(tx, destinationAt(""), func(name []byte, d forward.Destination) error {
+			p, err := optional[forward.Progress](tx, progressAt(string(name)))
+			out = append(out, forward.Saved{Destination: d, Progress: p})
+			return err
+		})
+	})
+	return out, err
+}
+
+// PutDestination implements forward.Store.
+func (s *Store) PutDestination(d forward.Destination, p forward.Progress) error {
+	return s.update(func(tx *bbolt.Tx) error {
+		w := writer{tx: tx}
+		w.put(destinationAt(d.Name), d)
+		w.put(progressAt(d.Name), p)
+		return w.err
+	})
+}
+
+// PutProgress implements forward.Store.
+func (s *Store) PutProgress(name string, p forward.Progress) error {
+	return s.update(func(tx *bbolt.Tx) error { return put(tx, progressAt(name), p) })
+}
+
+// RemoveDestination implements forward.Store.
+func (s *Store) RemoveDestination(name string) error {
+	return s.update(func(tx *bbolt.Tx) error {
+		w := writer{tx: tx}
+		w.remove(destinationAt(name))
+		w.remove(progressAt(name))
+		return w.err
+	})
 }
