@@ -18,6 +18,7 @@ import (
 	"github.com/farshore/farshore/hub/access"
 	"github.com/farshore/farshore/hub/api"
 	"github.com/farshore/farshore/hub/audit"
+	"github.com/farshore/farshore/hub/audit/forward"
 	"github.com/farshore/farshore/hub/backup"
 	"github.com/farshore/farshore/hub/blobs"
 	"github.com/farshore/farshore/hub/broker"
@@ -54,6 +55,7 @@ type Hub struct {
 	identity *identity.Identity
 	audit    *audit.Log
 	vault    *vault.Vault
+	forward  *forward.Desk
 	access   *access.Access
 	events   *events.Bus
 	timeline *timeline.Timeline
@@ -108,6 +110,7 @@ func (h *Hub) open() (err error) {
 	}
 	if h.audit, err = audit.Open(audit.Config{
 		Dir: filepath.Join(h.cfg.Data, audit.Folder), Key: h.identity.Key(), Store: h.store, Log: h.log,
+		Needed: func() uint64 { return h.forward.Needed() },
 	}); err != nil {
 		return err
 	}
@@ -177,6 +180,13 @@ func (h *Hub) assemble() (err error) {
 		return err
 	}
 	if err := h.protect(h.vault); err != nil {
+		return err
+	}
+	h.forward, err = forward.New(forward.Config{
+		Trail: h.audit, Store: h.store, Vault: h.vault, Log: h.log,
+		Notice: func(kind, text string) { h.events.Publish(events.Event{Kind: kind, Text: text}) },
+	})
+	if err != nil {
 		return err
 	}
 	h.timeline = timeline.New(timeline.Config{

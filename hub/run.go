@@ -35,7 +35,7 @@ func (h *Hub) Run(ctx context.Context) error {
 	defer stopKeeping()
 	var keep errgroup.Group
 	for name, run := range map[string]func(context.Context) error{
-		"fleet": h.fleet.Run, "events": h.events.Run, "access": h.access.Run, "timeline": h.timeline.Run, "audit": h.audit.Run, "changes": h.runChanges, "commands": h.sweep,
+		"fleet": h.fleet.Run, "events": h.events.Run, "access": h.access.Run, "timeline": h.timeline.Run, "audit": h.audit.Run, "forwarding": h.forward.Run, "changes": h.runChanges, "commands": h.sweep,
 		"local socket": h.serveLocal, "backups": h.backups.Run, "certificate files": h.watchFiles,
 		"releases": h.releases.Run, "updates": h.updates.Run,
 	} {

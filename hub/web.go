@@ -21,11 +21,14 @@ func (h *Hub) web(ctx context.Context) (http.Handler, error) {
 func (h *Hub) api() api.Config {
 	fleet := grounds{h.fleet, h.access}
 	return api.Config{
-		Accounts:  h.access,
-		Tokens:    h.access,
-		People:    h.access,
-		Audit:     h.audit,
-		Trail:     h.audit,
+		Accounts: h.access,
+		Tokens:   h.access,
+		People:   h.access,
+		Audit:    h.audit,
+		Trail:    h.audit,
+
+		Destinations: h.forward,
+
 		Events:    h.events,
 		Devices:   h.fleet,
 		Changes:   fleet,

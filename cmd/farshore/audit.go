@@ -31,8 +31,8 @@ const (
 )
 
 func (a *app) auditCommand() *cobra.Command {
-	return parent("audit", "see, export and verify the audit trail", a.auditListCommand(), a.auditExportCommand(), a.auditVerifyCommand(),
-		a.auditSettingsCommand())
+	return parent("audit", "see, export, verify and forward the audit trail", a.auditListCommand(), a.auditExportCommand(), a.auditVerifyCommand(),
+		a.auditSettingsCommand(), a.destinationsCommand())
 }
 
 // auditFilter are the flags that say which entries fit.

@@ -54,3 +54,18 @@ func TestAuditOnTheCommandLine(t *testing.T) {
 		t.Errorf("audit export:\n%s", out)
 	}
 }
+
+func TestDestinationsOnTheCommandLine(t *testing.T) {
+	d := newDesk(t)
+	d.ok("login", d.server.URL, "--username", "admin", "--password-file", filepath.Join(d.dir, "password"), "--fingerprint", d.fingerprint())
+	secret := d.write("secret", "hush-hush\n")
+	d.ok("audit", "destinations", "set", "hook", "https://127.0.0.1:1/in", "--secret-file", secret, "--from-now")
+	if out := d.ok("audit", "destinations", "ls"); !strings.Contains(out, "https://127.0.0.1:1/in") || strings.Contains(out, "hush") {
+		t.Errorf("destinations:\n%s", out)
+	}
+	d.fails(exitFailed, "connection refused", "audit", "destinations", "test", "hook")
+	d.fails(exitFailed, "tls://", "audit", "destinations", "set", "hook", "ftp://127.0.0.1:1")
+	d.fails(exitFailed, "give it again", "audit", "destinations", "set", "hook", "https://127.0.0.1:2/in")
+	d.fails(exitNotFound, "nobody", "audit", "destinations", "rm", "nobody")
+	d.ok("audit", "destinations", "rm", "hook")
+}

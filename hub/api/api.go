@@ -36,29 +36,31 @@ const writeTimeout = 2 * time.Minute
 
 // Config of the API. What has no comment is required.
 type Config struct {
-	Accounts  Accounts
-	Tokens    Tokens
-	People    People
-	Audit     Trail
-	Trail     TrailReader
-	Events    Events
-	Devices   Devices
-	Changes   DeviceChanges
-	Groups    Groups
-	Profiles  Profiles
-	Stacks    Stacks
-	StackDesk StackDesk
-	Commands  Commands
-	Snapshots Snapshots
-	Waiting   WaitingRoom
-	Keys      Keys
-	Sessions  Sessions
-	Timeline  Timeline
-	Views     Views
-	Backups   Backups
-	Policies  Policies
-	Releases  Releases
-	Updates   Updates
+	Accounts Accounts
+	Tokens   Tokens
+	People   People
+	Audit    Trail
+	Trail    TrailReader
+	// Destinations are where the trail is forwarded to.
+	Destinations Destinations
+	Events       Events
+	Devices      Devices
+	Changes      DeviceChanges
+	Groups       Groups
+	Profiles     Profiles
+	Stacks       Stacks
+	StackDesk    StackDesk
+	Commands     Commands
+	Snapshots    Snapshots
+	Waiting      WaitingRoom
+	Keys         Keys
+	Sessions     Sessions
+	Timeline     Timeline
+	Views        Views
+	Backups      Backups
+	Policies     Policies
+	Releases     Releases
+	Updates      Updates
 	// Protection of the ports, and Certificates of browsers and the CLI.
 	Protection   Protection
 	Certificates Certificates
@@ -141,7 +143,7 @@ func newServer(c Config) (*server, error) {
 
 func (c *Config) check() error {
 	for _, part := range []any{
-		c.Accounts, c.Tokens, c.People, c.Audit, c.Trail, c.Events, c.Devices, c.Changes, c.Groups, c.Profiles, c.Stacks, c.StackDesk,
+		c.Accounts, c.Tokens, c.People, c.Audit, c.Trail, c.Destinations, c.Events, c.Devices, c.Changes, c.Groups, c.Profiles, c.Stacks, c.StackDesk,
 		c.Commands, c.Snapshots, c.Waiting, c.Keys, c.Sessions, c.Timeline, c.Views, c.Backups, c.Policies, c.Protection, c.Certificates,
 		c.Releases, c.Updates,
 	} {
@@ -244,6 +246,7 @@ func (s *server) routes() {
 	s.auditRoutes()
 	s.protectionRoutes()
 	s.auditSettingsRoutes()
+	s.destinationRoutes()
 	s.eventRoutes()
 	s.logRoutes()
 	s.backupRoutes()

@@ -2,11 +2,15 @@ package api_test
 
 import (
 	"encoding/csv"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/farshore/farshore/hub/api/resource"
 	"github.com/farshore/farshore/hub/audit"
@@ -117,4 +121,70 @@ func TestHowMuchOfTheTrailIsKept(t *testing.T) {
 	if trail := w.trail(); !strings.Contains(trail, `"detail":"keep 30 days, 64 MB"`) {
 		t.Error(trail)
 	}
+}
+
+func TestTheTrailIsForwarded(t *testing.T) {
+	w := newWorld(t)
+	var bodies atomic.Int64
+	receiver := httptest.NewTLSServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "Bearer hush-hush" {
+			rw.WriteHeader(http.StatusForbidden)
+			return
+		}
+		raw, _ := io.ReadAll(r.Body)
+		bodies.Add(int64(strings.Count(string(raw), `"hash":"`)))
+	}))
+	defer receiver.Close()
+	ca := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: receiver.Certificate().Raw}))
+	wrong, right := "wrong", "Bearer hush-hush"
+	put := resource.PutAuditDestination{URL: receiver.URL, CA: ca, Header: "Authorization", Secret: &wrong}
+	var d resource.AuditDestination
+	w.ask(http.MethodPut, "/audit/destinations/siem", put, &d)
+	if d.Kind != "webhook" || !d.HasSecret {
+		t.Errorf("%+v", d)
+	}
+	var test resource.AuditTest
+	w.ask(http.MethodPost, "/audit/destinations/siem/test", nil, &test)
+	if test.OK || !strings.Contains(test.Text, "403") {
+		t.Errorf("%+v", test)
+	}
+	put.Secret = &right
+	if p := w.refused(http.MethodPut, "/audit/destinations/siem", put, "If-Match", "x"); p.Status != 412 {
+		t.Errorf("%+v", p)
+	}
+	w.ask(http.MethodPut, "/audit/destinations/siem", put, &d)
+	w.ask(http.MethodPost, "/audit/destinations/siem/test", nil, &test)
+	if !test.OK {
+		t.Errorf("%+v", test)
+	}
+	var all resource.List[resource.AuditDestination]
+	w.Until("all entries arrive", 30*time.Second, func() bool {
+		w.ask(http.MethodGet, "/audit/destinations", nil, &all)
+		return len(all.Items) == 1 && all.Items[0].Arrived > 0 && all.Items[0].Backlog == 0 && bodies.Load() >= int64(all.Items[0].Sent)
+	})
+	raw, err := io.ReadAll(w.getAt("/metrics").Body)
+	if err != nil || !strings.Contains(string(raw), `farshore_audit_forward_backlog{destination="siem"} 0`) {
+		t.Errorf("%v, the metrics lack the backlog", err)
+	}
+	w.ask(http.MethodDelete, "/audit/destinations/siem", nil, nil)
+	if p := w.refused(http.MethodDelete, "/audit/destinations/siem", nil); p.Status != 404 {
+		t.Errorf("%+v", p)
+	}
+	put.URL = "http://plain.example/"
+	if p := w.refused(http.MethodPut, "/audit/destinations/siem", put); p.Status != 422 {
+		t.Errorf("%+v", p)
+	}
+	if trail := w.trail(); strings.Contains(trail, "hush-hush") || !strings.Contains(trail, `"resource":"destination siem","result":"done","detail":"to https://127.0.0.1`) {
+		t.Error(trail)
+	}
+}
+
+func (w *world) getAt(path string) *http.Response {
+	w.t.Helper()
+	resp, err := w.server.Client().Get(w.server.URL + path)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { _ = resp.Body.Close() })
+	return resp
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/farshore/farshore/hub/access"
 	"github.com/farshore/farshore/hub/audit"
+	"github.com/farshore/farshore/hub/audit/forward"
 	"github.com/farshore/farshore/hub/backup"
 	"github.com/farshore/farshore/hub/certificate"
 	"github.com/farshore/farshore/hub/commands"
@@ -105,6 +106,8 @@ func table() []row {
 		{admission.ErrWrongCode, http.StatusConflict, "wrong-code"},
 		{protocol.ErrTooLarge, http.StatusRequestEntityTooLarge, "too-large"},
 		{access.ErrInvalid, http.StatusUnprocessableEntity, "invalid"},
+		{forward.ErrNotFound, http.StatusNotFound, "not-found"},
+		{forward.ErrInvalid, http.StatusUnprocessableEntity, "invalid"},
 		{audit.ErrInvalid, http.StatusUnprocessableEntity, "invalid"},
 		{audit.ErrCursor, http.StatusUnprocessableEntity, "invalid"},
 		{fleet.ErrInvalid, http.StatusUnprocessableEntity, "invalid"},

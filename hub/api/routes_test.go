@@ -79,7 +79,7 @@ func TestEveryOperationAsksForItsRight(t *testing.T) {
 	}
 	send := func(o documented, authorization string) *httptest.ResponseRecorder {
 		path := o.path
-		for _, p := range []string{"device", "stack", "key", "token", "profile", "user", "team", "grant"} {
+		for _, p := range []string{"device", "stack", "key", "token", "profile", "user", "team", "grant", "destination"} {
 			path = strings.ReplaceAll(path, "{"+p+"}", "x")
 		}
 		path = strings.ReplaceAll(strings.ReplaceAll(path, "{release}", "v1"), "{update}", "x")
@@ -137,5 +137,5 @@ var bodies = map[string]string{
 	"change-devices": `{"ids":["x"],"do":{"revoke":true}}`, "put-group": `{"path":"x"}`, "put-profile": `{"settings":{}}`, "put-policy": `{"group":"x"}`,
 	"make-backup": `{"passphrase":"correct horse battery"}`, "put-backup-plan": `{"folder":""}`,
 	"put-protection": `{}`, "put-certificate": `{"certificate":"x","key":"x"}`, "put-log-settings": `{"level":"debug"}`,
-	"put-audit-settings": `{"days":400,"megabytes":1024}`,
+	"put-audit-settings": `{"days":400,"megabytes":1024}`, "put-destination": `{"url":"tcp://127.0.0.1:1"}`,
 }

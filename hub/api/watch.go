@@ -86,6 +86,7 @@ var (
 func (m *metrics) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		descConnected, descDevices, descWaiting, descStacks, descOpen, descEnded, descBytes, descSkipped, descRefused, descExpiry, descBackup, descInfo,
+		descBacklog, descLost, descFailing,
 		descReady, descSize, descFree, descDisk, descWriteTime,
 		descUpdates,
 	} {
@@ -99,6 +100,7 @@ func (m *metrics) Collect(out chan<- prometheus.Metric) {
 		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(v), labels...)
 	}
 	gauge(descInfo, 1, m.s.Hub.Version)
+	m.s.collectForwarding(out)
 	m.collectStorage(out)
 	gauge(descConnected, m.s.Sessions.Connected())
 	out <- prometheus.MustNewConstMetric(descSkipped, prometheus.CounterValue, float64(m.s.Sessions.Skipped()))

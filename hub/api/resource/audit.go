@@ -68,3 +68,42 @@ type PutAuditSettings struct {
 	Days      int `json:"days" minimum:"7" maximum:"36500" doc:"Keep entries so long" example:"400"`
 	Megabytes int `json:"megabytes" minimum:"64" maximum:"10000000" doc:"Keep at most so much" example:"1024"`
 }
+
+// AuditDestination is where the audit trail is forwarded to, and how that stands.
+type AuditDestination struct {
+	Name       string `json:"name"`
+	Kind       string `json:"kind" enum:"syslog,webhook"`
+	URL        string `json:"url"`
+	ServerName string `json:"server_name,omitempty"`
+	CA         string `json:"ca,omitempty"`
+	Pin        string `json:"pin,omitempty"`
+	Header     string `json:"header,omitempty"`
+	HasSecret  bool   `json:"has_secret,omitempty" doc:"There is a secret; it is never given back"`
+	// Sent is the last entry that was sent; Arrived the last that has surely arrived, from which on it goes on after a
+	// broken connection.
+	Sent         uint64    `json:"sent" doc:"Number of the last entry that was sent"`
+	SentAt       time.Time `json:"sent_at,omitzero"`
+	Arrived      uint64    `json:"arrived" doc:"Number of the last entry that has surely arrived"`
+	Backlog      uint64    `json:"backlog" doc:"How many entries are still to be sent"`
+	Lost         uint64    `json:"lost,omitempty" doc:"How many were removed from the trail before they could be sent"`
+	Problem      string    `json:"problem,omitempty" doc:"Why it does not work now"`
+	FailingSince time.Time `json:"failing_since,omitzero"`
+	Etag         string    `json:"etag" doc:"Give it as If-Match"`
+}
+
+// PutAuditDestination forwards the audit trail to a receiver.
+type PutAuditDestination struct {
+	URL        string  `json:"url" doc:"tls://HOST:PORT or tcp://HOST:PORT for syslog, https://HOST/PATH for a webhook" example:"tls://log.example.com:6514"`
+	ServerName string  `json:"server_name,omitempty" doc:"Expected in the receiver's certificate, in place of the host"`
+	CA         string  `json:"ca,omitempty" maxLength:"100000" doc:"PEM of the authority, in place of the system's"`
+	Pin        string  `json:"pin,omitempty" doc:"SHA256:… of the only certificate that is accepted, in place of an authority"`
+	Header     string  `json:"header,omitempty" doc:"Webhook: the header that the secret is sent in, such as Authorization; absent: the secret signs"`
+	Secret     *string `json:"secret,omitempty" maxLength:"4096" doc:"Webhook: write-only; absent: the one there is stays, for the same URL"`
+	FromNow    bool    `json:"from_now,omitempty" doc:"A new one begins with what comes; else with all that is kept"`
+}
+
+// AuditTest is how a test of a destination went.
+type AuditTest struct {
+	OK   bool   `json:"ok"`
+	Text string `json:"text"`
+}
