@@ -238,14 +238,14 @@ func (d *Desk) Put(c Change) (State, error) {
 	switch {
 	case c.Secret != nil && *c.Secret != "":
 		to.Sealed = d.Vault.Seal(purpose, []byte(*c.Secret))
-	case c.Secret == nil && old != nil && len(old.to.Sealed) > 0:
-		if old.to.URL != to.URL {
-			return State{}, fmt.Errorf("%w: the secret was for %s: give it again, or an empty one", ErrInvalid, old.to.URL)
-		}
+	case c.Secret == nil && old != nil:
 		to.Sealed = old.to.Sealed
 	}
 	if err := check(&to); err != nil {
 		return State{}, err
+	}
+	if c.Secret == nil && len(to.Sealed) > 0 && old.to.URL != to.URL {
+		return State{}, fmt.Errorf("%w: the secret was for %s: give it again, or an empty one", ErrInvalid, old.to.URL)
 	}
 	var progress Progress
 	switch {
