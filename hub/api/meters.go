@@ -88,8 +88,12 @@ type countedTrail struct {
 }
 
 // Record implements Trail.
-func (t countedTrail) Record(e audit.Entry) error {
-	err := t.Trail.Record(e)
+func (t countedTrail) Record(e audit.Entry) error { return t.counted(e, t.Trail.Record(e)) }
+
+// RecordStranger implements Trail.
+func (t countedTrail) RecordStranger(e audit.Entry) error { return t.counted(e, t.Trail.RecordStranger(e)) }
+
+func (t countedTrail) counted(e audit.Entry, err error) error {
 	if err != nil {
 		t.meters.auditFailed.Inc()
 		return err
