@@ -44,6 +44,61 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/audit/destinations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List where the audit trail is forwarded to, and how that stands */
+        get: operations["list-destinations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/audit/destinations/{destination}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Forward the audit trail to a receiver, or change how
+         * @description By syslog (RFC 5424, octet counting) to tls:// or tcp://, or by POST of JSON lines to https://. Each entry arrives at least once, by its number; nothing is lost while the receiver is down. A webhook's secret signs each request (X-Farshore-Signature: sha256= HMAC-SHA256 of X-Farshore-Timestamp, a dot, and the body), or is sent in the header that you name.
+         */
+        put: operations["put-destination"];
+        post?: never;
+        /** Forward the audit trail there no longer */
+        delete: operations["remove-destination"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/audit/destinations/{destination}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Send a message that says that it is a test */
+        post: operations["test-destination"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/audit/export": {
         parameters: {
             query?: never;
@@ -1673,6 +1728,46 @@ export interface components {
              */
             seq: number;
         };
+        AuditDestination: {
+            /**
+             * Format: int64
+             * @description Number of the last entry that has surely arrived
+             */
+            arrived: number;
+            /**
+             * Format: int64
+             * @description How many entries are still to be sent
+             */
+            backlog: number;
+            ca?: string;
+            /** @description Give it as If-Match */
+            etag: string;
+            /** Format: date-time */
+            failing_since?: string;
+            /** @description There is a secret; it is never given back */
+            has_secret?: boolean;
+            header?: string;
+            /** @enum {string} */
+            kind: "syslog" | "webhook";
+            /**
+             * Format: int64
+             * @description How many were removed from the trail before they could be sent
+             */
+            lost?: number;
+            name: string;
+            pin?: string;
+            /** @description Why it does not work now */
+            problem?: string;
+            /**
+             * Format: int64
+             * @description Number of the last entry that was sent
+             */
+            sent: number;
+            /** Format: date-time */
+            sent_at?: string;
+            server_name?: string;
+            url: string;
+        };
         AuditMark: {
             /** Format: date-time */
             at?: string;
@@ -1758,6 +1853,10 @@ export interface components {
              * @description When the oldest file was begun
              */
             since?: string;
+        };
+        AuditTest: {
+            ok: boolean;
+            text: string;
         };
         BackupLock: {
             /** @description 12 characters or more. Write-only */
@@ -2363,6 +2462,9 @@ export interface components {
              */
             uses: number;
         };
+        ListAuditDestination: {
+            items: components["schemas"]["AuditDestination"][];
+        };
         ListCommand: {
             items: components["schemas"]["Command"][];
         };
@@ -2904,6 +3006,25 @@ export interface components {
             driver?: string;
             name: string;
             project?: string;
+        };
+        PutAuditDestination: {
+            /** @description PEM of the authority, in place of the system's */
+            ca?: string;
+            /** @description A new one begins with what comes; else with all that is kept */
+            from_now?: boolean;
+            /** @description Webhook: the header that the secret is sent in, such as Authorization; absent: the secret signs */
+            header?: string;
+            /** @description SHA256:… of the only certificate that is accepted, in place of an authority */
+            pin?: string;
+            /** @description Webhook: write-only; absent: the one there is stays, for the same URL */
+            secret?: string;
+            /** @description Expected in the receiver's certificate, in place of the host */
+            server_name?: string;
+            /**
+             * @description tls://HOST:PORT or tcp://HOST:PORT for syslog, https://HOST/PATH for a webhook
+             * @example tls://log.example.com:6514
+             */
+            url: string;
         };
         PutAuditSettings: {
             /**
@@ -3631,6 +3752,138 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AuditPage"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-destinations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListAuditDestination"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-destination": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The etag of what you have read, or * for anything that is there: what is not so any more is not changed (412, code changed) */
+                "If-Match"?: string;
+                /** @description * : it must not be there yet (412, code exists) */
+                "If-None-Match"?: "*";
+            };
+            path: {
+                /** @description Its name */
+                destination: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PutAuditDestination"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditDestination"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "remove-destination": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its name */
+                destination: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "test-destination": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its name */
+                destination: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditTest"];
                 };
             };
             /** @description It did not work: what happened, to which thing, and what to do */
@@ -6339,7 +6592,10 @@ export interface operations {
                 /** @description * : it must not be there yet (412, code exists) */
                 "If-None-Match"?: "*";
             };
-            path?: never;
+            path: {
+                /** @description Name */
+                team: string;
+            };
             cookie?: never;
         };
         requestBody: {
@@ -6404,6 +6660,8 @@ export interface operations {
             header?: never;
             path: {
                 /** @description Name */
+                team: string;
+                /** @description Name */
                 user: string;
             };
             cookie?: never;
@@ -6435,6 +6693,8 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Name */
+                team: string;
                 /** @description Name */
                 user: string;
             };
@@ -7007,7 +7267,10 @@ export interface operations {
                 /** @description The etag of what you have read, or * for anything that is there: what is not so any more is not changed (412, code changed) */
                 "If-Match"?: string;
             };
-            path?: never;
+            path: {
+                /** @description Name */
+                user: string;
+            };
             cookie?: never;
         };
         requestBody: {
@@ -7040,7 +7303,10 @@ export interface operations {
         parameters: {
             query?: never;
             header?: never;
-            path?: never;
+            path: {
+                /** @description Name */
+                user: string;
+            };
             cookie?: never;
         };
         requestBody: {
