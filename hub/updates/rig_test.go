@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -37,6 +38,7 @@ type device struct {
 
 // rig is a hub's desk of updates on the real store, book and shelf, with devices.
 type rig struct {
+	mu       sync.Mutex // held while the desk looks at the devices
 	t        *testing.T
 	dir      string
 	devices  map[protocol.DeviceID]*device
@@ -166,6 +168,8 @@ func (d *device) install(version string, files map[string][]byte) {
 
 // Targets implements updates.Fleet.
 func (r *rig) Targets(selector, group string) (out []updates.Target, _ error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	for _, d := range r.devices {
 		t := d.Target
 		t.Reachable = !d.quiet
@@ -176,12 +180,25 @@ func (r *rig) Targets(selector, group string) (out []updates.Target, _ error) {
 	return out, nil
 }
 
+// sleep lets time pass in which no device makes contact.
+func (r *rig) sleep(long time.Duration) {
+	r.changed()
+	time.Sleep(long)
+	synctest.Wait()
+}
+
+// changed lets the desk see what the test has changed of the devices.
+func (r *rig) changed() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+}
+
 // pass lets time pass, in which devices do what they are told.
 func (r *rig) pass(long time.Duration) {
 	r.t.Helper()
+	synctest.Wait()
 	for end := time.Now().Add(long); time.Now().Before(end); {
-		time.Sleep(500 * time.Millisecond)
-		synctest.Wait()
+		r.sleep(500 * time.Millisecond)
 		for _, d := range r.devices {
 			if !d.quiet {
 				r.visit(d)
@@ -291,6 +308,7 @@ func (r *rig) view(id string) updates.View {
 // wants holds an update to a phase and its devices to versions; "" stands for any.
 func (r *rig) wants(id string, phase rollout.Phase, versions ...string) {
 	r.t.Helper()
+	synctest.Wait() // nobody is looking
 	if v := r.view(id); v.Rollout.Phase != phase {
 		r.t.Errorf("the update is %s (%s), want %s", v.Rollout.Phase, v.Why, phase)
 	}

@@ -108,14 +108,14 @@ func TestWhatAPausedUpdateGaveIsTakenBack(t *testing.T) {
 		for _, d := range r.devices { // there, but they do not collect
 			d.Reachable = true
 		}
-		time.Sleep(5 * time.Second) // nobody visits
+		r.sleep(5 * time.Second) // nobody visits
 		if got := len(r.book.Pending(name(0), time.Now())); got != 1 {
 			t.Fatalf("%d commands wait", got)
 		}
 		if _, err := r.desk.Do(id, rollout.ActionPause, "bert"); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(5 * time.Second)
+		r.sleep(5 * time.Second)
 		r.pass(time.Minute)
 		r.wants(id, rollout.Paused, "v1.0.0", "v1.0.0")
 		if v := r.view(id); v.Why != "paused by bert" {
@@ -138,10 +138,10 @@ func TestChangeWindowsAreKept(t *testing.T) {
 		if v := r.view(id); !strings.Contains(v.Why, "2 devices cannot change now (window), the first one can at 2026-11-22T13:00:00Z") {
 			t.Errorf("it says %q", v.Why)
 		}
-		time.Sleep(time.Hour)
+		r.sleep(time.Hour)
 		r.pass(time.Minute)
 		r.wants(id, rollout.Running, "v1.1.0", "v1.0.0")
-		time.Sleep(time.Hour)
+		r.sleep(time.Hour)
 		r.pass(time.Minute)
 		r.wants(id, rollout.Done, "v1.1.0", "v1.1.0")
 	})
@@ -174,9 +174,9 @@ func TestADeviceThatIsSilentAfterItTookItIsGivenUp(t *testing.T) {
 		id := r.begin(updates.Spec{})
 		r.pass(5 * time.Second)
 		d.quiet = true
-		time.Sleep(47 * time.Hour)
+		r.sleep(47 * time.Hour)
 		r.wants(id, rollout.Running)
-		time.Sleep(3 * time.Hour)
+		r.sleep(3 * time.Hour)
 		r.wants(id, rollout.Paused)
 		if s := r.status(id, 0); s.Code != updates.CodeSilent {
 			t.Errorf("the device is %+v", s)
