@@ -30,6 +30,8 @@ export class Problem extends Error {
 const titles: Record<string, string> = {
   'not-signed-in': 'Not signed in',
   'not-allowed': 'Not allowed',
+  'second-factor': 'A code is needed',
+  'second-factor-needed': 'A second factor is needed',
   'not-found': 'Not found',
   exists: 'That exists already',
   changed: 'Somebody else changed it',

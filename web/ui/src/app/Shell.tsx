@@ -175,6 +175,12 @@ function Account({ help }: { help: () => void }) {
       </Menu.Target>
       <Menu.Dropdown>
         <Menu.Label className="fs-text">Signed in as {session?.name}</Menu.Label>
+        <Menu.Item
+          leftSection={<IconUser size={16} />}
+          onClick={() => navigate({ to: '/settings', search: { tab: 'account' } })}
+        >
+          My account
+        </Menu.Item>
         {places
           .filter((p) => !p.phone)
           .map((p) => (

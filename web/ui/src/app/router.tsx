@@ -2,6 +2,7 @@ import {
   createRootRouteWithContext,
   createRoute,
   createRouter,
+  isRedirect,
   lazyRouteComponent,
   redirect,
 } from '@tanstack/react-router';
@@ -43,6 +44,18 @@ const firstStart = createRoute({
   component: lazyRouteComponent(() => part(import('../pages/session/FirstStart')), 'FirstStart'),
 });
 
+const invited = createRoute({
+  getParentRoute: () => root,
+  path: '/invited',
+  component: lazyRouteComponent(() => part(import('../pages/session/Invited')), 'Invited'),
+});
+
+const setUp = createRoute({
+  getParentRoute: () => root,
+  path: '/set-up',
+  component: lazyRouteComponent(() => part(import('../pages/session/SetUp')), 'SetUp'),
+});
+
 /** All pages that need somebody signed in; who is not comes back to where they wanted to go. */
 const inside = createRoute({
   getParentRoute: () => root,
@@ -50,8 +63,10 @@ const inside = createRoute({
   component: Shell,
   beforeLoad: async ({ context, location }) => {
     try {
-      await context.cache.ensureQueryData(sessionQuery);
+      const session = await context.cache.ensureQueryData(sessionQuery);
+      if (session.setup_needed) throw redirect({ to: '/set-up' });
     } catch (e) {
+      if (isRedirect(e)) throw e;
       if (asProblem(e).status === 401) throw redirect({ to: '/sign-in', search: { to: location.href } });
       throw e;
     }
@@ -158,6 +173,8 @@ const settings = createRoute({
 const routeTree = root.addChildren([
   signIn,
   firstStart,
+  invited,
+  setUp,
   inside.addChildren([
     start,
     fleet,

@@ -2,6 +2,7 @@ import { Tabs } from '@mantine/core';
 import { useNavigate, useSearch } from '@tanstack/react-router';
 import { settingsSearch } from '../../app/search';
 import { Page } from '../../kit/Page';
+import { MyAccount } from '../account/MyAccount';
 import { Appearance } from './Appearance';
 import { Certificate } from './Certificate';
 import { Hub } from './Hub';
@@ -15,6 +16,7 @@ const places = [
   { value: 'certificate', label: 'Certificate', shows: Certificate },
   { value: 'protection', label: 'Protection', shows: Protection },
   { value: 'profiles', label: 'Link profiles', shows: Profiles },
+  { value: 'account', label: 'My account', shows: MyAccount },
   { value: 'tokens', label: 'API tokens', shows: Tokens },
   { value: 'appearance', label: 'Appearance', shows: Appearance },
 ] as const;

@@ -18,6 +18,11 @@ const tokensQuery = queryOptions({
   queryFn: ({ signal }) => ok(api.GET('/api/v1/tokens', { signal })),
 });
 
+const rolesQuery = queryOptions({
+  queryKey: ['roles'],
+  queryFn: ({ signal }) => ok(api.GET('/api/v1/roles', { signal })),
+});
+
 /** Tokens are what programs sign in with. */
 export function Tokens() {
   const cache = useQueryClient();
@@ -30,8 +35,8 @@ export function Tokens() {
     <Stack gap="md">
       <Group justify="space-between" gap="sm">
         <Text size="sm" c="dimmed" maw={640}>
-          For programs, such as the command line in a script or a build. A token has the rights of the account that made
-          it.
+          For programs, such as the command line in a script or a build. A token has at most the rights of the account
+          that made it, now and later.
         </Text>
         <Button leftSection={<IconPlus size={18} aria-hidden />} onClick={() => setMaking(true)}>
           New token
@@ -61,7 +66,11 @@ export function Tokens() {
               {items.map((t) => (
                 <Table.Tr key={t.id}>
                   <Table.Td className="fs-text">{t.name}</Table.Td>
-                  <Table.Td className="fs-text">{t.owner}</Table.Td>
+                  <Table.Td className="fs-text">
+                    {[t.owner, t.role && `at most ${t.role}`, ...(t.groups ?? []).map((g) => `/${g}`)]
+                      .filter(Boolean)
+                      .join(', ')}
+                  </Table.Td>
                   <Table.Td>
                     <Since at={t.created} />
                   </Table.Td>
@@ -69,7 +78,7 @@ export function Tokens() {
                     <Since at={t.expires} none="never" />
                   </Table.Td>
                   <Table.Td>
-                    <Since at={t.last_used} none="not since the hub started" />
+                    <Since at={t.last_used} none="never" />
                   </Table.Td>
                   <Table.Td ta="right">
                     <Button
@@ -126,6 +135,9 @@ function NewToken({ close }: { close: () => void }) {
   const cache = useQueryClient();
   const [name, setName] = useState('');
   const [days, setDays] = useState('90');
+  const [role, setRole] = useState('');
+  const [groups, setGroups] = useState('');
+  const { data: roles } = useQuery(rolesQuery);
   const [asked, setAsked] = useState(false);
   const make = useMutation({
     mutationFn: () =>
@@ -133,6 +145,11 @@ function NewToken({ close }: { close: () => void }) {
         api.POST('/api/v1/tokens', {
           body: {
             name: name.trim(),
+            role: role || undefined,
+            groups: groups
+              .split(',')
+              .map((g) => g.trim())
+              .filter((g) => g !== ''),
             expires: days ? new Date(Date.now() + Number(days) * 86400_000).toISOString() : undefined,
           },
         }),
@@ -183,6 +200,24 @@ function NewToken({ close }: { close: () => void }) {
           data={lives}
           value={days}
           onChange={(e) => setDays(e.currentTarget.value)}
+        />
+        <NativeSelect
+          size="md"
+          label="May at most what this role may"
+          data={[
+            { value: '', label: 'what I may' },
+            ...(roles?.items ?? []).map((r) => ({ value: r.name, label: r.name })),
+          ]}
+          value={role}
+          onChange={(e) => setRole(e.currentTarget.value)}
+        />
+        <TextInput
+          size="md"
+          label="Only in these groups"
+          description="Paths with commas between them; empty: wherever you may something"
+          placeholder="norway/oslo"
+          value={groups}
+          onChange={(e) => setGroups(e.currentTarget.value)}
         />
         <Failure error={make.error} />
         <Group justify="flex-end" gap="xs">
