@@ -15,25 +15,32 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/farshore/farshore/hub/api/resource"
+	"github.com/farshore/farshore/protocol"
 )
 
 func (a *app) stacksCommand() *cobra.Command {
+	var owner string
 	ls := &cobra.Command{
 		Use: "ls", Short: "list stacks", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var all resource.List[resource.Stack]
-			if err := a.get(cmd.Context(), "/stacks", nil, &all); err != nil {
+			q := map[string][]string{}
+			if owner != "" {
+				q["owner"] = []string{owner}
+			}
+			if err := a.get(cmd.Context(), "/stacks", q, &all); err != nil {
 				return err
 			}
 			return a.print(all.Items, func() *table {
-				t := &table{head: []string{"NAME", "VERSION", "SELECTOR", "DEVICES", "STATES", "UPDATED"}}
+				t := &table{head: []string{"NAME", "VERSION", "GROUP", "OWNER", "SELECTOR", "DEVICES", "STATES", "UPDATED"}}
 				for _, s := range all.Items {
-					t.add(s.Name, fmt.Sprint(s.Version), or(s.Selector, "all devices"), fmt.Sprint(s.Devices), counts(s.States), ago(s.Updated)+removing(s))
+					t.add(s.Name, fmt.Sprint(s.Version), "/"+s.Group, ownerText(s.Owner), or(s.Selector, "all devices"), fmt.Sprint(s.Devices), counts(s.States), ago(s.Updated)+removing(s))
 				}
 				return t
 			})
 		},
 	}
+	ls.Flags().StringVar(&owner, "owner", "", "only stacks of this owner: mine, public, administrators, user:NAME or team:NAME")
 	show := &cobra.Command{
 		Use: "show NAME", Short: "show a stack with its versions", Args: cobra.ExactArgs(1), ValidArgsFunction: atFirst(a.completeStacks),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.showStack(cmd.Context(), args[0]) },
@@ -52,6 +59,28 @@ func (a *app) stacksCommand() *cobra.Command {
 		a.applyCommand(), ls, show, a.statusCommand(), a.removeStackCommand(), redeploy)
 }
 
+// ownerText says whose a stack is: "administrators", "public", "anna", "team crew".
+func ownerText(o resource.Owner) string {
+	switch o.Visibility {
+	case protocol.ForOwner:
+		return o.Account
+	case protocol.ForTeam:
+		return "team " + o.Team
+	}
+	return string(o.Visibility)
+}
+
+// ownerFrom reads --visibility and --team. Nil: neither was given.
+func ownerFrom(visibility, team string) *resource.Owner {
+	if visibility == "" && team == "" {
+		return nil
+	}
+	if visibility == "" {
+		visibility = string(protocol.ForTeam)
+	}
+	return &resource.Owner{Visibility: protocol.Visibility(visibility), Team: team}
+}
+
 func removing(s resource.Stack) string {
 	if s.Removed.IsZero() {
 		return ""
@@ -65,6 +94,8 @@ func (a *app) printStack(s resource.Stack) error {
 		t.add("id", fmt.Sprint(s.ID))
 		t.add("stack", s.Name+removing(s))
 		t.add("version", fmt.Sprint(s.Version))
+		t.add("group", "/"+s.Group)
+		t.add("owner", ownerText(s.Owner))
 		t.add("selector", or(s.Selector, "all devices"))
 		if s.Devices == 0 {
 			t.add("devices", "0: no device fits now; those that come to fit get it")
@@ -139,7 +170,7 @@ func (w *wait) until(ctx context.Context, what string, done func(context.Context
 
 func (a *app) applyCommand() *cobra.Command {
 	var apply resource.Apply
-	var name, source, selector, envFile string
+	var name, source, selector, envFile, group, visibility, team string
 	var env []string
 	var removeVolumes, dryRun, keepEnv bool
 	var w wait
@@ -170,6 +201,8 @@ new version. Facts can be selected: farshore.io/id, name, group, arch, os, engin
 				apply.KeepEnv = &resource.KeepEnv{Version: now.Version, Names: append([]string{}, now.Current.Env...)}
 			}
 			given(cmd.Flags().Changed("select"), &apply.Selector, selector)
+			given(cmd.Flags().Changed("group"), &apply.Group, group)
+			apply.Owner = ownerFrom(visibility, team)
 			given(cmd.Flags().Changed("remove-volumes"), &apply.RemoveVolumes, removeVolumes)
 			if dryRun {
 				var p resource.Preview
@@ -194,6 +227,9 @@ new version. Facts can be selected: farshore.io/id, name, group, arch, os, engin
 	f.StringVar(&name, "name", "", "name of the stack")
 	f.StringVarP(&source, "file", "f", "", "compose file, or folder with compose.yml")
 	f.StringVar(&selector, "select", "", "devices that shall have it, by labels (default: as it is; all devices for a new stack)")
+	f.StringVar(&group, "group", "", "home of the stack: only devices in this group or below it get it (default: as it is; the root for a new stack)")
+	f.StringVar(&visibility, "visibility", "", "whose it is: private (yours), team, public or administrators (default: as it is)")
+	f.StringVar(&team, "team", "", "the team that it belongs to, with --visibility team")
 	f.StringArrayVar(&env, "env", nil, "variable for Compose, NAME=VALUE; may be repeated")
 	f.StringVar(&envFile, "env-file", "", "file with variables for Compose, one NAME=VALUE a line")
 	f.BoolVar(&keepEnv, "keep-env", false, "variables that are not given keep the values of the latest version")
