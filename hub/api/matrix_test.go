@@ -32,20 +32,20 @@ var updateMatrix = flag.Bool("matrix", false, "write testdata/matrix.txt anew, t
 var plainly = map[access.Role]struct{ all, own string }{
 	access.RoleAdministrator: {all: "devices.read devices.change devices.revoke groups.read groups.change policy.change profiles.read profiles.change snapshots.read " +
 		"waiting.read waiting.approve waiting.reject keys.read keys.create keys.remove stacks.read stacks.apply stacks.remove stacks.operate " +
-		"commands.read commands.look commands.withdraw events.read access.read access.change people.change audit.read hub.read hub.change updates.read updates.change releases.read releases.change backup.make"},
+		"commands.read commands.look commands.withdraw events.read access.read access.change people.change audit.read hub.read hub.change updates.read updates.start releases.read releases.change backup.make"},
 	access.RoleDeviceAdministrator: {all: "devices.read devices.change devices.revoke groups.read groups.change policy.change profiles.read snapshots.read " +
 		"waiting.read waiting.approve waiting.reject keys.read keys.create keys.remove stacks.read stacks.apply stacks.remove stacks.operate " +
-		"commands.read commands.look commands.withdraw events.read access.read access.change"},
+		"commands.read commands.look commands.withdraw events.read access.read access.change updates.read updates.start releases.read"},
 	access.RoleEdgeAdministrator: {all: "devices.read devices.change devices.revoke groups.read groups.change profiles.read profiles.change snapshots.read " +
 		"waiting.read waiting.approve waiting.reject keys.read keys.create keys.remove stacks.read stacks.apply stacks.remove stacks.operate " +
-		"commands.read commands.look commands.withdraw events.read hub.read"},
-	access.RoleOperator: {all: "devices.read groups.read profiles.read snapshots.read stacks.read stacks.operate commands.read commands.look commands.withdraw events.read"},
-	access.RoleHelpdesk: {all: "devices.read groups.read profiles.read snapshots.read stacks.read commands.read commands.look events.read"},
+		"commands.read commands.look commands.withdraw events.read hub.read updates.read updates.start releases.read releases.change"},
+	access.RoleOperator: {all: "devices.read groups.read profiles.read snapshots.read stacks.read stacks.operate commands.read commands.look commands.withdraw events.read updates.read releases.read"},
+	access.RoleHelpdesk: {all: "devices.read groups.read profiles.read snapshots.read stacks.read commands.read commands.look events.read updates.read releases.read"},
 	access.RoleStandardUser: {
 		all: "devices.read groups.read profiles.read events.read",
 		own: "snapshots.read stacks.read stacks.apply stacks.remove stacks.operate commands.read commands.look commands.withdraw",
 	},
-	access.RoleReadOnlyUser: {all: "devices.read groups.read profiles.read events.read", own: "snapshots.read stacks.read commands.read commands.look"},
+	access.RoleReadOnlyUser: {all: "devices.read groups.read profiles.read events.read updates.read releases.read", own: "snapshots.read stacks.read commands.read commands.look"},
 	access.RoleInstaller:    {all: "groups.read profiles.read waiting.read waiting.approve waiting.reject events.read"},
 }
 
@@ -104,13 +104,16 @@ var matrixRoutes = map[string]matrixRoute{
 	"list-waiting": {things: "any"}, "approve": {things: "waiting", body: body(`{"approvals":[{"id":"REF"}]}`)}, "reject": {things: "waiting", body: body(`{"ids":["REF"]}`)},
 	"list-stacks": {things: "any"}, "get-stack": {things: "stack"}, "apply-stack": {things: "stack", body: body(oneFile)}, "preview-stack": {things: "stack", body: body(oneFile)},
 	"remove-stack": {things: "stack"}, "redeploy-stack": {things: "stack"}, "list-versions": {things: "stack"}, "get-bundle": {things: "stack"}, "stack-status": {things: "stack"},
+	"list-updates": {things: "any"}, "list-releases": {things: "any"},
 	"events": {things: "any", query: body("follow=false")},
 }
 
 // hubRoutes are about the hub as a whole. Only those who may not are asked to change it here.
 var hubRoutes = strings.Fields(`list-audit export-audit verify-audit get-audit-settings put-audit-settings get-log-settings put-log-settings
 	get-protection put-protection get-certificate put-certificate remove-certificate get-access-settings put-access-settings
-	put-team remove-team create-user get-user change-user remove-user link-user reset-second-factor list-user-sessions end-user-sessions list-user-tokens`)
+	put-team remove-team create-user get-user change-user remove-user link-user reset-second-factor list-user-sessions end-user-sessions list-user-tokens
+	add-release remove-release start-update preview-update get-update update-devices pause-update continue-update abort-update retry-update skip-update
+	make-backup get-backup-plan put-backup-plan run-backup-plan`)
 
 // byTheirOwnTests are routes whose rights depend on more than a place; their rights are tested beside them.
 var byTheirOwnTests = strings.Fields(`list-grants create-grant remove-grant list-users`)

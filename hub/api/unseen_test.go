@@ -16,8 +16,8 @@ import (
 	"github.com/farshore/farshore/protocol"
 )
 
-// as sends a request as somebody.
-func (w *world) as(name, method, path string, body any) (int, string) {
+// asNamed sends a request as somebody.
+func (w *world) asNamed(name, method, path string, body any) (int, string) {
 	w.t.Helper()
 	resp := w.request(method, path, body, "Authorization", "Bearer as-"+name)
 	defer resp.Body.Close()
@@ -89,8 +89,8 @@ func TestWhatIsNotSeenIsNotThere(t *testing.T) {
 		if c.method == "PATCH" {
 			body = resource.DevicePatch{}
 		}
-		is, said := w.as(c.who, c.method, c.hidden, body)
-		want, would := w.as(c.who, c.method, c.missing, body)
+		is, said := w.asNamed(c.who, c.method, c.hidden, body)
+		want, would := w.asNamed(c.who, c.method, c.missing, body)
 		last := func(path string) string { return path[strings.LastIndexAny(path, "/=")+1:] }
 		hidden, missing := strings.TrimPrefix(c.hidden, "/devices/"), strings.TrimPrefix(c.missing, "/devices/")
 		hidden, missing = strings.TrimSuffix(hidden, "/snapshot"), strings.TrimSuffix(missing, "/snapshot")
@@ -99,7 +99,7 @@ func TestWhatIsNotSeenIsNotThere(t *testing.T) {
 		}
 	}
 	// What begins alike is meant where the other cannot be seen.
-	if code, text := w.as("operator", "GET", "/devices/cra", nil); code != 200 || !strings.Contains(text, `"name":"crane"`) {
+	if code, text := w.asNamed("operator", "GET", "/devices/cra", nil); code != 200 || !strings.Contains(text, `"name":"crane"`) {
 		t.Errorf("the beginning of a name: %d %s", code, text)
 	}
 }
@@ -108,7 +108,7 @@ func TestListsShowAndCountWhatIsSeen(t *testing.T) {
 	w, _ := twoGroups(t)
 	page := func(who, path string, out any) {
 		t.Helper()
-		code, text := w.as(who, "GET", path, nil)
+		code, text := w.asNamed(who, "GET", path, nil)
 		if code != 200 {
 			t.Fatalf("%s: %d %s", path, code, text)
 		}
@@ -132,7 +132,7 @@ func TestListsShowAndCountWhatIsSeen(t *testing.T) {
 	if !slices.Equal(paths, []string{"", "norway", "norway/oslo"}) {
 		t.Errorf("groups %q", paths)
 	}
-	if _, csv := w.as("operator", "GET", "/devices/export", nil); strings.Contains(csv, "crab") || !strings.Contains(csv, "crane") {
+	if _, csv := w.asNamed("operator", "GET", "/devices/export", nil); strings.Contains(csv, "crab") || !strings.Contains(csv, "crane") {
 		t.Errorf("export %s", csv)
 	}
 	names := func(who string) (out []string) {
@@ -162,7 +162,7 @@ func TestListsShowAndCountWhatIsSeen(t *testing.T) {
 		t.Error("own containers are not found")
 	}
 	logs := resource.NewCommand{Kind: protocol.CommandContainerRestart, Target: snap.Snapshot.Containers[0].Name}
-	if code, text := w.as("standard-user", "POST", "/devices/crane/commands", logs); code != 201 {
+	if code, text := w.asNamed("standard-user", "POST", "/devices/crane/commands", logs); code != 201 {
 		t.Errorf("a command on an own container: %d %s", code, text)
 	}
 	files := map[string][]byte{"compose.yml": []byte("services:\n  web:\n    image: web:1\n")}
@@ -173,7 +173,7 @@ func TestListsShowAndCountWhatIsSeen(t *testing.T) {
 	if found() != 0 {
 		t.Error("containers of others are found")
 	}
-	if code, _ := w.as("standard-user", "POST", "/devices/crane/commands", logs); code != 403 {
+	if code, _ := w.asNamed("standard-user", "POST", "/devices/crane/commands", logs); code != 403 {
 		t.Errorf("a command on a container of others: %d", code)
 	}
 	if page("standard-user", "/devices", &devices); devices.Items[0].Stacks.All != 0 || devices.Items[0].Containers.All != 0 {
@@ -211,7 +211,7 @@ func TestAStreamFollowsWhatIsSeenNow(t *testing.T) {
 	if got := next("device.test-"); got != "device.test-end" {
 		t.Errorf("after the move came %s", got)
 	}
-	if _, text := w.as("operator", "GET", "/events?follow=false", nil); strings.Contains(text, string(devices[0].ID)) {
+	if _, text := w.asNamed("operator", "GET", "/events?follow=false", nil); strings.Contains(text, string(devices[0].ID)) {
 		t.Errorf("events of a device that is not seen any more: %s", text)
 	}
 }
@@ -219,7 +219,7 @@ func TestAStreamFollowsWhatIsSeenNow(t *testing.T) {
 func TestSecretsAreMaskedOrRecorded(t *testing.T) {
 	w, _ := twoGroups(t)
 	var out resource.Bundle
-	code, text := w.as("helpdesk", "GET", "/stacks/admin/versions/0/files", nil)
+	code, text := w.asNamed("helpdesk", "GET", "/stacks/admin/versions/0/files", nil)
 	if err := json.Unmarshal([]byte(text), &out); err != nil || code != 200 || !out.Masked || strings.Contains(string(out.Files["compose.yml"]), "hunter2") {
 		t.Fatalf("%d %s", code, text)
 	}
@@ -266,7 +266,7 @@ func TestRightsEndAtTheirPlace(t *testing.T) {
 		"to the admins":   {"standard-user", "PUT", "/stacks/plant", resource.Apply{Files: map[string][]byte{"compose.yml": []byte(compose1)}, Owner: &resource.Owner{Visibility: "administrators"}}, 403},
 		"to no team":      {"standard-user", "PUT", "/stacks/plant", resource.Apply{Files: map[string][]byte{"compose.yml": []byte(compose1)}, Owner: &resource.Owner{Visibility: "team", Team: "strangers"}}, 403},
 	} {
-		if code, text := w.as(c.who, c.method, c.path, c.body); code != c.status {
+		if code, text := w.asNamed(c.who, c.method, c.path, c.body); code != c.status {
 			t.Errorf("%s: %d %s", name, code, text)
 		}
 	}

@@ -2,6 +2,8 @@ package api
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -114,13 +116,21 @@ func onUpdate(v *updates.View) access.Resource {
 	return access.Resource{Kind: "update", ID: v.ID, Group: v.Group}
 }
 
-func (s *server) onUpdateRef(_ *call, in *UpdateRef) (access.Resource, error) {
+func (s *server) onUpdateRef(c *call, in *UpdateRef) (access.Resource, error) {
 	v, err := s.Updates.Get(in.Update)
+	if errors.Is(err, updates.ErrNotFound) {
+		err = noUpdate(in.Update)
+	}
 	if err != nil {
 		return access.Resource{Kind: "update", ID: in.Update}, err
 	}
-	return onUpdate(&v), nil
+	if on := onUpdate(&v); s.Accounts.Scope(c.who, access.UpdatesRead).Covers(on) {
+		return on, nil
+	}
+	return access.Resource{Kind: "update", ID: in.Update}, noUpdate(in.Update)
 }
+
+func noUpdate(id string) error { return fmt.Errorf("update %.40q: %w", id, updates.ErrNotFound) }
 
 func updateSpec(b *resource.UpdateSpec) updates.Spec {
 	s := updates.Spec{
