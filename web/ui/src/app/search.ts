@@ -18,7 +18,9 @@ function defined<T extends object>(o: T): Partial<T> {
 export const signInSearch = (s: Raw): { to?: string } => defined({ to: text(s.to, 2000) });
 
 export const settingsSearch = (s: Raw) =>
-  defined({ tab: oneOf(s.tab, ['account', 'certificate', 'protection', 'profiles', 'tokens', 'appearance']) });
+  defined({
+    tab: oneOf(s.tab, ['people', 'account', 'certificate', 'protection', 'profiles', 'tokens', 'appearance']),
+  });
 
 export const activitySearch = (s: Raw) =>
   defined({

@@ -1,8 +1,10 @@
 import { Tabs } from '@mantine/core';
 import { useNavigate, useSearch } from '@tanstack/react-router';
 import { settingsSearch } from '../../app/search';
+import { useMay } from '../../app/useMay';
 import { Page } from '../../kit/Page';
 import { MyAccount } from '../account/MyAccount';
+import { People } from '../people/People';
 import { Appearance } from './Appearance';
 import { Certificate } from './Certificate';
 import { Hub } from './Hub';
@@ -16,6 +18,7 @@ const places = [
   { value: 'certificate', label: 'Certificate', shows: Certificate },
   { value: 'protection', label: 'Protection', shows: Protection },
   { value: 'profiles', label: 'Link profiles', shows: Profiles },
+  { value: 'people', label: 'People', shows: People },
   { value: 'account', label: 'My account', shows: MyAccount },
   { value: 'tokens', label: 'API tokens', shows: Tokens },
   { value: 'appearance', label: 'Appearance', shows: Appearance },
@@ -25,18 +28,20 @@ const places = [
 export function Settings() {
   const { tab } = useSearch({ from: '/inside/settings' });
   const navigate = useNavigate({ from: '/settings' });
-  const at = places.find((p) => p.value === tab) ?? places[0];
+  const people = useMay('people.change');
+  const seen = places.filter((p) => p.value !== 'people' || people);
+  const at = seen.find((p) => p.value === tab) ?? places[0];
   return (
     <Page title="Settings">
       <Tabs value={at.value} onChange={(v) => navigate({ search: settingsSearch({ tab: v }) })} keepMounted={false}>
         <Tabs.List style={{ flexWrap: 'nowrap', overflowX: 'auto', overflowY: 'hidden' }}>
-          {places.map((p) => (
+          {seen.map((p) => (
             <Tabs.Tab key={p.value} value={p.value} py="sm" px={{ base: 'xs', sm: 'md' }}>
               {p.label}
             </Tabs.Tab>
           ))}
         </Tabs.List>
-        {places.map((p) => (
+        {seen.map((p) => (
           <Tabs.Panel key={p.value} value={p.value} pt="md">
             <p.shows />
           </Tabs.Panel>
