@@ -1,5 +1,10 @@
 package stacks
 
+import (
+	"slices"
+	"strings"
+)
+
 // Asks is what a service, a container or a volume asks of an engine beyond what any container may have: the things by
 // which it could reach the host. The zero value asks for nothing.
 type Asks struct {
@@ -70,11 +75,17 @@ func (a *Asks) AddMode(host Rule, mode string) {
 }
 
 // AddVolume notes what a named volume asks for. The engine's own driver mounts nothing of the host's when it is given
-// no options, or those of a memory or network file system; every other way may be one to the host's files.
+// no options, or those of a memory or network file system; every other way may be one to the host's files. A mount that
+// binds or moves ignores its type.
 func (a *Asks) AddVolume(name, driver string, options map[string]string) {
+	binds := slices.ContainsFunc(strings.Split(options["o"], ","), func(o string) bool {
+		return slices.Contains([]string{"bind", "rbind", "remount", "move"}, strings.ToLower(strings.TrimSpace(o)))
+	})
 	switch {
 	case driver != "" && driver != "local":
 		a.Add(RuleBindMounts, "volume "+name+" by driver "+driver)
+	case binds:
+		a.Add(RuleBindMounts, "volume "+name+" on "+options["device"])
 	case options["type"] == "tmpfs", options["type"] == "nfs", options["type"] == "nfs4", options["type"] == "cifs":
 	case options["type"] != "" || options["device"] != "" || options["o"] != "":
 		a.Add(RuleBindMounts, "volume "+name+" on "+options["device"])

@@ -68,7 +68,7 @@ type Principal struct {
 // System is the hub itself, for what it does on its own.
 func System() Principal { return Principal{Name: "hub", Kind: KindSystem, Admin: true} }
 
-// String names the principal in the audit trail: "anna", "token ci", "system".
+// String names the principal in the audit trail: "anna", "token ci of anna", "system".
 func (p Principal) String() string {
 	switch p.Kind {
 	case "":
@@ -77,6 +77,8 @@ func (p Principal) String() string {
 		return p.Name
 	case KindSystem:
 		return "system"
+	case KindToken: // tokens of two accounts can have one name
+		return "token " + p.Name + " of " + p.Owner
 	}
 	return string(p.Kind) + " " + p.Name
 }

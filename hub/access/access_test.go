@@ -116,7 +116,7 @@ func TestSessionsAndTokensSurviveARestartAndLeaveNoSecretBehind(t *testing.T) {
 		t.Errorf("session after a restart: %+v, %v", p, err)
 	}
 	p, err := a.Authenticate(tok)
-	if err != nil || p.Kind != access.KindToken || p.Name != "ci" || !p.Admin || p.String() != "token ci" {
+	if err != nil || p.Kind != access.KindToken || p.Name != "ci" || !p.Admin || p.String() != "token ci of "+p.Owner {
 		t.Errorf("token after a restart: %+v, %v", p, err)
 	}
 	if _, err := a.Authenticate(gone); !errors.Is(err, access.ErrUnauthenticated) {

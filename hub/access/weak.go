@@ -21,6 +21,9 @@ func checkName(name string) error {
 	if name == "" || len(name) > 64 || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789._@-") != "" {
 		return fmt.Errorf("account name %.80q: %w: want 1 to 64 characters a-z 0-9 . _ @ -", name, ErrInvalid)
 	}
+	if name == System().String() || name == (Principal{}).String() {
+		return fmt.Errorf("account name %q: %w: in the audit trail it is the hub's own, or nobody's: take another", name, ErrInvalid)
+	}
 	return nil
 }
 

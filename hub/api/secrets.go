@@ -72,7 +72,7 @@ func (s *server) bundle(c *call, number uint64) (*reply[resource.Bundle], error)
 		out.Files, out.Masked = shown, secret
 		return replyWith(out), nil
 	}
-	if what := (reading{c.by() + " of " + c.who.Owner, c.remote, thing(c.on)}); secret && s.readings.fresh(what, time.Now()) {
+	if what := (reading{c.by(), c.remote, thing(c.on)}); secret && s.readings.fresh(what, time.Now()) {
 		err := s.Audit.Record(audit.Entry{
 			Principal: c.by(), Remote: c.remote, Operation: string(access.SecretsRead), Resource: c.on.String(), Result: audit.ResultDone,
 			Detail: "files of a version, unmasked; more readings within the hour have no entries of their own",

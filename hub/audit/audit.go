@@ -61,7 +61,7 @@ const system = "system"
 type Entry struct {
 	// At is when it happened. Zero: now.
 	At time.Time `json:"at"`
-	// Principal is the name of who did it, with its kind: "anna", "token ci", "system".
+	// Principal is the name of who did it, with its kind: "anna", "token ci of anna", "system".
 	Principal string `json:"principal"`
 	// BreakGlass: it was done with the break-glass account.
 	BreakGlass bool `json:"break_glass,omitempty"`

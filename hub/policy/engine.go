@@ -21,7 +21,7 @@ type containerCreate struct {
 		Devices                                                          []struct{ PathOnHost string }
 		DeviceCgroupRules, CapAdd, Binds, VolumesFrom, SecurityOpt       []string
 		DeviceRequests                                                   []json.RawMessage
-		Sysctls                                                          map[string]string
+		Sysctls, Annotations                                             map[string]string
 		MaskedPaths, ReadonlyPaths                                       *[]string
 		Mounts                                                           []mount
 	}
@@ -84,6 +84,9 @@ func OfContainer(body []byte) (stacks.Asks, error) {
 	}
 	if h.MaskedPaths != nil || h.ReadonlyPaths != nil {
 		a.Add(stacks.RuleSecurity, "paths that are not masked")
+	}
+	for _, k := range slices.Sorted(maps.Keys(h.Annotations)) {
+		a.Add(stacks.RuleSecurity, "annotation "+k)
 	}
 	for _, x := range []string{h.Runtime, h.CgroupParent, h.Isolation} {
 		if x != "" {

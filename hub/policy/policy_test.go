@@ -96,7 +96,7 @@ func TestCallsOfTheEngineAPIAreUnderstood(t *testing.T) {
 		`{"HostConfig":{"PidMode":"host","IpcMode":"container:a","NetworkMode":"host","UsernsMode":"host"}}`:                                                 "host-pid |other-containers container:a|host-network |host-user-namespace ",
 		`{"NetworkingConfig":{"EndpointsConfig":{"host":{}}}}`:                                                                                               "host-network ",
 		`{"HostConfig":{"Devices":[{"PathOnHost":"/dev/mem"}],"DeviceRequests":[{}],"DeviceCgroupRules":["a"]}}`:                                             "host-devices /dev/mem|host-devices a|host-devices device requests",
-		`{"HostConfig":{"CapAdd":["ALL"],"Sysctls":{"a":"1"},"SecurityOpt":["apparmor=unconfined"],"MaskedPaths":[],"Runtime":"r"}}`:                         "capabilities ALL|sysctls a|security-options apparmor=unconfined|security-options paths that are not masked|security-options r",
+		`{"HostConfig":{"CapAdd":["ALL"],"Sysctls":{"a":"1"},"SecurityOpt":["apparmor=unconfined"],"MaskedPaths":[],"Runtime":"r","Annotations":{"x":"y"}}}`: "capabilities ALL|sysctls a|security-options apparmor=unconfined|security-options paths that are not masked|security-options annotation x|security-options r",
 		`{"HostConfig":{"VolumesFrom":["other"]}}`:                                                                                                           "other-containers volumes of other",
 	} {
 		a, err := policy.OfContainer([]byte(body))

@@ -3,6 +3,8 @@ package compose
 import (
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -28,6 +30,9 @@ func asks(project *types.Project) (out []stacks.Asks) {
 		v := project.Volumes[name]
 		a := stacks.Asks{Service: "volumes"}
 		a.AddVolume(name, v.Driver, v.DriverOpts)
+		if v.External || v.Name != "" && v.Name != project.Name+"_"+name {
+			a.Add(stacks.RuleOtherContents, "volume "+v.Name)
+		}
 		if len(a.Wants) > 0 {
 			out = append(out, a)
 		}
@@ -58,8 +63,12 @@ func serviceAsks(project *types.Project, name string, s types.ServiceConfig) sta
 		a.Add(stacks.RuleCapabilities, c)
 	}
 	for _, v := range s.Volumes {
-		if _, inside := Inside(project, v); v.Type != types.VolumeTypeVolume && v.Type != types.VolumeTypeTmpfs && v.Type != types.VolumeTypeImage && !inside {
-			a.Add(stacks.RuleBindMounts, v.Source)
+		switch v.Type {
+		case types.VolumeTypeVolume, types.VolumeTypeTmpfs, types.VolumeTypeImage:
+		default:
+			if !harmless(project, v) {
+				a.Add(stacks.RuleBindMounts, bindText(project, v))
+			}
 		}
 	}
 	a.AddVolume("", s.VolumeDriver, nil)
@@ -76,6 +85,9 @@ func serviceAsks(project *types.Project, name string, s types.ServiceConfig) sta
 			a.Add(stacks.RuleSecurity, o)
 		}
 	}
+	for _, k := range slices.Sorted(maps.Keys(s.Annotations)) {
+		a.Add(stacks.RuleSecurity, "annotation "+k) // runtimes take settings from them
+	}
 	for key, value := range map[string]string{"runtime": s.Runtime, "cgroup_parent": s.CgroupParent, "isolation": s.Isolation} {
 		if value != "" {
 			a.Add(stacks.RuleSecurity, key+" "+value)
@@ -83,6 +95,24 @@ func serviceAsks(project *types.Project, name string, s types.ServiceConfig) sta
 	}
 	slices.SortFunc(a.Wants, func(x, y stacks.Want) int { return strings.Compare(string(x.Rule)+x.What, string(y.Rule)+y.What) })
 	return a
+}
+
+// harmless: the mount is of what the bundle has, or of a data folder that no container can put a link in the place of. One
+// within another data folder can be replaced by whoever mounts that, between any two starts of its container.
+func harmless(project *types.Project, v types.ServiceVolumeConfig) bool {
+	rel, inside := Inside(project, v)
+	if !inside {
+		return false
+	}
+	_, err := os.Lstat(filepath.Join(project.WorkingDir, filepath.FromSlash(rel)))
+	return err == nil || !strings.Contains(rel, "/")
+}
+
+func bindText(project *types.Project, v types.ServiceVolumeConfig) string {
+	if rel, inside := Inside(project, v); inside {
+		return "./" + rel + ", a data folder within another: use a volume, or a folder of its own"
+	}
+	return v.Source
 }
 
 func deviceAsks(a *stacks.Asks, s types.ServiceConfig) {
@@ -109,7 +139,7 @@ func deviceAsks(a *stacks.Asks, s types.ServiceConfig) {
 var guarded = []string{
 	"image", "privileged", "pid", "ipc", "network_mode", "net", "uts", "userns_mode", "cgroup", "cgroup_parent", "devices", "device_cgroup_rules",
 	"gpus", "cap_add", "volumes", "volume_driver", "volumes_from", "sysctls", "security_opt", "runtime", "isolation", "driver", "driver_opts", "external",
-	"networks",
+	"networks", "name", "annotations", "include", "extends",
 }
 
 // varies names the places among the guarded keys whose values hold variables, at any depth of any compose file that

@@ -36,6 +36,13 @@ func TestWhatReachesTheHostIsFound(t *testing.T) {
 		"volumes: ['plug:/x']":                            "volumes: bind-mounts volume plug by driver sshfs",
 		"volumes: ['over:/x']":                            "volumes: bind-mounts volume over on overlay",
 		"volumes: ['ram:/x', 'far:/y']":                   "",
+		"volumes: ['far2:/x']":                            "volumes: bind-mounts volume far2 on /",
+		"volumes: ['ram2:/x']":                            "volumes: bind-mounts volume ram2 on /etc",
+		"volumes: ['theirs:/x']":                          "volumes: other-containers volume db_data",
+		"volumes: ['theirs2:/x']":                         "volumes: other-containers volume db_data",
+		"volumes: ['./data:/x', './data/in:/y']":          "bind-mounts ./data/in, a data folder within another",
+		"volumes: ['./conf/app.ini:/y:ro']":               "",
+		"annotations: {run.oci.handler: krun}":            "security-options annotation run.oci.handler",
 		"volumes_from: ['container:db']":                  "other-containers container:db",
 		"sysctls: {net.ipv4.ip_forward: 1}":               "sysctls net.ipv4.ip_forward",
 		"security_opt: ['seccomp:unconfined']":            "security-options seccomp:unconfined",
@@ -47,6 +54,8 @@ func TestWhatReachesTheHostIsFound(t *testing.T) {
 			"\n  plain:\n    image: busybox:1.37\nnetworks: {out: {external: true, name: host}}\nvolumes:\n  data: {}\n"
 		for name, body := range map[string]string{
 			"sly": "{driver: local, driver_opts: {type: none, o: bind, device: /etc}}", "plug": "{driver: sshfs}",
+			"far2": "{driver_opts: {type: nfs, o: 'addr=10.0.0.1,bind', device: /}}", "ram2": "{driver_opts: {type: tmpfs, o: ' Rbind ', device: /etc}}",
+			"theirs": "{name: db_data}", "theirs2": "{external: true, name: db_data}",
 			"over": "{driver_opts: {type: overlay, o: 'lowerdir=/', device: overlay}}",
 			"ram":  "{driver_opts: {type: tmpfs, device: tmpfs}}", "far": "{driver_opts: {type: nfs, o: 'addr=10.0.0.1', device: ':/x'}}",
 		} {
@@ -57,7 +66,7 @@ func TestWhatReachesTheHostIsFound(t *testing.T) {
 		if !strings.Contains(text, "out") {
 			file = strings.Replace(file, "networks: {out: {external: true, name: host}}\n", "", 1)
 		}
-		sum, err := Validate(map[string][]byte{"compose.yml": []byte(file)}, nil)
+		sum, err := Validate(map[string][]byte{"compose.yml": []byte(file), "conf/app.ini": nil}, nil)
 		if err != nil {
 			t.Errorf("%s: %v", text, err)
 			continue
@@ -75,6 +84,23 @@ func TestWhatReachesTheHostIsFound(t *testing.T) {
 		if found := strings.Join(got, ", "); found != want && (want == "" || !strings.HasPrefix(found, want)) {
 			t.Errorf("%s: found %q, want %q", text, found, want)
 		}
+	}
+}
+
+// What a bundle reads can depend on a variable, and then what it asks for does.
+func TestFilesThatAVariableChoosesAreNamed(t *testing.T) {
+	files := map[string][]byte{
+		"compose.yml": []byte("include: ['${FARSHORE_LABEL_F}.yml']\nservices: {app: {image: busybox, extends: {file: '${FARSHORE_LABEL_F}.yml', service: b}}}\n" +
+			"volumes: {v: {name: '${FARSHORE_LABEL_F}'}}\n"),
+		"good.yml": []byte("services: {b: {image: busybox}}"), "evil.yml": []byte("services: {b: {image: busybox, privileged: true}}"),
+	}
+	sum, err := Validate(files, map[string]string{"FARSHORE_LABEL_F": "good"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "compose.yml include, compose.yml services app extends file, compose.yml volumes v name"
+	if got := strings.Join(sum.Varies, ", "); got != want {
+		t.Errorf("variables are named at %q, want %q", got, want)
 	}
 }
 
