@@ -83,7 +83,10 @@ type area struct {
 }
 
 // Scope gives what p may do op on.
-func (a *Access) Scope(p Principal, op Operation) Scope {
+func (a *Access) Scope(p Principal, op Operation) Scope { return a.scopeAt(p, op, time.Now().Unix()) }
+
+// scopeAt is Scope as of a moment, Unix seconds, if nothing is granted or taken back.
+func (a *Access) scopeAt(p Principal, op Operation, moment int64) Scope {
 	if !slices.Contains(Operations(), op) {
 		return Scope{}
 	}
@@ -95,7 +98,7 @@ func (a *Access) Scope(p Principal, op Operation) Scope {
 	}
 	rules := a.rules.Load()
 	out := Scope{account: p.Owner, teams: rules.teamsOf[p.Owner]}
-	for g := range rules.of(p.Owner, time.Now().Unix()) {
+	for g := range rules.of(p.Owner, moment) {
 		if r := min(g.Role.reach(op), p.Limit.reach(op)); r != none {
 			out.areas = append(out.areas, p.Limit.narrow(area{g.Group, g.Device, r})...)
 		}

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"iter"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -151,8 +152,8 @@ func (a *Access) Grants() []Grant {
 	return out
 }
 
-// Grant gives g; its ID, By and Created are set here. Nobody gives more than they have themselves: p needs
-// AccessChange where the grant holds, and a role there that allows all that g's role does. Errors wrap ErrInvalid,
+// Grant gives g; its ID, By and Created are set here. Nobody gives more than they have themselves, nor for longer: p needs
+// AccessChange where the grant holds, and a role there that allows all that g's role does until g ends. Errors wrap ErrInvalid,
 // ErrNotFound (no such account or team), ErrExists (the same grant is there) or ErrForbidden.
 func (a *Access) Grant(p Principal, g Grant) (Grant, error) {
 	switch {
@@ -169,7 +170,7 @@ func (a *Access) Grant(p Principal, g Grant) (Grant, error) {
 	defer a.write.Unlock()
 	g, err := a.placed(g)
 	// Who may not give it is not told either whether the place is there.
-	if refused := a.mayGive(p, g); refused != nil {
+	if refused := a.mayGive(p, g, lasting(g)); refused != nil {
 		return Grant{}, refused
 	}
 	if err != nil {
@@ -200,14 +201,22 @@ func (a *Access) Grant(p Principal, g Grant) (Grant, error) {
 	return g, nil
 }
 
-// mayGive: p has AccessChange where g holds, and all that g's role allows.
-func (a *Access) mayGive(p Principal, g Grant) error {
+// lasting is the last moment at which g holds.
+func lasting(g Grant) int64 {
+	if g.Until == 0 {
+		return math.MaxInt64
+	}
+	return g.Until - 1
+}
+
+// mayGive: p has AccessChange where g holds, and at the moment all that g's role allows.
+func (a *Access) mayGive(p Principal, g Grant, moment int64) error {
 	if err := a.Authorize(p, AccessChange, g.area()); err != nil {
 		return err
 	}
 	for _, row := range table {
-		if g.Role.reach(row.op) != none && !a.Scope(p, row.op).coversAll(g.area()) {
-			return fmt.Errorf("role %s: %w: %s may not %s there, and nobody gives more than they have", g.Role, ErrForbidden, p, row.op)
+		if g.Role.reach(row.op) != none && !a.scopeAt(p, row.op, moment).coversAll(g.area()) {
+			return fmt.Errorf("role %s: %w: %s may not %s there as long, and nobody gives more than they have", g.Role, ErrForbidden, p, row.op)
 		}
 	}
 	return nil
@@ -228,7 +237,7 @@ func (a *Access) RevokeGrant(p Principal, id string) (Grant, error) {
 		return Grant{}, fmt.Errorf("grant %.40q: %w", id, ErrNotFound)
 	}
 	here, _ := a.placed(g) // where a device is now; one that is gone is in the root
-	if err := a.mayGive(p, here); err != nil {
+	if err := a.mayGive(p, here, time.Now().Unix()); err != nil {
 		return Grant{}, err
 	}
 	if err := a.store.RemoveGrants([]string{id}); err != nil {

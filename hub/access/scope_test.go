@@ -92,6 +92,58 @@ func TestGrantsEnd(t *testing.T) {
 	}
 }
 
+// Who has a role for some time cannot make it, or another's, last longer.
+func TestNobodyGivesForLongerThanTheyHave(t *testing.T) {
+	a, _ := open(t, t.TempDir())
+	_, anna := admin(t, a)
+	add(t, a, "temp", "new")
+	end := time.Now().Add(time.Hour).Unix()
+	if _, err := a.Grant(anna, access.Grant{User: "temp", Role: access.RoleDeviceAdministrator, Group: "oslo", Until: end}); err != nil {
+		t.Fatal(err)
+	}
+	_, temp, err := login(a, "temp", password, remote)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for until, fine := range map[int64]bool{0: false, end + 1: false, end: true, end - 60: true} {
+		g, err := a.Grant(temp, access.Grant{User: "new", Role: access.RoleOperator, Group: "oslo", Until: until})
+		if (err == nil) != fine || err != nil && !errors.Is(err, access.ErrForbidden) {
+			t.Errorf("until %d, of %d: %v", until, end, err)
+		}
+		if err == nil {
+			if _, err := a.RevokeGrant(temp, g.ID); err != nil {
+				t.Errorf("taken back by who gave it: %v", err)
+			}
+		}
+	}
+}
+
+// A limited token changes nothing of its owner's that its limit does not name.
+func TestALimitedTokenLeavesItsOwnersThingsAlone(t *testing.T) {
+	a, _ := open(t, t.TempDir())
+	_, anna := admin(t, a)
+	secret, small, err := a.CreateToken(anna, access.NewToken{Name: "small", Limit: &access.Limit{Role: access.RoleReadOnlyUser}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := a.CreateToken(anna, access.NewToken{Name: "backup"}); err != nil {
+		t.Fatal(err)
+	}
+	p, err := a.Authenticate(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.RemoveToken(p, "backup"); !errors.Is(err, access.ErrNotFound) {
+		t.Errorf("it removes another token: %v", err)
+	}
+	if err := a.SetViews(p, nil); !errors.Is(err, access.ErrForbidden) {
+		t.Errorf("it replaces the saved views: %v", err)
+	}
+	if err := a.RemoveToken(p, small.ID); err != nil {
+		t.Errorf("it cannot end itself: %v", err)
+	}
+}
+
 // What Scope covers is compared with a naive reading of the rules, for random grants, tokens and things.
 func TestScopesAgreeWithTheRulesReadPlainly(t *testing.T) {
 	a, _ := open(t, t.TempDir())

@@ -113,14 +113,14 @@ func (t *token) now() Token {
 	return out
 }
 
-// RemoveToken makes a token useless at once: one of p's account by id or name, or any by id where p may change people.
-// Errors wrap ErrNotFound.
+// RemoveToken makes a token useless at once: one of p's account by id or name, or any by id where p may change people. A
+// token that is limited removes no other of its account's. Errors wrap ErrNotFound.
 func (a *Access) RemoveToken(p Principal, id string) error {
 	anyones := a.Authorize(p, PeopleChange, Resource{Kind: "token", ID: id}) == nil
 	a.write.Lock()
 	defer a.write.Unlock()
 	for hash, x := range a.tokens {
-		mine := x.Owner == p.Owner && p.Owner != ""
+		mine := x.Owner == p.Owner && p.Owner != "" && (p.Limit == nil || x.Name == p.Name)
 		if !(mine && (x.ID == id || x.Name == id) || anyones && x.ID == id) {
 			continue
 		}

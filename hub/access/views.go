@@ -38,6 +38,9 @@ func (a *Access) SetViews(p Principal, views []View) error {
 	if p.Owner == "" {
 		return fmt.Errorf("saved views: %w: they belong to an account: sign in with one", ErrForbidden)
 	}
+	if p.Limit != nil {
+		return fmt.Errorf("saved views: %w: this API token is limited to other things", ErrForbidden)
+	}
 	if len(views) > maxViews {
 		return fmt.Errorf("saved views: %w: %d, at most %d: remove some", ErrInvalid, len(views), maxViews)
 	}

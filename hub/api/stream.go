@@ -21,7 +21,7 @@ import (
 	"github.com/farshore/farshore/stacks"
 )
 
-// heartbeatEvery is how often a stream without events shows that it lives, and its reader is checked again.
+// heartbeatEvery is how often a stream without events shows that it lives, and its reader is checked where nothing happens.
 const heartbeatEvery = 25 * time.Second
 
 type eventsInput struct {
@@ -140,7 +140,9 @@ func (f *follower) run(ctx context.Context) {
 		}
 		if err == nil && !time.Now().Before(beat) {
 			beat = time.Now().Add(heartbeatEvery)
-			err = f.heartbeat()
+			if err = f.still(); err == nil {
+				err = f.write(":\n\n")
+			}
 		}
 		if err != nil {
 			return
@@ -160,8 +162,8 @@ func (f *follower) rest() {
 	}
 }
 
-// heartbeat shows that the stream lives, to a reader that still may read it.
-func (f *follower) heartbeat() error {
+// still looks whether the reader may read on: sessions and accounts end while streams are open.
+func (f *follower) still() error {
 	who, err := f.s.Accounts.Authenticate(f.c.secret)
 	if err == nil {
 		err = f.s.Accounts.Authorize(who, f.c.op, f.on)
@@ -170,7 +172,7 @@ func (f *follower) heartbeat() error {
 		return err
 	}
 	f.c.who = who
-	return f.write(":\n\n")
+	return nil
 }
 
 // sees: an event is for who may see now what it is about. A device that is not there any more was where it was then.
@@ -200,6 +202,9 @@ func (f *follower) sees(y *eyes, waiting access.Scope, e *events.Event) bool {
 }
 
 func (f *follower) send(batch []events.Event) error {
+	if err := f.still(); err != nil {
+		return err
+	}
 	text := ""
 	y, waiting := f.s.eyesOf(f.c.who), f.s.Accounts.Scope(f.c.who, access.WaitingRead)
 	for _, e := range batch {

@@ -116,6 +116,18 @@ func TestStreamsLiveAsLongAsTheirReadersMayRead(t *testing.T) {
 		time.Sleep(60 * time.Second)
 		door.ok.Store(false)
 		after := (<-ended).Sub(began)
+		door.ok.Store(true)
+		go func() {
+			handler.ServeHTTP(httptest.NewRecorder(), r.Clone(ctx))
+			ended <- time.Now()
+		}()
+		synctest.Wait()
+		door.ok.Store(false)
+		again := time.Now()
+		bus.Publish(events.Event{Kind: "late"})
+		if waited := (<-ended).Sub(again); waited != 0 {
+			t.Errorf("an event ended the stream of an ended session after %s", waited)
+		}
 		body := rec.Body.String()
 		if strings.Count(body, "event: gap\nid: ") != 1 || strings.Count(body, "\ndata: ") != 4 {
 			t.Errorf("want a gap and the 3 events that are kept:\n%s", body)
