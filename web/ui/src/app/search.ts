@@ -19,7 +19,7 @@ export const signInSearch = (s: Raw): { to?: string } => defined({ to: text(s.to
 
 export const settingsSearch = (s: Raw) =>
   defined({
-    tab: oneOf(s.tab, ['people', 'account', 'certificate', 'protection', 'profiles', 'tokens', 'appearance']),
+  defined({ tab: oneOf(s.tab, ['people', 'account', 'certificate', 'protection', 'backup', 'profiles', 'tokens', 'appearance']) });
   });
 
 export const activitySearch = (s: Raw) =>

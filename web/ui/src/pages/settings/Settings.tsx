@@ -6,6 +6,7 @@ import { Page } from '../../kit/Page';
 import { MyAccount } from '../account/MyAccount';
 import { People } from '../people/People';
 import { Appearance } from './Appearance';
+import { Backup } from './Backup';
 import { Certificate } from './Certificate';
 import { Hub } from './Hub';
 import { Profiles } from './Profiles';
@@ -17,6 +18,7 @@ const places = [
   { value: 'hub', label: 'Hub', shows: Hub },
   { value: 'certificate', label: 'Certificate', shows: Certificate },
   { value: 'protection', label: 'Protection', shows: Protection },
+  { value: 'backup', label: 'Backup', shows: Backup },
   { value: 'profiles', label: 'Link profiles', shows: Profiles },
   { value: 'people', label: 'People', shows: People },
   { value: 'account', label: 'My account', shows: MyAccount },
