@@ -113,7 +113,7 @@ var hubRoutes = strings.Fields(`list-audit export-audit verify-audit get-audit-s
 	get-protection put-protection get-certificate put-certificate remove-certificate get-access-settings put-access-settings
 	put-team remove-team create-user get-user change-user remove-user link-user reset-second-factor list-user-sessions end-user-sessions list-user-tokens
 	add-release remove-release start-update preview-update get-update update-devices pause-update continue-update abort-update retry-update skip-update
-	make-backup get-backup-plan put-backup-plan run-backup-plan`)
+	make-backup get-backup-plan put-backup-plan run-backup-plan list-destinations put-destination remove-destination test-destination`)
 
 // byTheirOwnTests are routes whose rights depend on more than a place; their rights are tested beside them.
 var byTheirOwnTests = strings.Fields(`list-grants create-grant remove-grant list-users`)
