@@ -11,6 +11,7 @@ import (
 	"github.com/farshore/farshore/hub/access"
 	"github.com/farshore/farshore/hub/api/resource"
 	"github.com/farshore/farshore/hub/fleet"
+	"github.com/farshore/farshore/hub/policy"
 	"github.com/farshore/farshore/protocol"
 	"github.com/farshore/farshore/stacks/planner"
 )
@@ -142,17 +143,26 @@ func (s *server) patchDevice(_ context.Context, c *call, in *patchDeviceInput) (
 }
 
 // mayMove asks for the right to move a device to the group at path, which is to be made below the one at place where it
-// is not there. A right on the device alone is none to move it.
+// is not there. A right on the device alone is none to move it, and whom policies bind cannot move it out of one.
 func (c *call) mayMove(from access.Resource, path, place string) error {
 	if path == from.Group {
 		return nil
 	}
+	was := from.Group
 	from.Device = ""
 	if err := c.may(from); err != nil {
 		return err
 	}
 	from.Group = place
-	return c.may(from)
+	if err := c.may(from); err != nil {
+		return err
+	}
+	p, loosens := c.s.Policies.Loosens(was, path)
+	if loosens && c.s.Accounts.Authorize(c.who, access.PolicyExempt, groundOf(was)) != nil {
+		return fmt.Errorf("device %s is under the policy of group /%s, and would not be in group /%s: %w to move it: ask who administers these devices",
+			from.ID, p.Group, path, policy.ErrRefused)
+	}
+	return nil
 }
 
 // movedMeanwhile: the right was asked for where the device was.
@@ -203,6 +213,9 @@ func (s *server) replaceDevice(_ context.Context, c *call, in *replaceInput) (*r
 	}
 	old, heir := c.on, onDevice(&by)
 	if err := c.may(heir); err != nil {
+		return nil, err
+	}
+	if err := c.mayMove(heir, old.Group, old.Group); err != nil {
 		return nil, err
 	}
 	if err := s.Changes.Replace(protocol.DeviceID(old.ID), by.ID); err != nil {

@@ -11,27 +11,32 @@ import (
 // What a device runs belongs to whom the stack belongs to that it came of; what came of none is administrators'. Which
 // stack that is, the device says. Ownership that live calls give by labels comes with the tunnel.
 
-// ownerOf is the owner of what a device has of a stack, by its id or else by its Compose project, which is its name.
-func (s *server) ownerOf(stack uint64, project string) protocol.Owner {
-	if stack != 0 {
-		rec, _ := s.Stacks.Record(stack)
-		return rec.Owner
-	}
-	rec, _ := s.Stacks.Named(project)
+// ownerOf is the owner of a container of a stack. What came of none is administrators', whatever its Compose project is
+// called: anybody can give a stack that name.
+func (s *server) ownerOf(stack uint64) protocol.Owner {
+	rec, _ := s.Stacks.Record(stack)
 	return rec.Owner
+}
+
+// ownersOn are the owners of the stacks that a device has, by name: it is the Compose project of volumes and networks.
+func (s *server) ownersOn(id protocol.DeviceID) map[string]protocol.Owner {
+	out := map[string]protocol.Owner{}
+	for _, st := range s.Stacks.DeviceStacks(id) {
+		out[st.Name] = s.ownerOf(st.Stack)
+	}
+	return out
 }
 
 // reduce leaves of a snapshot what the caller reaches: containers of stacks that are shared with them, and the images,
 // volumes and networks of these.
 func (y *eyes) reduce(d *fleet.Device, snap *protocol.Snapshot) {
-	seen := func(stack uint64, project string) bool {
-		return y.snapshots.Covers(ownedOn(d, y.s.ownerOf(stack, project)))
-	}
+	seen := func(o protocol.Owner) bool { return y.snapshots.Covers(ownedOn(d, o)) }
+	owners := y.s.ownersOn(d.ID)
 	images := make([]uint32, len(snap.Images)) // 1 + the place that each gets; 0: it is not seen
 	volumes, networks := map[string]bool{}, map[string]bool{}
 	var out protocol.Snapshot
 	for _, c := range snap.Containers {
-		if !seen(c.Stack, c.Project) {
+		if !seen(y.s.ownerOf(c.Stack)) {
 			continue
 		}
 		if i := int(c.Image) - 1; i >= 0 && i < len(images) {
@@ -52,12 +57,12 @@ func (y *eyes) reduce(d *fleet.Device, snap *protocol.Snapshot) {
 		out.Containers = append(out.Containers, c)
 	}
 	for _, v := range snap.Volumes {
-		if volumes[v.Name] || v.Project != "" && seen(0, v.Project) {
+		if volumes[v.Name] || v.Project != "" && seen(owners[v.Project]) {
 			out.Volumes = append(out.Volumes, v)
 		}
 	}
 	for _, n := range snap.Networks {
-		if networks[n.Name] || n.Project != "" && seen(0, n.Project) {
+		if networks[n.Name] || n.Project != "" && seen(owners[n.Project]) {
 			out.Networks = append(out.Networks, n)
 		}
 	}
@@ -82,13 +87,13 @@ func (s *server) targetOwner(id protocol.DeviceID, kind protocol.CommandKind, ta
 	var owners []protocol.Owner
 	for i := range snap.Containers {
 		if c := &snap.Containers[i]; concerns(kind, target, c, &snap) {
-			owners = append(owners, s.ownerOf(c.Stack, c.Project))
+			owners = append(owners, s.ownerOf(c.Stack))
 		}
 	}
 	if kind == protocol.CommandVolumeRemove {
 		for _, v := range snap.Volumes {
 			if v.Name == target {
-				owners = append(owners, s.ownerOf(0, v.Project))
+				owners = append(owners, s.ownersOn(id)[v.Project])
 			}
 		}
 	}

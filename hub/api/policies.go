@@ -17,6 +17,7 @@ type Policies interface {
 	All() []policy.Policy
 	Of(group string) policy.Policy
 	Holding(group string) []policy.Policy
+	Loosens(from, to string) (policy.Policy, bool)
 	Put(p policy.Policy, expect func(policy.Policy) error) error
 }
 

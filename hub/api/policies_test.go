@@ -9,6 +9,7 @@ import (
 
 	"github.com/farshore/farshore/hub/access"
 	"github.com/farshore/farshore/hub/api/resource"
+	"github.com/farshore/farshore/protocol"
 )
 
 func TestPoliciesAreReadAsTheyHoldAndChangedAsTheyWereSeen(t *testing.T) {
@@ -80,5 +81,36 @@ func TestAPolicyBindsThoseWhoAreNotExempt(t *testing.T) {
 	}
 	if status, body := put(admin, "/etc:/host"); status != http.StatusOK {
 		t.Errorf("an administrator: %d %s", status, body)
+	}
+}
+
+// Whom a policy binds cannot move a device out of it, nor by way of a replacement.
+func TestADeviceDoesNotEscapeAPolicyByMoving(t *testing.T) {
+	w, devices := twoGroups(t)
+	w.person(person{"mover", access.RoleEdgeAdministrator, "norway"})
+	w.ask(http.MethodPut, "/policies", resource.PutPolicy{Group: "norway/oslo", Forbid: []string{"privileged"}}, nil)
+	move := func(who, device, to string) int {
+		code, _ := w.asNamed(who, http.MethodPatch, "/devices/"+device, resource.DevicePatch{Group: &to})
+		return code
+	}
+	if code := move("mover", "crane", "norway/bergen"); code != http.StatusForbidden {
+		t.Errorf("out of the policy: %d", code)
+	}
+	if code, text := w.asNamed("mover", http.MethodPost, "/devices/crab/replace", resource.Replace{By: "crane"}); code != http.StatusForbidden {
+		t.Errorf("out of the policy by taking another's place: %d %s", code, text)
+	}
+	to := "norway/bergen"
+	code, text := w.asNamed("mover", http.MethodPost, "/devices/bulk", resource.Bulk{
+		IDs: []protocol.DeviceID{devices[0].ID}, Do: resource.BulkDo{Patch: &resource.BulkPatch{Group: &to}},
+	})
+	if code != http.StatusOK || !strings.Contains(text, `"failed":1`) {
+		t.Errorf("many out of the policy: %d %s", code, text)
+	}
+	if code := move("mover", "crab", "norway/oslo/line"); code != http.StatusOK {
+		t.Errorf("into the policy: %d", code)
+	}
+	w.ask(http.MethodPut, "/policies", resource.PutPolicy{Group: "norway/bergen", Forbid: []string{"privileged", "host-pid"}}, nil)
+	if code := move("mover", "crane", "norway/bergen"); code != http.StatusOK {
+		t.Errorf("to where as much is forbidden: %d", code)
 	}
 }

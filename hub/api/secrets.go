@@ -106,7 +106,7 @@ func (c *call) maskLabels(d *fleet.Device, snap *protocol.Snapshot) {
 	}
 	for i := range snap.Containers {
 		x := &snap.Containers[i]
-		if scope.Covers(ownedOn(d, c.s.ownerOf(x.Stack, x.Project))) {
+		if scope.Covers(ownedOn(d, c.s.ownerOf(x.Stack))) {
 			continue
 		}
 		shown := make(map[string]string, len(x.Labels))

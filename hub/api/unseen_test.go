@@ -49,6 +49,16 @@ func twoGroups(t *testing.T) (*world, []fleet.Device) {
 		files := map[string][]byte{"compose.yml": []byte("services:\n  web:\n    image: web:1\n    environment:\n      PASSWORD: hunter2\n")}
 		w.ask(http.MethodPut, "/stacks/"+name, resource.Apply{Files: files, Group: &s.group, Owner: &s.owner}, nil)
 	}
+	for n, d := range devices { // of the stack's containers, and one that somebody has made by hand
+		if d.Group == "norway/oslo" {
+			s := machine(n, 4)
+			plant, _ := w.config.Stacks.Named("plant")
+			for i := range s.Containers[:3] {
+				s.Containers[i].Stack = plant.ID
+			}
+			w.snapshot(d.ID, s)
+		}
+	}
 	c := w.config
 	c.Accounts = both{people{c.Accounts}}
 	w.serve(c)
@@ -149,7 +159,7 @@ func TestListsShowAndCountWhatIsSeen(t *testing.T) {
 	if a, b := names("operator"), names("standard-user"); !slices.Equal(a, []string{"admin", "plant"}) || !slices.Equal(b, []string{"plant"}) {
 		t.Errorf("stacks %q, %q", a, b)
 	}
-	// The containers of machine are of the project plant, which is the standard user's stack, until it is given away.
+	// Three containers are of the standard user's stack, until it is given away. The fourth has its project's name alone.
 	var snap resource.Snapshot
 	if page("standard-user", "/devices/crane/snapshot", &snap); len(snap.Snapshot.Containers) != 3 {
 		t.Errorf("own containers %+v", snap)
@@ -164,6 +174,10 @@ func TestListsShowAndCountWhatIsSeen(t *testing.T) {
 	logs := resource.NewCommand{Kind: protocol.CommandContainerRestart, Target: snap.Snapshot.Containers[0].Name}
 	if code, text := w.asNamed("standard-user", "POST", "/devices/crane/commands", logs); code != 201 {
 		t.Errorf("a command on an own container: %d %s", code, text)
+	}
+	byHand := resource.NewCommand{Kind: protocol.CommandContainerRestart, Target: machine(0, 4).Containers[3].Name}
+	if code, _ := w.asNamed("standard-user", "POST", "/devices/crane/commands", byHand); code != 403 {
+		t.Errorf("a command on a container that only has the name of an own stack: %d", code)
 	}
 	files := map[string][]byte{"compose.yml": []byte("services:\n  web:\n    image: web:1\n")}
 	w.ask(http.MethodPut, "/stacks/plant", resource.Apply{Files: files, Owner: &resource.Owner{Visibility: "administrators"}}, nil)

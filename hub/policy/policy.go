@@ -218,6 +218,23 @@ func (b *Book) Allows(group string, asks []stacks.Asks) error {
 	return nil
 }
 
+// Loosens gives the first policy that holds in one group and forbids something that none does in another.
+func (b *Book) Loosens(from, to string) (Policy, bool) {
+	there := b.Holding(to)
+	for _, p := range b.Holding(from) {
+		held := func(is func(Policy) bool) bool { return slices.ContainsFunc(there, is) }
+		for _, r := range p.Forbid {
+			if !held(func(t Policy) bool { return slices.Contains(t.Forbid, r) }) {
+				return p, true
+			}
+		}
+		if len(p.Images) > 0 && !held(func(t Policy) bool { return slices.Equal(t.Images, p.Images) }) {
+			return p, true
+		}
+	}
+	return Policy{}, false
+}
+
 func (p Policy) refuses(a stacks.Asks) error {
 	note := ""
 	if p.Note != "" {
