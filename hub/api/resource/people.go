@@ -113,14 +113,14 @@ type FactorCode struct {
 
 // RecoveryCodes let one in without the authenticator, each once. They are given once.
 type RecoveryCodes struct {
-	Codes []string `json:"codes"`
+	Codes []string `json:"codes" nullable:"false"`
 }
 
 // Team is a set of users.
 type Team struct {
 	Name    string    `json:"name"`
-	Leaders []string  `json:"leaders" doc:"They say who is in the team"`
-	Members []string  `json:"members"`
+	Leaders []string  `json:"leaders" nullable:"false" doc:"They say who is in the team"`
+	Members []string  `json:"members" nullable:"false"`
 	Note    string    `json:"note,omitempty"`
 	Created time.Time `json:"created,omitzero"`
 	Etag    string    `json:"etag"`
@@ -164,8 +164,8 @@ type NewGrant struct {
 type Role struct {
 	Name string   `json:"name"`
 	Says string   `json:"says" doc:"In a sentence"`
-	All  []string `json:"all" doc:"Operations on everything there"`
-	Own  []string `json:"own" doc:"Operations on what is one's own, one's team's, or public"`
+	All  []string `json:"all" nullable:"false" doc:"Operations on everything there"`
+	Own  []string `json:"own" nullable:"false" doc:"Operations on what is one's own, one's team's, or public"`
 }
 
 // EffectiveAccess is what somebody may do on something, and why.
@@ -173,9 +173,9 @@ type EffectiveAccess struct {
 	User    string         `json:"user"`
 	Group   string         `json:"group,omitempty"`
 	Device  string         `json:"device,omitempty"`
-	Reasons []AccessReason `json:"reasons"`
-	All     []string       `json:"all" doc:"Operations on everything there"`
-	Own     []string       `json:"own" doc:"Operations on what is their own, their team's, or public"`
+	Reasons []AccessReason `json:"reasons" nullable:"false"`
+	All     []string       `json:"all" nullable:"false" doc:"Operations on everything there"`
+	Own     []string       `json:"own" nullable:"false" doc:"Operations on what is their own, their team's, or public"`
 }
 
 // AccessReason is one role and where it comes from.

@@ -43,7 +43,7 @@ type Session struct {
 	SecondFactor bool   `json:"second_factor,omitempty" doc:"The account has one"`
 	SetupNeeded  bool   `json:"setup_needed,omitempty" doc:"The account needs a second factor: all that it can do is set one up"`
 	// Operations are those that the caller may do on anything at all.
-	Operations []string `json:"operations" doc:"What the caller may do on anything at all; of what is about the whole hub, only what they may do there"`
+	Operations []string `json:"operations" nullable:"false" doc:"What the caller may do on anything at all; of what is about the whole hub, only what they may do there"`
 	// Expires is given at sign-in.
 	Expires time.Time `json:"expires,omitzero"`
 	// Hub says what the caller speaks to.

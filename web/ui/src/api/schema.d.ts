@@ -2253,12 +2253,12 @@ export interface components {
         };
         EffectiveAccess: {
             /** @description Operations on everything there */
-            all: string[] | null;
+            all: string[];
             device?: string;
             group?: string;
             /** @description Operations on what is their own, their team's, or public */
-            own: string[] | null;
-            reasons: components["schemas"]["AccessReason"][] | null;
+            own: string[];
+            reasons: components["schemas"]["AccessReason"][];
             user: string;
         };
         EffectiveSettings: {
@@ -3105,7 +3105,7 @@ export interface components {
             items: components["schemas"]["View"][];
         };
         RecoveryCodes: {
-            codes: string[] | null;
+            codes: string[];
         };
         Reject: {
             /** @description For good: further knocks are not shown */
@@ -3143,10 +3143,10 @@ export interface components {
         };
         Role: {
             /** @description Operations on everything there */
-            all: string[] | null;
+            all: string[];
             name: string;
             /** @description Operations on what is one's own, one's team's, or public */
-            own: string[] | null;
+            own: string[];
             /** @description In a sentence */
             says: string;
         };
@@ -3188,7 +3188,7 @@ export interface components {
             kind: "user" | "token" | "link" | "system";
             name: string;
             /** @description What the caller may do on anything at all; of what is about the whole hub, only what they may do there */
-            operations: string[] | null;
+            operations: string[];
             /** @description The account has one */
             second_factor?: boolean;
             /** @description The account needs a second factor: all that it can do is set one up */
@@ -3334,8 +3334,8 @@ export interface components {
             created?: string;
             etag: string;
             /** @description They say who is in the team */
-            leaders: string[] | null;
-            members: string[] | null;
+            leaders: string[];
+            members: string[];
             name: string;
             note?: string;
         };

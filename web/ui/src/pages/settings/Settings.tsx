@@ -4,6 +4,7 @@ import { settingsSearch } from '../../app/search';
 import { useMay } from '../../app/useMay';
 import { Page } from '../../kit/Page';
 import { MyAccount } from '../account/MyAccount';
+import { Access } from '../people/Access';
 import { People } from '../people/People';
 import { Appearance } from './Appearance';
 import { Backup } from './Backup';
@@ -21,6 +22,7 @@ const places = [
   { value: 'backup', label: 'Backup', shows: Backup },
   { value: 'profiles', label: 'Link profiles', shows: Profiles },
   { value: 'people', label: 'People', shows: People },
+  { value: 'access', label: 'Access', shows: Access },
   { value: 'account', label: 'My account', shows: MyAccount },
   { value: 'tokens', label: 'API tokens', shows: Tokens },
   { value: 'appearance', label: 'Appearance', shows: Appearance },
@@ -31,7 +33,8 @@ export function Settings() {
   const { tab } = useSearch({ from: '/inside/settings' });
   const navigate = useNavigate({ from: '/settings' });
   const people = useMay('people.change');
-  const seen = places.filter((p) => p.value !== 'people' || people);
+  const access = useMay('access.read');
+  const seen = places.filter((p) => (p.value !== 'people' || people) && (p.value !== 'access' || access));
   const at = seen.find((p) => p.value === tab) ?? places[0];
   return (
     <Page title="Settings">

@@ -1,0 +1,191 @@
+import { Button, Group, Modal, NativeSelect, Stack, Table, Text, TextInput, Title } from '@mantine/core';
+import { IconPlus } from '@tabler/icons-react';
+import { queryOptions, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { useState } from 'react';
+import { api, ok } from '../../api/client';
+import { groupsQuery } from '../../api/queries';
+import { useMay } from '../../app/useMay';
+import { Failure } from '../../kit/Failure';
+import { Since } from '../../kit/Since';
+
+const grantsQuery = queryOptions({
+  queryKey: ['grants'],
+  queryFn: ({ signal }) => ok(api.GET('/api/v1/grants', { signal })),
+});
+
+/** Access is who has which role where, and what somebody may do because of it. */
+export function Access() {
+  const cache = useQueryClient();
+  const { data, error, refetch } = useQuery(grantsQuery);
+  const change = useMay('access.change');
+  const [adding, setAdding] = useState(false);
+  const remove = useMutation({
+    mutationFn: (grant: string) => ok(api.DELETE('/api/v1/grants/{grant}', { params: { path: { grant } } })),
+    onSettled: () => cache.invalidateQueries({ queryKey: grantsQuery.queryKey }),
+  });
+  return (
+    <Stack gap="md">
+      <Group justify="space-between" gap="sm">
+        <Text size="sm" c="dimmed" maw={640}>
+          A role holds for its group and all that is below. Of several, each adds what it allows.
+        </Text>
+        {change && (
+          <Button leftSection={<IconPlus size={18} aria-hidden />} onClick={() => setAdding(true)}>
+            Grant a role
+          </Button>
+        )}
+      </Group>
+      <Failure error={error ?? remove.error} retry={refetch} />
+      <div className="fs-scroll">
+        <Table aria-label="Grants" miw={620}>
+          <Table.Thead>
+            <Table.Tr>
+              <Table.Th>Where</Table.Th>
+              <Table.Th>Role</Table.Th>
+              <Table.Th>Who</Table.Th>
+              <Table.Th>Until</Table.Th>
+              <Table.Th>Why</Table.Th>
+              <Table.Th />
+            </Table.Tr>
+          </Table.Thead>
+          <Table.Tbody>
+            {data?.items.map((g) => (
+              <Table.Tr key={g.id ?? `${g.group} ${g.role}`}>
+                <Table.Td className="fs-text">
+                  {g.device ? `device ${g.device_name ?? g.device}` : `/${g.group}`}
+                </Table.Td>
+                <Table.Td>{g.role}</Table.Td>
+                <Table.Td className="fs-text">{g.team ? `team ${g.team}` : (g.user ?? 'granted above')}</Table.Td>
+                <Table.Td>{g.ended ? 'ended' : <Since at={g.until} none="no end" />}</Table.Td>
+                <Table.Td className="fs-text">{g.note}</Table.Td>
+                <Table.Td ta="right">
+                  {change && g.id && (
+                    <Button variant="subtle" color="gray" onClick={() => g.id && remove.mutate(g.id)}>
+                      Take back
+                    </Button>
+                  )}
+                </Table.Td>
+              </Table.Tr>
+            ))}
+          </Table.Tbody>
+        </Table>
+      </div>
+      <Effective />
+      <Modal opened={adding} onClose={() => setAdding(false)} title="Grant a role" centered>
+        {adding && <NewGrant close={() => setAdding(false)} />}
+      </Modal>
+    </Stack>
+  );
+}
+
+function useNames() {
+  const { data: users } = useQuery({
+    queryKey: ['users'],
+    queryFn: ({ signal }) => ok(api.GET('/api/v1/users', { signal })),
+  });
+  const { data: groups } = useQuery(groupsQuery);
+  return {
+    users: (users?.items ?? []).map((u) => u.name),
+    groups: (groups?.items ?? []).map((g) => ({ value: `/${g.path}`, label: `/${g.path}` })),
+  };
+}
+
+/** NewGrant gives a user or a team a role in a group, perhaps until a day. */
+function NewGrant({ close }: { close: () => void }) {
+  const cache = useQueryClient();
+  const { users, groups } = useNames();
+  const { data: teams } = useQuery({
+    queryKey: ['teams'],
+    queryFn: ({ signal }) => ok(api.GET('/api/v1/teams', { signal })),
+  });
+  const { data: roles } = useQuery({
+    queryKey: ['roles'],
+    queryFn: ({ signal }) => ok(api.GET('/api/v1/roles', { signal })),
+  });
+  const [who, setWho] = useState('');
+  const [role, setRole] = useState('operator');
+  const [group, setGroup] = useState('/');
+  const [until, setUntil] = useState('');
+  const [note, setNote] = useState('');
+  const grant = useMutation({
+    mutationFn: () => {
+      const name = who.slice(5);
+      const body = { role, group, note, until: until ? new Date(`${until}T23:59:59`).toISOString() : undefined };
+      return ok(
+        api.POST('/api/v1/grants', {
+          body: { ...body, ...(who.startsWith('team ') ? { team: name } : { user: name }) },
+        }),
+      );
+    },
+    onSuccess: async () => {
+      await cache.invalidateQueries({ queryKey: grantsQuery.queryKey });
+      close();
+    },
+  });
+  const names = [
+    { value: '', label: 'choose' },
+    ...(teams?.items ?? []).map((t) => ({ value: `team ${t.name}`, label: `team ${t.name}` })),
+    ...users.map((u) => ({ value: `user ${u}`, label: u })),
+  ];
+  return (
+    <form
+      onSubmit={(e) => {
+        e.preventDefault();
+        if (who) grant.mutate();
+      }}
+    >
+      <Stack gap="sm">
+        <NativeSelect label="For" data={names} value={who} onChange={(e) => setWho(e.currentTarget.value)} />
+        <NativeSelect
+          label="Role"
+          description={roles?.items.find((r) => r.name === role)?.says}
+          data={(roles?.items ?? []).map((r) => r.name)}
+          value={role}
+          onChange={(e) => setRole(e.currentTarget.value)}
+        />
+        <NativeSelect label="In" data={groups} value={group} onChange={(e) => setGroup(e.currentTarget.value)} />
+        <TextInput label="Until" type="date" value={until} onChange={(e) => setUntil(e.currentTarget.value)} />
+        <TextInput label="Why" maxLength={1024} value={note} onChange={(e) => setNote(e.currentTarget.value)} />
+        <Failure error={grant.error} />
+        <Button type="submit" loading={grant.isPending} disabled={!who}>
+          Grant
+        </Button>
+      </Stack>
+    </form>
+  );
+}
+
+/** Effective shows what somebody may do in a group, and why. */
+function Effective() {
+  const { users, groups } = useNames();
+  const [user, setUser] = useState('');
+  const [group, setGroup] = useState('/');
+  const { data, error } = useQuery({
+    queryKey: ['access', user, group],
+    queryFn: ({ signal }) => ok(api.GET('/api/v1/access', { params: { query: { user, group } }, signal })),
+    enabled: user !== '',
+  });
+  return (
+    <Stack gap="sm">
+      <Title order={2}>Effective access</Title>
+      <Group align="flex-end">
+        <NativeSelect label="Of" data={['', ...users]} value={user} onChange={(e) => setUser(e.currentTarget.value)} />
+        <NativeSelect label="In" data={groups} value={group} onChange={(e) => setGroup(e.currentTarget.value)} />
+      </Group>
+      <Failure error={error} />
+      {data?.reasons.length === 0 && <Text size="sm">No role: they see nothing there.</Text>}
+      {data?.reasons.map((r) => (
+        <Text size="sm" key={`${r.role} ${r.grant ?? ''}`}>
+          <b>{r.role}</b>:{' '}
+          {r.via === 'administrator'
+            ? 'an administrator of the hub'
+            : `granted ${r.team ? `to team ${r.team} ` : ''}on /${r.group}${r.inherited ? ', inherited' : ''}`}
+        </Text>
+      ))}
+      {data && data.all.length > 0 && <Text size="sm">May: {data.all.join(', ')}</Text>}
+      {data && data.own.length > 0 && (
+        <Text size="sm">May with what is their own or shared: {data.own.join(', ')}</Text>
+      )}
+    </Stack>
+  );
+}
