@@ -66,21 +66,27 @@ func Open(dir string) (*Store, error) {
 		NoFreelistSync: true,
 		OpenFile:       boltfile.Open,
 	})
-	switch {
-	case errors.Is(err, boltfile.ErrLocked), errors.Is(err, berrors.ErrTimeout):
-		return nil, fmt.Errorf("%w: %q: stop the other farshore-hub, or give this one another --data", ErrLocked, dir)
-	case errors.Is(err, fs.ErrPermission):
-		return nil, fmt.Errorf("open store %q: no permission: run as the folder's owner, or give another --data: %w", path, err)
-	case errors.Is(err, boltfile.ErrDamaged), errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrVersionMismatch):
-		return nil, fmt.Errorf("open store %q: it %w and was left as it is: put back the data folder from a backup, on a disk that is sound: %w", path, ErrDamaged, err)
-	case err != nil:
-		return nil, fmt.Errorf("open store %q: %w", path, diskFull(err, path))
+	if err != nil {
+		return nil, notOpened(path, err)
 	}
 	s := &Store{db: db}
 	if err := s.migrate(); err != nil {
 		return nil, errors.Join(fmt.Errorf("open store %q: %w", path, diskFull(err, path)), db.Close())
 	}
 	return s, nil
+}
+
+// notOpened says in a sentence why the file cannot be opened.
+func notOpened(path string, err error) error {
+	switch dir := filepath.Dir(path); {
+	case errors.Is(err, boltfile.ErrLocked), errors.Is(err, berrors.ErrTimeout):
+		return fmt.Errorf("%w: %q: stop the other farshore-hub, or give this one another --data", ErrLocked, dir)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("open store %q: no permission: run as the folder's owner, or give another --data: %w", path, err)
+	case errors.Is(err, boltfile.ErrDamaged), errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrVersionMismatch):
+		return fmt.Errorf("open store %q: it %w and was left as it is: put back the data folder from a backup, on a disk that is sound: %w", path, ErrDamaged, err)
+	}
+	return fmt.Errorf("open store %q: %w", path, diskFull(err, path))
 }
 
 // Close waits for running transactions and closes the file. It may be called twice.
@@ -117,9 +123,9 @@ func migrations() []func(*bbolt.Tx) error {
 	}
 }
 
-func (s *Store) migrate() error {
-	var have uint64
-	err := s.db.View(func(tx *bbolt.Tx) error {
+// schema reads the version of the layout; one that this build does not know is ErrNewer.
+func (s *Store) schema() (have uint64, err error) {
+	err = s.db.View(func(tx *bbolt.Tx) error {
 		if b := tx.Bucket(bucketMeta); b != nil {
 			if v := b.Get(keySchema); len(v) == 8 {
 				have = binary.BigEndian.Uint64(v)
@@ -127,12 +133,17 @@ func (s *Store) migrate() error {
 		}
 		return nil
 	})
+	if err == nil && have > SchemaVersion {
+		err = fmt.Errorf("%w: schema %d, this build knows %d: start the newer farshore-hub again, or restore a backup made by this version",
+			ErrNewer, have, SchemaVersion)
+	}
+	return have, err
+}
+
+func (s *Store) migrate() error {
+	have, err := s.schema()
 	if err != nil {
 		return err
-	}
-	if have > SchemaVersion {
-		return fmt.Errorf("%w: schema %d, this build knows %d: start the newer farshore-hub again, or restore a backup made by this version",
-			ErrNewer, have, SchemaVersion)
 	}
 	for v := have; v < SchemaVersion; v++ {
 		err := s.db.Update(func(tx *bbolt.Tx) error {

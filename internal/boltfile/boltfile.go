@@ -20,6 +20,8 @@ var (
 	ErrDamaged = errors.New("database file is damaged")
 	// ErrLocked: another process has the file open.
 	ErrLocked = errors.New("database file is in use by another process")
+	// ErrPassed: the state that was asked for is not the last nor the one before it.
+	ErrPassed = errors.New("database has been written to since")
 )
 
 // How long Open waits for another process, and how often it looks.
@@ -104,15 +106,50 @@ func Check(r io.ReaderAt, size int64) error {
 	if err != nil || m.version != formatVersion {
 		return err
 	}
+	_, err = m.check(r, size)
+	return err
+}
+
+// Usage is what of a file is in use.
+type Usage struct {
+	// Pages that the file speaks of, and Live of them that hold something, each of PageSize bytes.
+	Pages, Live, PageSize int64
+}
+
+// CheckAt is Check of the state that transaction tx left, of a file that others may be writing to: whoever calls holds a
+// reading transaction of that number open, so that its pages stay as they are. The error wraps ErrPassed when more
+// than one transaction has followed it before it was looked at.
+func CheckAt(r io.ReaderAt, size int64, tx uint64) (Usage, error) {
+	m, err := readMeta(r, size)
+	if err != nil {
+		return Usage{}, err
+	}
+	for _, at := range []int64{0, int64(m.pageSize)} {
+		if m, ok, err := metaAt(r, at); err != nil {
+			return Usage{}, err
+		} else if ok && m.txid == tx {
+			return m.check(r, size)
+		}
+	}
+	return Usage{}, ErrPassed
+}
+
+func (m meta) check(r io.ReaderAt, size int64) (Usage, error) {
 	if int64(m.pages) > size/int64(m.pageSize) {
-		return damaged("it is %d bytes long, %d are missing", size, int64(m.pages)*int64(m.pageSize)-size)
+		return Usage{}, damaged("it is %d bytes long, %d are missing", size, int64(m.pages)*int64(m.pageSize)-size)
 	}
 	w := &walk{r: r, meta: m, seen: make([]bool, m.pages)}
 	w.seen[0], w.seen[1] = true, true
 	if err := w.bucket(m.root); err != nil {
-		return err
+		return Usage{}, err
 	}
-	return w.freelist()
+	used := Usage{Pages: int64(m.pages), PageSize: int64(m.pageSize)}
+	for _, seen := range w.seen {
+		if seen {
+			used.Live++
+		}
+	}
+	return used, w.freelist()
 }
 
 func damaged(format string, args ...any) error {
