@@ -99,6 +99,9 @@ func New(cfg Config) (*Hub, error) {
 }
 
 func (h *Hub) open() (err error) {
+	if err := h.checkRestored(); err != nil {
+		return err
+	}
 	if h.store, err = store.Open(h.cfg.Data); err != nil {
 		return err
 	}

@@ -2,12 +2,14 @@ package hub
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"path/filepath"
 
+	"github.com/farshore/farshore/hub/doctor"
 	"github.com/farshore/farshore/internal/localsocket"
 )
 
@@ -41,6 +43,9 @@ func (h *Hub) serveLocal(ctx context.Context) error {
 			return
 		}
 		_, _ = io.WriteString(w, "ready")
+	})
+	mux.HandleFunc("GET /doctor", func(w http.ResponseWriter, r *http.Request) {
+		_ = json.NewEncoder(w).Encode(doctor.Run(r.Context(), h.checks())) // to a caller that may have gone
 	})
 	return localsocket.Serve(ctx, filepath.Join(h.cfg.Data, SocketName), mux, h.log)
 }

@@ -23,6 +23,8 @@ const usage = `farshore-hub is the server of a fleet of edge devices.
   farshore-hub admin-link  print a new one-time link that makes an administrator, good for 5 minutes
   farshore-hub reset-access-lists  let in every address again, when the lists shut people out
   farshore-hub restore     put a backup into an empty data folder
+  farshore-hub doctor      say whether all is well with a hub and its machine, and what to do where not
+  farshore-hub compact     give back to the disk what the database does not need; the hub must not run
   farshore-hub version
 
 Each command has --help. Every flag can be set by the environment: --mqtt-listen is FARSHORE_HUB_MQTT_LISTEN.
@@ -50,6 +52,10 @@ func run(args []string) error {
 		return health(ctx, args[1:])
 	case "restore":
 		return restore(ctx, args[1:])
+	case "doctor":
+		return examine(ctx, args[1:])
+	case "compact":
+		return compact(ctx, args[1:])
 	case "version", "--version":
 		fmt.Println("farshore-hub", program.Version(), "protocol", protocol.Capability)
 		return nil
@@ -68,7 +74,7 @@ func newFlags(name string) *flag.FlagSet {
 
 func serve(ctx context.Context, args []string) error {
 	var s settings
-	fs := s.flags()
+	fs := s.flags("serve")
 	if err := program.Parse(fs, args, program.Source{Prefix: "FARSHORE_HUB", FileFlag: "config"}); err != nil {
 		return err
 	}
@@ -96,15 +102,15 @@ func serve(ctx context.Context, args []string) error {
 	return h.Run(ctx)
 }
 
-// settings are the flags of serve.
+// settings are the flags of serve, and of what looks at the same hub.
 type settings struct {
 	hub                 hub.Config
 	logLevel, logFormat string
 }
 
-func (s *settings) flags() *flag.FlagSet {
+func (s *settings) flags(command string) *flag.FlagSet {
 	cfg := &s.hub
-	fs := newFlags("serve")
+	fs := newFlags(command)
 	fs.StringVar(&cfg.Data, "data", "", "folder of everything the hub keeps (required)")
 	fs.StringVar(&cfg.Listen, "listen", hub.DefaultListen, "public port: console, API and agents")
 	fs.StringVar(&cfg.MQTTListen, "mqtt-listen", hub.DefaultMQTTListen, "plain MQTT over TLS for agents, or off")

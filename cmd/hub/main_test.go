@@ -8,7 +8,7 @@ import (
 
 func TestTheSampleConfigurationIsComplete(t *testing.T) {
 	var s settings
-	if err := program.CheckSample(s.flags(), "../../deploy/hub.yaml"); err != nil {
+	if err := program.CheckSample(s.flags("serve"), "../../deploy/hub.yaml"); err != nil {
 		t.Error(err)
 	}
 }

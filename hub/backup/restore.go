@@ -40,13 +40,13 @@ func Restore(ctx context.Context, r Restoration) (Manifest, error) {
 		return Manifest{}, err
 	}
 	// Beside it, to be renamed; within it where it is there already, since it may be a mount.
-	beside := filepath.Dir(filepath.Clean(r.Data))
+	beside, name := filepath.Dir(filepath.Clean(r.Data)), restoring+filepath.Base(r.Data)+"-*"
 	if there != nil {
-		beside = r.Data
+		beside, name = r.Data, restoring+"*"
 	} else if err := os.MkdirAll(beside, 0o755); err != nil {
 		return Manifest{}, fmt.Errorf("make the folder for %q: %w", r.Data, err)
 	}
-	dir, err := os.MkdirTemp(beside, restoring+"*")
+	dir, err := os.MkdirTemp(beside, name)
 	if err != nil {
 		return Manifest{}, fmt.Errorf("restore into %q: %w", r.Data, noRoom(err))
 	}
@@ -69,8 +69,35 @@ func Restore(ctx context.Context, r Restoration) (Manifest, error) {
 	return m, nil
 }
 
+// Interrupted returns the folders that a restore into data was filling when it was killed, or is filling.
+func Interrupted(data string) ([]string, error) {
+	clean := filepath.Clean(data)
+	var left []string
+	for dir, prefix := range map[string]string{clean: restoring, filepath.Dir(clean): restoring + filepath.Base(clean) + "-"} {
+		entries, err := os.ReadDir(dir)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		for _, e := range entries {
+			if e.IsDir() && strings.HasPrefix(e.Name(), prefix) {
+				left = append(left, filepath.Join(dir, e.Name()))
+			}
+		}
+	}
+	return left, nil
+}
+
 // look describes the folder to restore into; nil: it is missing. What an interrupted restore left is taken away.
 func look(data string) (fs.FileInfo, error) {
+	left, err := Interrupted(data)
+	if err != nil {
+		return nil, err
+	}
+	for _, dir := range left {
+		if err := os.RemoveAll(dir); err != nil {
+			return nil, err
+		}
+	}
 	entries, err := os.ReadDir(data)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -79,12 +106,7 @@ func look(data string) (fs.FileInfo, error) {
 		return nil, fmt.Errorf("restore into %q: %w", data, err)
 	}
 	for _, e := range entries {
-		switch {
-		case e.IsDir() && strings.HasPrefix(e.Name(), restoring):
-			if err := os.RemoveAll(filepath.Join(data, e.Name())); err != nil {
-				return nil, err
-			}
-		case e.Name() != "lost+found":
+		if e.Name() != "lost+found" {
 			return nil, fmt.Errorf("%w: %q has %q in it: give another --data, or move away what is there", ErrNotEmpty, data, e.Name())
 		}
 	}

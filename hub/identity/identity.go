@@ -66,6 +66,16 @@ func Open(dir string) (*Identity, error) {
 	return &Identity{key: key, edge: edge, web: web}, nil
 }
 
+// Read is Open of what is there: where a file is missing it fails with fs.ErrNotExist and makes none.
+func Read(dir string) (*Identity, error) {
+	for _, name := range []string{HubKeyFile, WebCertFile, WebKeyFile} {
+		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
+			return nil, err
+		}
+	}
+	return Open(dir)
+}
+
 // Key is the hub's private key. It signs orders; it must not be logged or sent.
 func (i *Identity) Key() ed25519.PrivateKey { return i.key }
 

@@ -61,10 +61,15 @@ func listen(path string) (net.Listener, error) {
 	return l, nil
 }
 
-// Ask sends a request to the program that serves the socket at path and returns the answer's body. The error wraps
-// ErrNobody where nobody answers.
+// Ask sends a request to the program that serves the socket at path and returns the answer's body. It waits for 10 s,
+// or until the deadline of ctx where it has one. The error wraps ErrNobody where nobody answers.
 func Ask(ctx context.Context, path, method, target string) ([]byte, error) {
-	client := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, 10*time.Second)
+		defer cancel()
+	}
+	client := http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "unix", path)
 		},
@@ -78,6 +83,8 @@ func Ask(ctx context.Context, path, method, target string) ([]byte, error) {
 	switch {
 	case errors.Is(err, fs.ErrPermission):
 		return nil, fmt.Errorf("no permission for %q: run as the same user, or as root", path)
+	case ctx.Err() != nil:
+		return nil, fmt.Errorf("no answer in time on %q: %w", path, context.Cause(ctx))
 	case err != nil:
 		return nil, fmt.Errorf("%w on %q", ErrNobody, path)
 	}
