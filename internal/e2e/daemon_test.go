@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"sync"
+	"syscall"
 	"testing"
 )
 
@@ -74,4 +75,14 @@ func (d *daemon) crash() (bool, error) {
 	}
 	d.proc = p
 	return true, nil
+}
+
+// signal sends it a signal, such as SIGHUP to have files read again.
+func (d *daemon) signal(s syscall.Signal) {
+	d.t.Helper()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := syscall.Kill(d.proc.pid, s); err != nil {
+		d.t.Errorf("send %v to %s: %v", s, d.log.name, err)
+	}
 }

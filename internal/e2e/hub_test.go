@@ -195,8 +195,9 @@ type deviceShown struct {
 	Name     string `json:"name"`
 	Carrier  string `json:"carrier"`
 	Liveness struct {
-		State     string `json:"state"`
-		Connected bool   `json:"connected"`
+		State       string    `json:"state"`
+		Connected   bool      `json:"connected"`
+		LastContact time.Time `json:"last_contact"`
 	} `json:"liveness"`
 	Confirmed bool `json:"confirmed"`
 }
@@ -223,6 +224,19 @@ func (h *hub) connectedWithin(limit time.Duration, device, carrier string) {
 			return err
 		}
 		return wanted("its carrier", d.Carrier, cmp.Or(carrier, d.Carrier))
+	})
+}
+
+// heard waits until the hub has heard a device once more from now on.
+func (h *hub) heard(device string) {
+	h.t.Helper()
+	from := time.Now()
+	until(h.t, "the hub hears the device", func() error {
+		d, err := h.device(device)
+		if err == nil && !d.Liveness.LastContact.After(from) {
+			err = fmt.Errorf("it is %+v", d.Liveness)
+		}
+		return err
 	})
 }
 
