@@ -101,6 +101,7 @@ func (a *Authority) Reload() error {
 	a.rules = r
 	a.mu.Unlock()
 	a.print = print
+	a.c.Log.Info("certificates of devices: files read", "authorities", len(cas), "revoked", r.count())
 	a.c.Changed()
 	return nil
 }
@@ -160,6 +161,13 @@ func (r *rules) revoke(text []byte, cas []*x509.Certificate) error {
 		}
 	}
 	return nil
+}
+
+func (r *rules) count() (n int) {
+	for _, serials := range r.revoked {
+		n += len(serials)
+	}
+	return n
 }
 
 func (a *Authority) now() rules {

@@ -48,6 +48,8 @@ const (
 	bodyTimeout = 4 * time.Minute
 	// answerTimeout is how long writing an answer may take.
 	answerTimeout = 4 * time.Minute
+	// restTimeout is how long what a handler left of a request's body may still take to come.
+	restTimeout = 5 * time.Second
 	// stopTimeout is how long requests under way may take to end when the hub stops.
 	stopTimeout = 5 * time.Second
 )
@@ -144,7 +146,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		MaxHeaderBytes:    2 << 10,
 	}
 	webServer := &http.Server{
-		Handler:           s.c.Web,
+		Handler:           hurried(s.c.Web),
 		ReadHeaderTimeout: protocol.FirstPacketTimeout,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    32 << 10,
@@ -171,6 +173,17 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	wg.Wait()
 	s.hijacked.Wait()
 	return err
+}
+
+// hurried bounds what net/http does after a handler that did not read its request to the end, such as one that refused
+// it: it waits for the rest, without a limit of its own, and holds the answer back until then.
+func hurried(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		next.ServeHTTP(w, r)
+		if r.ContentLength != 0 {
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(restTimeout)) // one that has gone needs none
+		}
+	})
 }
 
 // receive does the TLS handshake and hands the connection to the server that its ALPN asks for.

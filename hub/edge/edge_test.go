@@ -361,3 +361,22 @@ func TestBrowsersAtRestMakeRoom(t *testing.T) {
 		t.Errorf("the newest connection was closed: %v", err)
 	}
 }
+
+// A handler that refuses a request does not read it, and net/http would wait for the rest of it without end.
+func TestARefusedRequestIsNotWaitedFor(t *testing.T) {
+	h := start(t, doorway.Config{})
+	c, err := tls.Dial("tcp", h.addr, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"http/1.1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := c.SetDeadline(time.Now().Add(30 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(c, "POST / HTTP/1.1\r\nHost: hub\r\nContent-Length: 1000\r\n\r\n{"); err != nil {
+		t.Fatal(err)
+	}
+	if said, err := io.ReadAll(c); err != nil || !strings.HasPrefix(string(said), "HTTP/1.1 200") {
+		t.Errorf("the hub said %q, and then: %v", said, err)
+	}
+}
