@@ -17,6 +17,8 @@ type relay struct {
 	refuse int                   // guarded by mu: so many more connections are refused
 	passed int                   // guarded by mu: connections that were passed on
 	conns  map[net.Conn]struct{} // guarded by mu: both ends of those that are open
+	taping bool                  // guarded by mu
+	taped  []*output             // guarded by mu: what clients sent, connection by connection
 }
 
 // newRelay listens on a port of its own until the test ends.
@@ -35,6 +37,35 @@ func newRelay(t *testing.T, to int) *relay {
 		all.Wait()
 	})
 	return r
+}
+
+// tape records what clients send from now on.
+func (r *relay) tape() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.taping = true
+}
+
+// tapes is what clients have sent since tape, by connection.
+func (r *relay) tapes() (all []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, o := range r.taped {
+		all = append(all, o.text())
+	}
+	return all
+}
+
+// listen gives what is to be read of a client, which is recorded where that is wanted.
+func (r *relay) listen(in net.Conn) io.Reader {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.taping {
+		return in
+	}
+	o := &output{name: "tape"}
+	r.taped = append(r.taped, o)
+	return io.TeeReader(in, o)
 }
 
 // cut ends all connections and refuses new ones until mend.
@@ -102,7 +133,7 @@ func (r *relay) pass(in net.Conn) {
 		_, _ = io.Copy(in, out) // its end, however it comes, is the end of both directions
 		in.Close()
 	})
-	_, _ = io.Copy(out, in)
+	_, _ = io.Copy(out, r.listen(in))
 	out.Close()
 	back.Wait()
 	r.mu.Lock()
