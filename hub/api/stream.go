@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -176,7 +177,7 @@ func (f *follower) still() error {
 }
 
 // sees: an event is for who may see now what it is about. A device that is not there any more was where it was then.
-func (f *follower) sees(y *eyes, waiting access.Scope, e *events.Event) bool {
+func (f *follower) sees(y *eyes, scopes *streamScopes, e *events.Event) bool {
 	about, _, _ := strings.Cut(e.Kind, ".")
 	d := fleet.Device{ID: e.Device, Group: e.Group}
 	if e.Device != "" {
@@ -188,7 +189,9 @@ func (f *follower) sees(y *eyes, waiting access.Scope, e *events.Event) bool {
 	case e.Kind == events.KindGap:
 		return true
 	case about == "waiting":
-		return waiting.Covers(access.Resource{Kind: "device", ID: string(e.Device), Group: e.Group})
+		return scopes.waiting.Covers(access.Resource{Kind: "device", ID: string(e.Device), Group: e.Group})
+	case e.Device == "" && slices.Contains([]string{"hub", "backup", "audit"}, about): // they tell of the hub's inside
+		return scopes.hub.Covers(access.Resource{})
 	case y.allParts && y.allDevices:
 		return true
 	case about == "command":
@@ -201,19 +204,23 @@ func (f *follower) sees(y *eyes, waiting access.Scope, e *events.Event) bool {
 	return y.device(&d)
 }
 
+// streamScopes are what a reader may see beside the fleet.
+type streamScopes struct{ waiting, hub access.Scope }
+
 func (f *follower) send(batch []events.Event) error {
 	if err := f.still(); err != nil {
 		return err
 	}
 	text := ""
-	y, waiting := f.s.eyesOf(f.c.who), f.s.Accounts.Scope(f.c.who, access.WaitingRead)
+	y := f.s.eyesOf(f.c.who)
+	scopes := &streamScopes{waiting: f.s.Accounts.Scope(f.c.who, access.WaitingRead), hub: f.s.Accounts.Scope(f.c.who, access.HubRead)}
 	for _, e := range batch {
 		f.after = e.ID
 		gap := e.Kind == events.KindGap
 		if !gap && (f.in.Device != "" && string(e.Device) != f.on.ID || f.in.Stack != "" && e.Stack != f.in.Stack) {
 			continue
 		}
-		if !f.sees(y, waiting, &e) {
+		if !f.sees(y, scopes, &e) {
 			continue
 		}
 		data, err := json.Marshal(resource.Event{

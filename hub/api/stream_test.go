@@ -187,7 +187,7 @@ func minimal(t *testing.T, c api.Config) http.Handler {
 	}
 	c.Protection, c.Certificates = open, struct{ api.Certificates }{}
 	c.Trail, c.Releases, c.Updates = struct{ api.TrailReader }{}, struct{ api.Releases }{}, struct{ api.Updates }{}
-	c.Destinations = struct{ api.Destinations }{}
+	c.Backups, c.Destinations = struct{ api.Backups }{}, struct{ api.Destinations }{}
 	handler, err := api.New(c)
 	if err != nil {
 		t.Fatal(err)

@@ -295,3 +295,20 @@ func TestRightsEndAtTheirPlace(t *testing.T) {
 }
 
 const compose1 = "services:\n  web:\n    image: web:1\n"
+
+// What the hub says of its own inside is for who may read its settings, not for everybody who sees all devices.
+func TestEventsOfTheHubItselfAreForThoseWhoReadIt(t *testing.T) {
+	w, _ := twoGroups(t)
+	w.person(person{"desk", access.RoleHelpdesk, ""})
+	w.person(person{"edge", access.RoleEdgeAdministrator, ""})
+	first := w.Hub().Events.Publish(events.Event{Kind: "test.first"})
+	for _, kind := range []string{"backup.failed", "audit.forward-failing", "hub.certificate-ends", "test.last"} {
+		w.Hub().Events.Publish(events.Event{Kind: kind, Text: "/secret/folder"})
+	}
+	for who, want := range map[string]int{"desk": 0, "edge": 3} {
+		_, text := w.asNamed(who, http.MethodGet, "/events?follow=false&after="+jsonNumber(first), nil)
+		if n := strings.Count(text, "/secret/folder") - strings.Count(text, "test.last"); n != want || !strings.Contains(text, "test.last") {
+			t.Errorf("%s is told of %d of the hub's own events, want %d: %s", who, n, want, text)
+		}
+	}
+}
