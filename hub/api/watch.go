@@ -77,15 +77,16 @@ var (
 	descBytes     = prometheus.NewDesc("farshore_link_bytes_total", "Bytes on the wire of device connections, TCP/IP included, since the hub started.", []string{"class", "direction"}, nil)
 	descSkipped   = prometheus.NewDesc("farshore_messages_skipped_total", "Messages of a kind that this hub does not know.", nil, nil)
 	descRefused   = prometheus.NewDesc("farshore_refused_total", "Connections and requests that were turned away at the ports, by why, since the hub started.", []string{"why"}, nil)
-	descExpiry    = prometheus.NewDesc("farshore_certificate_expiry_seconds", "Seconds until the certificate of console and API ends; negative: it has ended.", nil, nil)
+	descExpires   = prometheus.NewDesc("farshore_certificate_expires_timestamp_seconds", "When the certificate of console and API ends, in Unix seconds.", nil, nil)
 	descBackup    = prometheus.NewDesc("farshore_backup_last_success_timestamp_seconds", "When the hub made a backup by its plan last, in Unix seconds; 0: never.", nil, nil)
+	descNext      = prometheus.NewDesc("farshore_backup_next_timestamp_seconds", "When the next backup by the plan is due, in Unix seconds; 0: there is no plan.", nil, nil)
 	descInfo      = prometheus.NewDesc("farshore_hub_info", "Always 1; the label has the version.", []string{"version"}, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (m *metrics) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		descConnected, descDevices, descWaiting, descStacks, descOpen, descEnded, descBytes, descSkipped, descRefused, descExpiry, descBackup, descInfo,
+		descConnected, descDevices, descWaiting, descStacks, descOpen, descEnded, descBytes, descSkipped, descRefused, descExpires, descBackup, descNext, descInfo,
 		descBacklog, descLost, descFailing,
 		descReady, descSize, descFree, descDisk, descWriteTime,
 		descUpdates,
@@ -104,8 +105,10 @@ func (m *metrics) Collect(out chan<- prometheus.Metric) {
 	m.collectStorage(out)
 	gauge(descConnected, m.s.Sessions.Connected())
 	out <- prometheus.MustNewConstMetric(descSkipped, prometheus.CounterValue, float64(m.s.Sessions.Skipped()))
-	out <- prometheus.MustNewConstMetric(descExpiry, prometheus.GaugeValue, time.Until(m.s.Certificates.Status().Until).Seconds())
-	out <- prometheus.MustNewConstMetric(descBackup, prometheus.GaugeValue, float64(m.s.Backups.State().LastSuccess)/1000)
+	out <- prometheus.MustNewConstMetric(descExpires, prometheus.GaugeValue, float64(m.s.Certificates.Status().Until.Unix()))
+	backups := m.s.Backups.State()
+	out <- prometheus.MustNewConstMetric(descBackup, prometheus.GaugeValue, float64(backups.LastSuccess)/1000)
+	out <- prometheus.MustNewConstMetric(descNext, prometheus.GaugeValue, float64(backups.Next)/1000)
 	for why, n := range m.s.Protection.Refused() {
 		out <- prometheus.MustNewConstMetric(descRefused, prometheus.CounterValue, float64(n), why)
 	}
