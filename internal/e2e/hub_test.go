@@ -128,13 +128,19 @@ func (h *hub) configEnv() []string {
 
 func runCLI(t *testing.T, env []string, args ...string) result {
 	t.Helper()
+	return runToEnd(t, command{name: "farshore", args: args, env: env})
+}
+
+// runToEnd runs a program that ends by itself.
+func runToEnd(t *testing.T, c command) result {
+	t.Helper()
 	var out, problem bytes.Buffer
-	cmd := exec.Command(program("farshore"), args...)
-	cmd.Env = append(bareEnv(), env...)
+	cmd := exec.Command(program(c.name), c.args...)
+	cmd.Env = append(bareEnv(), c.env...)
 	cmd.Stdout, cmd.Stderr = &out, &problem
 	code := exitCode(cmd.Run())
 	if code < 0 {
-		t.Fatalf("farshore %v could not be run: %s", args, problem.String())
+		t.Fatalf("%s %v could not be run: %s", c.name, c.args, problem.String())
 	}
 	return result{out.String(), problem.String(), code}
 }
