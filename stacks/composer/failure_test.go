@@ -252,3 +252,24 @@ func TestAFullDiskOfOursIsSaidSo(t *testing.T) {
 		t.Errorf("%s: %s", f.Code, f.Detail)
 	}
 }
+
+// Names are joined by _, so that the volume of one stack can be called as another's would be: nobody gets at it by that.
+func TestAVolumeOfAnotherStackIsNotTaken(t *testing.T) {
+	other, s := newStack(t), newStack(t)
+	other.req.Project = s.req.Project + "_db"
+	bundle := func(volume, more string) map[string]string {
+		return map[string]string{"compose.yml": `services: {a: {image: "farshore-test/busybox:1", volumes: ["` + volume + `:/x"]}}` + "\nvolumes: {" + volume + ": {" + more + "}}\n"}
+	}
+	other.put(bundle("data", ""))
+	other.up()
+	other.sh("a", "echo theirs > /x/file")
+	s.put(bundle("db_data", ""))
+	s.upFails(ipc.CodeNameInUse, "db_data", other.req.Project)
+	s.put(bundle("shared", "external: true, name: "+other.req.Project+"_data"))
+	s.up()
+	if got := s.sh("a", "cat /x/file"); got != "theirs" {
+		t.Errorf("a volume that is shared on purpose has %q", got)
+	}
+	s.put(bundle("own", "")) // or the other one could not be removed
+	s.up()
+}

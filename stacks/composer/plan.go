@@ -69,11 +69,18 @@ func (r *run) compare(ctx context.Context, p *project) (*diff, error) {
 		return nil, err
 	}
 	for key, v := range p.Volumes {
-		_, err := r.eng.VolumeInspect(ctx, v.Name)
+		have, err := r.eng.VolumeInspect(ctx, v.Name)
 		if err != nil && !errdefs.IsNotFound(err) {
 			return nil, fmt.Errorf("look for volume %q: %w", v.Name, err)
 		}
 		d.volumes[key] = err == nil
+		if of := have.Labels[api.ProjectLabel]; of != "" && of != p.Name && !bool(v.External) {
+			return nil, &Failure{
+				Code: ipc.CodeNameInUse,
+				Detail: fmt.Sprintf("the volume %q belongs to %q, and %q would get at what is in it; give the volume %q another name, or the stack, or say external if they are to share it",
+					v.Name, of, p.Name, key),
+			}
+		}
 	}
 	for _, name := range p.ServiceNames() {
 		if err := d.service(ctx, name); err != nil {
