@@ -50,8 +50,8 @@ func (a *app) addGrantCommand() *cobra.Command {
 		Use: "add --role ROLE", Short: "give a user or a team a role on a group or a device", Args: cobra.NoArgs,
 		Example: "  farshore grants add --user anna --role operator --group plants/oslo --until 2027-01-31",
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			if body.Until, err = untilFlag(cmd, end); err != nil {
-				return err
+			if body.Until, err = deadline(end); err != nil {
+				return usage(cmd, err)
 			}
 			body.Group = strings.Trim(body.Group, "/")
 			var g resource.Grant
@@ -66,10 +66,10 @@ func (a *app) addGrantCommand() *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&body.User, "user", "", "the user that it is for")
 	f.StringVar(&body.Team, "team", "", "the team that it is for")
-	f.StringVar(&body.Role, "role", "", "one of `farshore roles`")
+	f.StringVar(&body.Role, "role", "", "what may be done there, one of those that 'farshore roles' lists")
 	f.StringVar(&body.Group, "group", "", "the group that it holds in, with all below; / is the root")
 	f.StringVar(&body.Device, "device", "", "the only device that it holds for")
-	f.StringVar(&end, "until", "", "when it ends: a date, a time, or from now such as 72h (default: it does not)")
+	f.StringVar(&end, "until", "", "when it ends: from now such as 72h or 30d, a time in RFC 3339, or a date, with whose first minute it ends (default: it does not)")
 	f.StringVar(&body.Note, "note", "", "why")
 	must(cmd.MarkFlagRequired("role"))
 	cmd.MarkFlagsOneRequired("user", "team")

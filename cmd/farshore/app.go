@@ -84,13 +84,13 @@ func (a *app) secret(question, file string) (string, error) {
 		if err != nil && !errors.Is(err, io.EOF) {
 			return "", fmt.Errorf("read password: %w", err)
 		}
-		return strings.TrimRight(line, "\r\n"), nil
+		return notEmpty(line, "standard input")
 	case file != "":
 		raw, err := os.ReadFile(file)
 		if err != nil {
 			return "", fmt.Errorf("read password: %w", err)
 		}
-		return strings.TrimRight(string(raw), "\r\n"), nil
+		return notEmpty(string(raw), file)
 	}
 	f, ok := a.terminal()
 	if !ok {
@@ -103,6 +103,15 @@ func (a *app) secret(question, file string) (string, error) {
 		return "", fmt.Errorf("read password: %w", err)
 	}
 	return string(raw), nil
+}
+
+// notEmpty is a secret without the end of its line. One that is empty would be taken for none at all.
+func notEmpty(secret, from string) (string, error) {
+	secret = strings.TrimRight(secret, "\r\n")
+	if secret == "" {
+		return "", fmt.Errorf("read password: %s is empty: put the password into its first line", from)
+	}
+	return secret, nil
 }
 
 func (a *app) terminal() (*os.File, bool) {

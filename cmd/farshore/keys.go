@@ -135,7 +135,7 @@ Without --auto-approve each device that joins by it waits in the waiting room un
 	f := cmd.Flags()
 	f.StringVar(&k.Name, "name", "", "name of the enrolment key")
 	f.Uint32Var(&k.Uses, "uses", 0, "how many devices may join (default: any number)")
-	f.StringVar(&expires, "expires", "", "how long devices may join, such as 720h or 30d, or until when, in RFC 3339 (default: for ever)")
+	f.StringVar(&expires, "expires", "", "how long devices may join, such as 720h or 30d, or until when: a date, or a time in RFC 3339 (default: for ever)")
 	f.StringVar(&install, "install", "", "show the commands that install the agent on a device: container or service")
 	f.BoolVar(&auto, "auto-approve", false, "let devices in without asking anybody")
 	f.StringSliceVar(&rule.Serials, "auto-approve-serial", nil, "only those whose serial number fits this pattern")
@@ -149,7 +149,7 @@ Without --auto-approve each device that joins by it waits in the waiting room un
 	return cmd
 }
 
-// deadline reads a time to come: a duration (days too) or RFC 3339. "" is the zero time.
+// deadline reads a time to come: a duration (days too), a date, which is its first minute here, or RFC 3339. "" is the zero time.
 func deadline(s string) (time.Time, error) {
 	if s == "" {
 		return time.Time{}, nil
@@ -157,9 +157,12 @@ func deadline(s string) (time.Time, error) {
 	if d, err := duration(s); err == nil && d > 0 {
 		return time.Now().Add(d).Truncate(time.Second), nil
 	}
+	if day, err := time.ParseInLocation(time.DateOnly, s, time.Local); err == nil {
+		return day, nil
+	}
 	t, err := time.Parse(time.RFC3339, s)
 	if err != nil {
-		return t, fmt.Errorf("time %q: want a duration such as 720h or 30d, or a time such as 2027-01-31T12:00:00Z", s)
+		return t, fmt.Errorf("time %q: want a duration such as 72h or 30d, a date such as 2027-01-31, or a time such as 2027-01-31T12:00:00Z", s)
 	}
 	return t, nil
 }

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -199,13 +198,13 @@ func (a *app) whoamiCommand() *cobra.Command {
 }
 
 func (a *app) tokensCommand() *cobra.Command {
-	var expires time.Duration
+	var expires string
 	var body resource.NewToken
 	create := &cobra.Command{
 		Use: "create --name NAME", Short: "make an API token with your rights; its secret is shown once", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if expires != 0 {
-				body.Expires = time.Now().Add(expires).Truncate(time.Second)
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			if body.Expires, err = deadline(expires); err != nil {
+				return usage(cmd, err)
 			}
 			var t resource.Token
 			if err := a.call(cmd.Context(), http.MethodPost, "/tokens", body, &t); err != nil {
@@ -215,8 +214,8 @@ func (a *app) tokensCommand() *cobra.Command {
 		},
 	}
 	create.Flags().StringVar(&body.Name, "name", "", "name of the token")
-	create.Flags().DurationVar(&expires, "expires", 0, "how long it works, such as 720h (default: for ever)")
-	create.Flags().StringVar(&body.Role, "role", "", "it may at most what this role of `farshore roles` may (default: what you may)")
+	create.Flags().StringVar(&expires, "expires", "", "how long it works, such as 720h or 30d, or until when: a date, or a time in RFC 3339 (default: for ever)")
+	create.Flags().StringVar(&body.Role, "role", "", "it may at most what this role may, of those that 'farshore roles' lists (default: what you may)")
 	create.Flags().StringSliceVar(&body.Groups, "group", nil, "it is for this group and what is below (may be given again; default: wherever you may something)")
 	must(create.MarkFlagRequired("name"))
 	ls := &cobra.Command{

@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -236,19 +235,4 @@ func (a *app) memberCommand(use, short, method string) *cobra.Command {
 			return nil
 		},
 	}
-}
-
-// untilFlag reads an end: a date, or how long from now.
-func untilFlag(cmd *cobra.Command, text string) (time.Time, error) {
-	if text == "" {
-		return time.Time{}, nil
-	}
-	if d, err := time.ParseDuration(text); err == nil {
-		return time.Now().Add(d).Truncate(time.Second), nil
-	}
-	at, err := time.ParseInLocation("2006-01-02", text, time.Local)
-	if err != nil {
-		at, err = time.Parse(time.RFC3339, text)
-	}
-	return at, usage(cmd, err)
 }

@@ -2,12 +2,14 @@ package api
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
 
 	"github.com/farshore/farshore/hub/access"
 	"github.com/farshore/farshore/hub/api/resource"
+	"github.com/farshore/farshore/hub/fleet"
 	"github.com/farshore/farshore/hub/policy"
 	"github.com/farshore/farshore/stacks"
 )
@@ -67,6 +69,9 @@ func (s *server) policyRoutes() {
 			p := policy.Policy{Group: pathOf(c.on), Images: in.Body.Images, Note: strings.TrimSpace(in.Body.Note)}
 			for _, r := range in.Body.Forbid {
 				p.Forbid = append(p.Forbid, stacks.Rule(r))
+			}
+			if !p.Empty() && s.place(p.Group) != p.Group {
+				return nil, inField("body.group", fmt.Errorf("group %.160q: %w: make it first", p.Group, fleet.ErrNotFound))
 			}
 			want := s.expect(in.Expect, c.on)
 			err := s.Policies.Put(p, func(now policy.Policy) error { return want.meets(policyEtag(now)) })

@@ -25,7 +25,7 @@ type User struct {
 
 // NewUser makes a user.
 type NewUser struct {
-	Name     string `json:"name" minLength:"1" maxLength:"64" pattern:"^[a-z0-9._@-]+$" example:"anna"`
+	Name     string `json:"name" minLength:"1" maxLength:"64" pattern:"^[a-z0-9._@-]+$" patternDescription:"of small letters, digits and . _ @ -" example:"anna"`
 	Password string `json:"password,omitempty" maxLength:"1024" doc:"Absent: the answer has a link by which the person sets one"`
 	Admin    bool   `json:"admin,omitempty" doc:"May do everything on the hub"`
 }
