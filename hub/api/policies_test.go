@@ -15,6 +15,12 @@ import (
 func TestPoliciesAreReadAsTheyHoldAndChangedAsTheyWereSeen(t *testing.T) {
 	w := newWorld(t)
 	var p resource.Policy
+	if got := w.status(http.MethodPut, "/policies", resource.PutPolicy{Group: "norway/oslo", Forbid: []string{"privileged"}}); got != http.StatusNotFound {
+		t.Errorf("a policy of a group that is not there, which would protect nothing: %d", got)
+	}
+	for _, path := range []string{"norway/oslo", "norway/oslo/line"} {
+		w.ask(http.MethodPut, "/groups", resource.PutGroup{Path: path}, nil)
+	}
 	w.ask(http.MethodPut, "/policies", resource.PutPolicy{Group: "norway", Forbid: []string{"privileged", "bind-mounts"}, Note: "rule 12"}, &p)
 	w.ask(http.MethodPut, "/policies", resource.PutPolicy{Group: "norway/oslo", Images: []string{"registry.example.com/**"}}, nil)
 	var all resource.List[resource.Policy]

@@ -132,6 +132,7 @@ func TestAnExportCanBeVerified(t *testing.T) {
 		"whole, with another key":    {whole, other, 0, 0, 0, true},
 		"whole, with no key":         {whole, audit.KnownKey{}, 50, 0, 0, false},
 		"filtered":                   {export(t, w, audit.Filter{Resource: "stack s1"}), key, 11, 0, 1, false},
+		"a line taken out":           {withoutLine(whole, 20), key, 17, 0, 0, true},
 		"a changed field":            {strings.Replace(whole, "stack s20", "stack x20", 1), key, 20, 0, 0, true},
 		"without the last signature": {whole[:cutAt+1], key, 50, 0, 0, false},
 		"an end of another kind":     {whole + "\nrubbish\n", key, 50, 50, 0, true},
@@ -146,4 +147,10 @@ func TestAnExportCanBeVerified(t *testing.T) {
 			t.Errorf("%s: %d entries, signed %d, %d gaps: %s", name, r.Entries, r.Signed, r.Gaps, r.String())
 		}
 	}
+}
+
+// withoutLine is text without its line n, from 0 on.
+func withoutLine(text string, n int) string {
+	lines := strings.Split(text, "\n")
+	return strings.Join(slices.Delete(lines, n, n+1), "\n")
 }

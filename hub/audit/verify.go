@@ -65,7 +65,7 @@ func (r *Report) String() string {
 		r.Last.At.Format(time.RFC3339), r.Last.Seq)
 	switch {
 	case r.Gaps > 0:
-		out += fmt.Sprintf(" by themselves; in %d places others are left out, so that nothing ties them together", r.Gaps)
+		out += fmt.Sprintf(" by themselves; others are left out between them (gaps: %d), so that nothing ties them together", r.Gaps)
 	case r.Signed == 0:
 		out += "; no signature vouches for them"
 	case r.Signed < r.Last.Seq:
@@ -158,15 +158,16 @@ func verify(ctx context.Context, all []segment, c VerifyConfig) (Report, error) 
 
 // checker walks along a chain.
 type checker struct {
-	saved  Saved
-	holds  func(*Checkpoint) error // whether the hub key has signed it
-	loose  bool                    // an export: it may begin anywhere and have gaps
-	file   string
-	line   int
-	seq    uint64 // of the last entry
-	hash   string
-	signed uint64 // the last entry that a signature in this file is for
-	report Report
+	saved   Saved
+	holds   func(*Checkpoint) error // whether the hub key has signed it
+	loose   bool                    // an export: it may begin anywhere and have gaps
+	vouched bool                    // it has signatures, which are in no export that a filter made gaps in
+	file    string
+	line    int
+	seq     uint64 // of the last entry
+	hash    string
+	signed  uint64 // the last entry that a signature in this file is for
+	report  Report
 
 	// What is no line, since badLine; nil: nothing.
 	bad      hash.Hash
@@ -227,6 +228,7 @@ func (k *checker) segment(ctx context.Context, s *segment, last bool) error {
 func (k *checker) take(r raw) {
 	k.line++
 	l, err := parse(r.text)
+	k.vouched = k.vouched || k.loose && l.Checkpoint != nil
 	switch {
 	case errors.Is(err, errNoLine) || !r.whole:
 		k.takeBad(r)
@@ -292,6 +294,8 @@ func (k *checker) takeEntry(l *Line) {
 	}
 	gap := k.loose && l.Seq > k.seq+1
 	switch {
+	case gap && k.seq > 0 && k.vouched:
+		k.fail(k.file, fmt.Sprintf("entry %d comes after number %d in an export without filters: those between were taken out, or the hub's clock was set back there; one without --from and --to tells which", l.Seq, k.seq))
 	case gap && k.seq > 0:
 		k.report.Gaps++
 	case gap:
