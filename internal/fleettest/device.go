@@ -1,6 +1,7 @@
 package fleettest
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"errors"
@@ -34,6 +35,8 @@ type DeviceSpec struct {
 	Settings protocol.Settings
 	// Containers that run from the beginning.
 	Containers int
+	// Facts that it says when it knocks. Zero: FactsOf(Seed).
+	Facts protocol.Facts
 	// Data keeps the device's state on disk in this folder. "": in memory.
 	Data string
 }
@@ -129,7 +132,7 @@ func (d *Device) Start() {
 		Log: d.fleet.log.With("agent", d.Spec.Seed), State: d.State, Engine: d.counted, Stager: d.stager,
 		RunComposer: fakeengine.NewComposer(fakeengine.ComposerConfig{Engine: d.Engine, ReadFile: d.stager.ReadFile}),
 		Host:        func() protocol.Host { return HostOf(d.Spec.Seed) },
-		Facts:       func() protocol.Facts { return FactsOf(d.Spec.Seed) },
+		Facts:       func() protocol.Facts { return cmp.Or(d.Spec.Facts, FactsOf(d.Spec.Seed)) },
 		DialContext: d.Link.DialContext, Codec: d.fleet.codec, Patcher: d.fleet.patcher, Rand: d.rand, NewTransport: d.transport,
 	})
 	if err != nil {
