@@ -1,8 +1,9 @@
 #!/bin/bash
 # Runs all benchmarks and writes docs/bench/: go.txt, the Go benchmarks of all packages, and data.md, the numbers of the
 # protocol beside their targets, with bytes counted on the wire (internal/benchwire; needs Linux and root). SKIP_ENGINE=1
-# does without a Docker Engine; update.md, what an update of agent and composer costs; and console.md, the console with
-# 10,000 devices in a browser. bench.sh go, bench.sh wire, bench.sh update and bench.sh ui do one of them.
+# does without a Docker Engine; update.md, what an update of agent and composer costs; backup.md, backup and restore of a
+# hub of 1,000 devices; and console.md, the console with 10,000 devices in a browser. bench.sh go, bench.sh wire,
+# bench.sh update, bench.sh backup and bench.sh ui do one of them.
 . "$(dirname "$0")/lib.sh"
 
 go_benchmarks() {
@@ -43,17 +44,24 @@ update() {
 	"$GO" test -tags bench -count 1 -timeout 30m -run '^TestFigures$' ./edgeagent/update -args -out "$PWD/docs/bench/update.md"
 }
 
+# backup takes some minutes: 1,000 devices join and come back.
+backup() {
+	FARSHORE_E2E_FIGURES="$PWD/docs/bench/backup.md" "$GO" test -tags soak -count 1 -timeout 30m -v -run '^TestSoakBackupUnderLoad$' ./internal/e2e
+}
+
 mkdir -p docs/bench
 case ${1:-} in
 '')
 	go_benchmarks
 	wire
 	update
+	backup
 	ui
 	;;
 go) go_benchmarks ;;
 wire) wire ;;
 update) update ;;
+backup) backup ;;
 ui) ui ;;
-*) die "usage: bench.sh [go | wire | update | ui]" ;;
+*) die "usage: bench.sh [go | wire | update | backup | ui]" ;;
 esac
