@@ -218,15 +218,37 @@ func (g *Gate) hold(h *held, why string) (leave func(), err error) {
 	}, nil
 }
 
-// Device keeps a device's connection in sight, which ends when its address or its certificate is shut out: c is closed,
-// so its Close must not block. Whoever calls it calls leave, which may be called again and is never nil, when the connection
-// has ended. Errors wrap ErrAddress.
+// Device keeps a device's connection in sight, which ends when its address is shut out, or when its certificate is or has
+// ended: c is closed, so its Close must not block. Whoever calls it calls leave, which may be called again and is never
+// nil, when the connection has ended. Errors wrap ErrAddress, or say what is wrong with the certificate.
 func (g *Gate) Device(remote net.Addr, c io.Closer, state *tls.ConnectionState) (leave func(), err error) {
 	addr := addrOf(remote)
-	return g.hold(&held{
+	h := &held{
 		list: func(r *rules) networks { return r.devices }, addr: func(*rules) netip.Addr { return addr },
 		state: state, end: func() { _ = c.Close() }, // nobody is told
-	}, whyDevice)
+	}
+	forget, err := g.hold(h, whyDevice)
+	if err != nil || g.c.Certificates == nil || state == nil {
+		return forget, err
+	}
+	if err := g.checkState(state); err != nil { // the rules may have changed since the handshake
+		forget()
+		return forget, err
+	}
+	var until []*time.Timer
+	for _, cert := range state.PeerCertificates {
+		until = append(until, time.AfterFunc(time.Until(cert.NotAfter)+time.Second, func() {
+			if g.checkState(state) != nil {
+				h.end()
+			}
+		}))
+	}
+	return func() {
+		for _, t := range until {
+			t.Stop()
+		}
+		forget()
+	}, nil
 }
 
 // Why something was refused, as in Refused.

@@ -3,19 +3,24 @@ package gate_test
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/farshore/farshore/hub/deviceca"
 	"github.com/farshore/farshore/hub/gate"
 	"github.com/farshore/farshore/hub/store"
+	"github.com/farshore/farshore/internal/certtest"
 )
 
 func open(t *testing.T, s gate.Settings) *gate.Gate {
@@ -143,6 +148,42 @@ func TestAChangedListEndsWhoIsOutside(t *testing.T) {
 	if _, err := g.Device(tcp("198.51.100.1"), outside, nil); err != nil {
 		t.Errorf("after the lists were emptied: %v", err)
 	}
+}
+
+func TestAConnectionEndsWithItsCertificate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		plant, file := certtest.New(t, "plant"), filepath.Join(t.TempDir(), "plant.pem")
+		if err := os.WriteFile(file, plant.PEM, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		authority, err := deviceca.Open(deviceca.Config{CAFile: file})
+		if err != nil {
+			t.Fatal(err)
+		}
+		g, err := gate.New(gate.Config{Certificates: authority})
+		if err != nil {
+			t.Fatal(err)
+		}
+		short := plant.Client("pump 7", func(c *x509.Certificate) { c.NotAfter = time.Now().Add(time.Hour) })
+		state := &tls.ConnectionState{PeerCertificates: []*x509.Certificate{short.Leaf}}
+		var pump peer
+		leave, err := g.Device(tcp("192.0.2.7"), &pump, state)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer leave()
+		time.Sleep(59 * time.Minute)
+		if pump.closed.Load() {
+			t.Error("it was closed before its certificate ended")
+		}
+		time.Sleep(2 * time.Minute)
+		if !pump.closed.Load() {
+			t.Error("it is open although its certificate has ended")
+		}
+		if _, err := g.Device(tcp("192.0.2.7"), &pump, state); !errors.Is(err, deviceca.ErrRefused) {
+			t.Errorf("another with the same certificate: %v", err)
+		}
+	})
 }
 
 func TestNobodyShutsThemselvesOutByMistake(t *testing.T) {
