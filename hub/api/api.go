@@ -92,14 +92,15 @@ type server struct {
 	edits    *edits
 	readings *readings
 	meters   *meters
-	streams  chan struct{} // a place for each stream of events
+	streams  *places       // a place for each stream of events
 	uploads  chan struct{} // a place for each large body that is being taken in
 }
 
 // Bounds of what is held at once for those who are signed in.
 const (
-	maxStreams = 256
-	maxUploads = 3
+	maxStreams     = 256
+	maxStreamsEach = 32 // of one account
+	maxUploads     = 3
 )
 
 // New returns the handler of the API, the pages to watch the hub, and the console behind them.
@@ -137,7 +138,7 @@ func newServer(c Config) (*server, error) {
 	return &server{
 		meters: meters,
 		Config: c, lore: newLore(maxLore), edits: newEdits(), readings: newReadings(),
-		streams: make(chan struct{}, maxStreams), uploads: make(chan struct{}, maxUploads),
+		streams: newPlaces(), uploads: make(chan struct{}, maxUploads),
 	}, nil
 }
 

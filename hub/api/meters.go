@@ -91,7 +91,9 @@ type countedTrail struct {
 func (t countedTrail) Record(e audit.Entry) error { return t.counted(e, t.Trail.Record(e)) }
 
 // RecordStranger implements Trail.
-func (t countedTrail) RecordStranger(e audit.Entry) error { return t.counted(e, t.Trail.RecordStranger(e)) }
+func (t countedTrail) RecordStranger(e audit.Entry) error {
+	return t.counted(e, t.Trail.RecordStranger(e))
+}
 
 func (t countedTrail) counted(e audit.Entry, err error) error {
 	if err != nil {

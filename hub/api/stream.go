@@ -58,14 +58,13 @@ func (s *server) stream(_ context.Context, c *call, in *eventsInput) (*huma.Stre
 	if err != nil {
 		return nil, err
 	}
-	select {
-	case s.streams <- struct{}{}:
-	default:
-		return nil, fmt.Errorf("%w: %d streams of events are open: close some", errBusy, maxStreams)
+	leave, err := s.streams.take(c.who.Owner)
+	if err != nil {
+		return nil, err
 	}
 	on := c.on
 	return &huma.StreamResponse{Body: func(ctx huma.Context) {
-		defer func() { <-s.streams }()
+		defer leave()
 		_, w := humago.Unwrap(ctx)
 		ctx.SetHeader("Content-Type", "text/event-stream")
 		ctx.SetHeader("X-Accel-Buffering", "no") // proxies must not gather

@@ -332,7 +332,7 @@ func (s *site) api(t *testing.T, d *device) (give func(container string)) {
 	if err := services.Access.SetAdmin("bench", "a long enough password"); err != nil {
 		t.Fatal(err)
 	}
-	token, _, err := services.Access.CreateToken(access.Principal{Name: "bench", Owner: "bench", Kind: access.KindUser, Admin: true}, "bench", time.Time{})
+	token, _, err := services.Access.CreateToken(access.Principal{Name: "bench", Owner: "bench", Kind: access.KindUser, Admin: true}, access.NewToken{Name: "bench"})
 	if err != nil {
 		t.Fatal(err)
 	}
