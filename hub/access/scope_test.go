@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/farshore/farshore/hub/access"
@@ -84,12 +85,31 @@ func TestNobodyGivesMoreThanTheyHave(t *testing.T) {
 }
 
 func TestGrantsEnd(t *testing.T) {
-	a, _ := open(t, t.TempDir())
-	_, anna := admin(t, a)
-	add(t, a, "temp")
-	if _, err := a.Grant(anna, access.Grant{User: "temp", Role: access.RoleHelpdesk, Until: time.Now().Add(-time.Hour).Unix()}); !errors.Is(err, access.ErrInvalid) {
-		t.Errorf("a grant that has ended already: %v", err)
-	}
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		a, stop := open(t, dir)
+		defer stop()
+		_, anna := admin(t, a)
+		add(t, a, "temp")
+		if _, err := a.Grant(anna, access.Grant{User: "temp", Role: access.RoleHelpdesk, Until: time.Now().Add(-time.Hour).Unix()}); !errors.Is(err, access.ErrInvalid) {
+			t.Errorf("a grant that has ended already: %v", err)
+		}
+		if _, err := a.Grant(anna, access.Grant{User: "temp", Role: access.RoleHelpdesk, Until: time.Now().Add(time.Hour).Unix()}); err != nil {
+			t.Fatal(err)
+		}
+		session, temp, err := login(a, "temp", password, remote)
+		if err != nil {
+			t.Fatal(err)
+		}
+		may := func() bool { return a.Authorize(temp, access.DevicesRead, access.Resource{Group: "oslo"}) == nil }
+		if !may() {
+			t.Error("a grant does not hold before its end")
+		}
+		time.Sleep(time.Hour)
+		if _, err := a.Authenticate(session); err != nil || may() || !a.Scope(temp, access.DevicesRead).Empty() {
+			t.Errorf("a grant outlives its end, within one session (%v)", err)
+		}
+	})
 }
 
 // Who has a role for some time cannot make it, or another's, last longer.
