@@ -257,9 +257,11 @@ func (a *app) watchUpdateCommand() *cobra.Command {
 func (a *app) waitForUpdate(ctx context.Context, w wait, u resource.Update) error {
 	id, last := u.ID, ""
 	err := w.until(ctx, "update "+id, func(ctx context.Context) (bool, error) {
-		if err := a.get(ctx, "/updates/"+seg(id), nil, &u); err != nil {
+		var latest resource.Update // a new one: decoding adds to the counts that are there
+		if err := a.get(ctx, "/updates/"+seg(id), nil, &latest); err != nil {
 			return false, err
 		}
+		u = latest
 		if now := fmt.Sprintf("%s: %s; %s", u.Phase, counts(u.Devices), dash(u.Why)); now != last && a.format == formatTable {
 			say(a.errOut, "%s\n", plain(now))
 			last = now
