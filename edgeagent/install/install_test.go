@@ -135,6 +135,12 @@ func TestInstallIntoAnImage(t *testing.T) {
 	if err != nil || serr != nil || !bytes.Equal(unit, shipped) {
 		t.Errorf("the unit is not the one that is shipped: %v, %v", err, serr)
 	}
+	if err := install.Uninstall(t.Context(), install.Removal{Paths: m.config.Paths, Out: &m.out}); err != nil {
+		t.Fatal(err)
+	}
+	if got := m.asked(); got != "--root "+root+" disable farshore-agent" || strings.Contains(m.out.String(), "keep running") {
+		t.Errorf("taken out of an image, systemd was asked: %s\n%s", got, m.out.String())
+	}
 }
 
 func TestPathsThatAUnitCannotName(t *testing.T) {

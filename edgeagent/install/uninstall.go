@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"os/exec"
 
 	"github.com/farshore/farshore/protocol"
 )
@@ -40,12 +41,20 @@ func Uninstall(ctx context.Context, cfg Removal) error {
 			return err
 		}
 	}
-	if cfg.RemoveStacks != nil {
+	if i.Root != "" && exists(i.at(i.UnitFile)) {
+		if _, err := exec.LookPath("systemctl"); err == nil {
+			if err := systemctl(ctx, "--root", i.Root, "disable", Unit); err != nil {
+				return err
+			}
+		}
+	}
+	switch {
+	case cfg.RemoveStacks != nil:
 		if err := cfg.RemoveStacks(ctx); err != nil {
 			return fmt.Errorf("the agent has stopped and all else is as it was, since its stacks could not be removed: %w", err)
 		}
 		i.say("The stacks of this device are removed.")
-	} else {
+	case i.Root == "":
 		i.say("The stacks of this device keep running, and nobody looks after them any more.")
 	}
 	for _, path := range []string{i.UnitFile, i.program(protocol.ProgramAgent), i.program(protocol.ProgramComposer)} {

@@ -63,6 +63,9 @@ func inField(field string, err error) error {
 	return &fieldError{field, err}
 }
 
+// errUnrecorded is of a change that was made, while its line in the audit trail could not be written.
+var errUnrecorded = errors.New("it was done, but could not be put on record")
+
 func invalid(field, format string, args ...any) error {
 	return &fieldError{field, fmt.Errorf("%w: %s", errInvalid, fmt.Sprintf(format, args...))}
 }
@@ -180,6 +183,10 @@ type problem struct {
 // sentence is what people are told of an error: all that a part says of a request, nothing of the hub's inside.
 func (s *server) sentence(err error) string {
 	switch status, _, ok := look(err); {
+	case errors.Is(err, errUnrecorded) && status == http.StatusInsufficientStorage:
+		return errUnrecorded.Error() + ", since the hub's disk is full: free some space there, and look before doing it again"
+	case errors.Is(err, errUnrecorded):
+		return errUnrecorded.Error() + ": the hub's log says why; look before doing it again"
 	case status == http.StatusInsufficientStorage:
 		return "the hub's disk is full: nothing was changed; free some space there and try again"
 	case !ok:

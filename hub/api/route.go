@@ -145,7 +145,7 @@ func add[I, O any](s *server, r route[I, O]) {
 		if recordErr != nil {
 			s.Log.Error("the audit trail lacks an entry", "operation", r.ID, "error", recordErr)
 			if err == nil {
-				err = fmt.Errorf("it was done, but the audit trail could not be written: %w", recordErr)
+				err = fmt.Errorf("%w: %w", errUnrecorded, recordErr)
 			}
 		}
 		if err != nil {
