@@ -54,7 +54,7 @@ func TestHealthAndLogLevel(t *testing.T) {
 
 	says(t, h.cli("log-level"), "info")
 	says(t, h.cli("log-level", "debug"), "debug")
-	says(t, h.cli("audit", "--limit", "5"), "log level debug")
+	says(t, h.cli("audit", "ls", "--limit", "5"), "log level debug")
 	if r := h.try("log-level", "loud"); r.code == exitOK {
 		t.Errorf("a level that is none: %s", r)
 	}
