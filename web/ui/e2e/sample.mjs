@@ -1,4 +1,5 @@
 // A simulated fleet with something of everything, always the same, for the pictures and for looking at every page.
+import { makeRelease, startDayTwo } from './dayTwo.mjs';
 import { Hub, until } from './programs.mjs';
 
 // Sites with where they are. What is on the water lies along a route.
@@ -48,14 +49,15 @@ const slow = {
 
 /** startSample runs a hub with the fleet. It gives the hub, and the names that pages are opened by. */
 export async function startSample() {
-  const hub = await Hub.start();
+  const release = await makeRelease('v9.9.0');
+  const hub = await Hub.start({ args: ['--release-key', release.publicKey] });
   await Promise.all(sites.map((site) => addSite(hub, site)));
   await Promise.all([waiting(hub), silent(hub), hub.key('spare-parts', { uses: 20, group: 'plants/bremen' })]);
   await stacks(hub);
   await moments(hub);
   await hub.put('groups', { path: 'ships/aurora', profile: 'satellite' });
   const { id } = await hub.device('bremen-0001');
-  return { hub, device: id, stack: 'telemetry' };
+  return { hub, device: id, stack: 'telemetry', ...(await startDayTwo(hub, release)) };
 }
 
 async function addSite(hub, { name, group, devices, labels, lat, lon, step = 0.02 }) {
@@ -120,7 +122,8 @@ async function moments(hub) {
 }
 
 /** places are all pages by name and address, which is below the hub's, and what on them is no fault. */
-export function places({ device, stack }) {
+export function places({ device, stack, update, link }) {
+  const setting = (name) => [`settings-${name}`, `settings?tab=${name}`];
   const tab = (name) => [`device-${name}`, `devices/${device}?tab=${name}`];
   return [
     ['fleet', 'fleet'],
@@ -136,6 +139,7 @@ export function places({ device, stack }) {
     ['keys', 'keys'],
     ['groups', 'groups'],
     ['group', 'groups?path=plants/bremen'],
+    ['group-policy', 'groups?path=plants'],
     ['stacks', 'stacks'],
     ['stack', `stacks/${stack}`],
     ['stack-versions', `stacks/${stack}?tab=versions`],
@@ -145,7 +149,15 @@ export function places({ device, stack }) {
     ['stack-new', 'new-stack'],
     ['activity', 'activity'],
     ['activity-events', 'activity?tab=events'],
+    ['activity-filters', 'activity?glass=true&op=settings.'],
+    ['updates', 'updates'],
+    ['update', `updates/${update}`],
+    ['update-unknown', 'updates/nothing', /status of 404/],
     ['settings', 'settings'],
+    ...['certificate', 'protection', 'audit', 'backup', 'profiles', 'people'].map(setting),
+    ...['account', 'tokens', 'appearance'].map(setting),
+    ['sign-in', 'sign-in'],
+    ['invited', `invited${link}`],
     ['no-such-page', 'nowhere'],
   ];
 }

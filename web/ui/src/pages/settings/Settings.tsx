@@ -7,6 +7,7 @@ import { MyAccount } from '../account/MyAccount';
 import { Access } from '../people/Access';
 import { People } from '../people/People';
 import { Appearance } from './Appearance';
+import { AuditTrail } from './AuditTrail';
 import { Backup } from './Backup';
 import { Certificate } from './Certificate';
 import { Hub } from './Hub';
@@ -19,6 +20,7 @@ const places = [
   { value: 'hub', label: 'Hub', shows: Hub },
   { value: 'certificate', label: 'Certificate', shows: Certificate },
   { value: 'protection', label: 'Protection', shows: Protection },
+  { value: 'audit', label: 'Audit trail', shows: AuditTrail },
   { value: 'backup', label: 'Backup', shows: Backup },
   { value: 'profiles', label: 'Link profiles', shows: Profiles },
   { value: 'people', label: 'People', shows: People },

@@ -1,57 +1,33 @@
-import { Alert, Button, Checkbox, Group, Modal, NumberInput, Select, Stack, Text, TextInput } from '@mantine/core';
+import {
+  Alert,
+  Button,
+  Checkbox,
+  Collapse,
+  Group,
+  Modal,
+  NumberInput,
+  Select,
+  Stack,
+  Text,
+  TextInput,
+} from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
 import { useState } from 'react';
 import { api, ok, type Schemas } from '../../api/client';
 import { bytes, count } from '../../kit/bytes';
 import { Failure } from '../../kit/Failure';
+import { GroupField, wrongGroup } from '../../kit/PlaceFields';
 import { usePhone } from '../../kit/usePhone';
+import { empty, type Form, spec, wrongWindows } from './form';
+import { More } from './More';
 import { releasesQuery, updatesQuery } from './queries';
 import { codeWord } from './words';
-
-interface Form {
-  release: string;
-  selector: string;
-  group: string;
-  batch: string;
-  doubling: boolean;
-  soak: number;
-  failures: string;
-  onFailure: string;
-  downgrade: boolean;
-}
-
-const empty: Form = {
-  release: '',
-  selector: '',
-  group: '',
-  batch: '1',
-  doubling: true,
-  soak: 15,
-  failures: '',
-  onFailure: 'pause',
-  downgrade: false,
-};
-
-function spec(f: Form): Schemas['UpdateSpec'] {
-  return {
-    release: f.release,
-    selector: f.selector || undefined,
-    group: f.group || undefined,
-    allow_downgrade: f.downgrade || undefined,
-    plan: {
-      batch: f.batch || undefined,
-      doubling: (f.batch && f.doubling) || undefined,
-      soak_seconds: f.soak * 60 || undefined,
-      failures: f.failures || undefined,
-      on_failure: f.onFailure,
-    },
-  } as Schemas['UpdateSpec'];
-}
 
 /** StartUpdate asks for release, devices and plan, shows what that would be, and starts it. */
 export function StartUpdate({ opened, close }: { opened: boolean; close: () => void }) {
   const [form, setForm] = useState(empty);
+  const [more, setMore] = useState(false);
   const { data: releases } = useQuery({ ...releasesQuery, enabled: opened });
   const cache = useQueryClient();
   const navigate = useNavigate();
@@ -88,12 +64,11 @@ export function StartUpdate({ opened, close }: { opened: boolean; close: () => v
           value={form.selector}
           onChange={(e) => set({ selector: e.currentTarget.value })}
         />
-        <TextInput
-          label="Group"
+        <GroupField
           description="Only devices in it and below it. Empty: all"
           placeholder="norway/oslo"
           value={form.group}
-          onChange={(e) => set({ group: e.currentTarget.value })}
+          onChange={(group) => set({ group })}
         />
         <Group grow align="flex-end">
           <TextInput
@@ -141,12 +116,20 @@ export function StartUpdate({ opened, close }: { opened: boolean; close: () => v
           checked={form.downgrade}
           onChange={(e) => set({ downgrade: e.currentTarget.checked })}
         />
+        <div>
+          <Button variant="subtle" size="sm" px={0} aria-expanded={more} onClick={() => setMore(!more)}>
+            {more ? 'Less' : 'More: order, windows, limits'}
+          </Button>
+          <Collapse expanded={more}>
+            <More form={form} set={set} />
+          </Collapse>
+        </div>
         <Failure error={preview.error ?? begin.error} />
         {preview.data && <Estimate estimate={preview.data} />}
         <Group justify="flex-end">
           <Button
             variant="default"
-            disabled={!form.release}
+            disabled={!form.release || !!wrongGroup(form.group) || !!wrongWindows(form.windows)}
             loading={preview.isPending}
             onClick={() => preview.mutate()}
           >
