@@ -29,7 +29,11 @@ async function ran(...args) {
 /** startDayTwo makes all that. It gives the id of the update, and a link for somebody who is invited. */
 export async function startDayTwo(hub, release) {
   await hub.ask('POST', 'releases', await readFile(release.file), { 'Content-Type': 'application/octet-stream' });
-  const update = await hub.post('updates', { release: 'v9.9.0', group: 'plants', plan: { batch: '2', doubling: true } });
+  const update = await hub.post('updates', {
+    release: 'v9.9.0',
+    group: 'plants',
+    plan: { batch: '2', doubling: true },
+  });
   await until('the update has looked at its devices', async () => {
     const { devices } = await hub.get(`updates/${update.id}`);
     return Object.values(devices).some((n) => n > 0);

@@ -40,17 +40,32 @@ import { useKeys } from './keys';
 import { LiveMark } from './LiveMark';
 import { Search } from './Search';
 import { SignInAgain } from './SignInAgain';
+import { useOperations } from './useMay';
 
-const places = [
-  { to: '/fleet', label: 'Fleet', icon: IconServer2, phone: true },
-  { to: '/waiting', label: 'Waiting room', short: 'Waiting', icon: IconDoorEnter, phone: true },
-  { to: '/keys', label: 'Edge keys', short: 'Keys', icon: IconKey, phone: true },
-  { to: '/groups', label: 'Groups', icon: IconSitemap, phone: false },
-  { to: '/stacks', label: 'Stacks', icon: IconStack2, phone: true },
-  { to: '/updates', label: 'Updates', icon: IconPackageImport, phone: false },
+// Every place, and the operation without which nothing is to be seen there.
+const everyPlace = [
+  { to: '/fleet', label: 'Fleet', icon: IconServer2, phone: true, needs: 'devices.read' },
+  {
+    to: '/waiting',
+    label: 'Waiting room',
+    short: 'Waiting',
+    icon: IconDoorEnter,
+    phone: true,
+    needs: 'waiting.read',
+  },
+  { to: '/keys', label: 'Edge keys', short: 'Keys', icon: IconKey, phone: true, needs: 'keys.read' },
+  { to: '/groups', label: 'Groups', icon: IconSitemap, phone: false, needs: 'groups.read' },
+  { to: '/stacks', label: 'Stacks', icon: IconStack2, phone: true, needs: 'stacks.read' },
+  { to: '/updates', label: 'Updates', icon: IconPackageImport, phone: false, needs: 'updates.read' },
   { to: '/activity', label: 'Activity', icon: IconActivity, phone: false },
   { to: '/settings', label: 'Settings', icon: IconSettings, phone: false },
 ] as const;
+
+/** usePlaces gives the places where the signed-in may see something. */
+function usePlaces() {
+  const may = useOperations();
+  return everyPlace.filter((p) => !('needs' in p) || may.includes(p.needs));
+}
 
 /** Shell is what surrounds every page: search and the live mark on top, the places at the side, or below on a phone. */
 export function Shell() {
@@ -61,6 +76,7 @@ export function Shell() {
     return () => live.stop();
   }, [live]);
   useKeys(open);
+  const places = usePlaces();
   return (
     <AppShell
       header={{ height: 52 }}
@@ -149,6 +165,7 @@ function Account({ help }: { help: () => void }) {
   const { cache, live } = useRouteContext({ from: '__root__' });
   const { colorScheme, setColorScheme } = useMantineColorScheme();
   const navigate = useNavigate();
+  const places = usePlaces();
   const signOut = async () => {
     try {
       await ok(api.DELETE('/api/v1/session'));

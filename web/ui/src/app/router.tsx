@@ -77,8 +77,10 @@ const inside = createRoute({
 const start = createRoute({
   getParentRoute: () => inside,
   path: '/',
-  beforeLoad: () => {
-    throw redirect({ to: '/fleet', replace: true });
+  beforeLoad: async ({ context }) => {
+    const { operations } = await context.cache.ensureQueryData(sessionQuery);
+    const installs = !operations?.includes('devices.read') && operations?.includes('waiting.read');
+    throw redirect({ to: installs ? '/waiting' : '/fleet', replace: true });
   },
 });
 

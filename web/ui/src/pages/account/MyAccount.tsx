@@ -1,10 +1,11 @@
-import { Badge, Button, Group, Modal, PasswordInput, Skeleton, Stack, Table, Text, Title } from '@mantine/core';
+import { Badge, Button, Group, Modal, Paper, PasswordInput, Skeleton, Stack, Text, Title } from '@mantine/core';
 import { notifications } from '@mantine/notifications';
 import { queryOptions, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { api, ok } from '../../api/client';
 import { Failure } from '../../kit/Failure';
 import { Since } from '../../kit/Since';
+import { clientWords } from './clientWords';
 import { FactorSetup, RecoveryCodes } from './FactorSetup';
 
 const factorQuery = queryOptions({
@@ -55,7 +56,7 @@ function Password() {
       <Stack gap="sm" maw={420}>
         <Title order={2}>Password</Title>
         <PasswordInput
-          label="Password of now"
+          label="Present password"
           autoComplete="current-password"
           value={old}
           onChange={(e) => setOld(e.currentTarget.value)}
@@ -107,8 +108,10 @@ function SecondFactor() {
       )}
       {data?.on && (
         <Group>
-          <Badge color="green">on</Badge>
-          <Text size="sm">
+          <Badge className="fs-state" variant="light" color="green">
+            on
+          </Badge>
+          <Text size="sm" component="div">
             since <Since at={data.since} />; {data.recovery_codes} recovery codes are left.
           </Text>
           <Button variant="default" onClick={() => setOpen('codes')}>
@@ -139,7 +142,14 @@ function Off({ done }: { done: () => Promise<void> }) {
     onSuccess: done,
   });
   return (
-    <Proof password={password} change={setPassword} error={off.error} action="Turn off" run={() => off.mutate()}>
+    <Proof
+      password={password}
+      change={setPassword}
+      error={off.error}
+      busy={off.isPending}
+      action="Turn off"
+      run={() => off.mutate()}
+    >
       Your password alone lets you in from then on.
     </Proof>
   );
@@ -157,6 +167,7 @@ function NewCodes({ done }: { done: () => Promise<void> }) {
       password={password}
       change={setPassword}
       error={renew.error}
+      busy={renew.isPending}
       action="Get new codes"
       run={() => renew.mutate()}
     >
@@ -169,13 +180,14 @@ interface ProofProps {
   password: string;
   change: (v: string) => void;
   error: unknown;
+  busy: boolean;
   action: string;
   run: () => void;
   children: string;
 }
 
 /** Proof asks for the password once more. */
-function Proof({ password, change, error, action, run, children }: ProofProps) {
+function Proof({ password, change, error, busy, action, run, children }: ProofProps) {
   return (
     <form
       noValidate
@@ -194,7 +206,9 @@ function Proof({ password, change, error, action, run, children }: ProofProps) {
           onChange={(e) => change(e.currentTarget.value)}
         />
         <Failure error={error} />
-        <Button type="submit">{action}</Button>
+        <Button type="submit" loading={busy}>
+          {action}
+        </Button>
       </Stack>
     </form>
   );
@@ -222,42 +236,32 @@ function Sessions() {
         )}
       </Group>
       <Failure error={error ?? end.error ?? others.error} retry={refetch} />
-      <div className="fs-scroll">
-        <Table aria-label="Your sessions" miw={560}>
-          <Table.Thead>
-            <Table.Tr>
-              <Table.Th>From</Table.Th>
-              <Table.Th>Client</Table.Th>
-              <Table.Th>Since</Table.Th>
-              <Table.Th>Last used</Table.Th>
-              <Table.Th />
-            </Table.Tr>
-          </Table.Thead>
-          <Table.Tbody>
-            {items.map((s) => (
-              <Table.Tr key={s.id}>
-                <Table.Td className="fs-text">{s.remote}</Table.Td>
-                <Table.Td className="fs-text">{s.agent}</Table.Td>
-                <Table.Td>
-                  <Since at={s.created} />
-                </Table.Td>
-                <Table.Td>
-                  <Since at={s.last_used} none="not since the hub started" />
-                </Table.Td>
-                <Table.Td ta="right">
-                  {s.current ? (
-                    <Badge variant="light">this one</Badge>
-                  ) : (
-                    <Button variant="subtle" color="gray" onClick={() => end.mutate(s.id)}>
-                      End
-                    </Button>
-                  )}
-                </Table.Td>
-              </Table.Tr>
-            ))}
-          </Table.Tbody>
-        </Table>
-      </div>
+      <Stack gap="xs" component="ul" p={0} m={0} style={{ listStyle: 'none' }} aria-label="Your sessions">
+        {items.map((s) => (
+          <Paper key={s.id} component="li" withBorder px="sm" py="xs">
+            <Group justify="space-between" gap="xs" wrap="nowrap">
+              <div style={{ minWidth: 0 }}>
+                <Text size="sm" className="fs-text" title={s.agent}>
+                  {clientWords(s.agent)}
+                  {s.remote && `, from ${s.remote}`}
+                </Text>
+                <Text size="sm" c="dimmed" component="div">
+                  Signed in <Since at={s.created} />, last used <Since at={s.last_used} none="before the hub started" />
+                </Text>
+              </div>
+              {s.current ? (
+                <Badge className="fs-state" variant="light">
+                  this one
+                </Badge>
+              ) : (
+                <Button variant="default" size="sm" onClick={() => end.mutate(s.id)}>
+                  End
+                </Button>
+              )}
+            </Group>
+          </Paper>
+        ))}
+      </Stack>
     </Stack>
   );
 }

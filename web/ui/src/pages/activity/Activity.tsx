@@ -1,5 +1,6 @@
 import { Stack, Tabs } from '@mantine/core';
 import { useNavigate, useSearch } from '@tanstack/react-router';
+import { useMay } from '../../app/useMay';
 import { Page } from '../../kit/Page';
 import { Events } from './Events';
 import { Trail } from './Trail';
@@ -8,10 +9,11 @@ import { Trail } from './Trail';
 export function Activity() {
   const { tab } = useSearch({ from: '/inside/activity' });
   const navigate = useNavigate({ from: '/activity' });
+  const audits = useMay('audit.read');
   return (
     <Page title="Activity">
       <Tabs
-        value={tab ?? 'audit'}
+        value={audits ? (tab ?? 'audit') : 'events'}
         onChange={(v) =>
           navigate({
             search: (s) => ({ q: s.q, since: s.since, tab: v === 'events' ? ('events' as const) : undefined }),
@@ -20,9 +22,11 @@ export function Activity() {
         keepMounted={false}
       >
         <Tabs.List mb="md">
-          <Tabs.Tab value="audit" py="sm">
-            Audit trail
-          </Tabs.Tab>
+          {audits && (
+            <Tabs.Tab value="audit" py="sm">
+              Audit trail
+            </Tabs.Tab>
+          )}
           <Tabs.Tab value="events" py="sm">
             Events, live
           </Tabs.Tab>

@@ -51,6 +51,7 @@ export function TrailFilters() {
         <Button
           variant="subtle"
           size={size}
+          w={{ base: '100%', sm: 'auto' }}
           leftSection={<IconFilter size={16} aria-hidden />}
           aria-expanded={open}
           onClick={() => setOpen(!open)}

@@ -70,7 +70,7 @@ export function Cards({ entries }: { entries: readonly Audit[] }) {
           <Table.Tr key={e.seq}>
             <Table.Td className="fs-text" px={0}>
               <Group justify="space-between" gap="xs" wrap="nowrap">
-                <Text size="sm">
+                <Text size="sm" component="div">
                   <b>{e.principal || 'nobody'}</b> <BreakGlass entry={e} /> {operationWords(e.operation)}{' '}
                   <To entry={e} />
                 </Text>

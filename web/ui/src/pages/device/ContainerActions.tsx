@@ -10,6 +10,7 @@ import {
   type TablerIcon,
 } from '@tabler/icons-react';
 import { useState } from 'react';
+import { useOperations } from '../../app/useMay';
 import { Failure } from '../../kit/Failure';
 import { targetOf } from './containers';
 import { usePlace } from './place';
@@ -27,6 +28,8 @@ interface Props {
 }
 
 interface Action {
+  /** The operation on commands that it takes. */
+  needs: string;
   name: string;
   icon: TablerIcon;
   run: () => void;
@@ -41,6 +44,7 @@ export function ContainerActions({ device, container: c, as }: Props) {
   const give = useGive(device);
   const { go } = usePlace();
   const why = useActing(device);
+  const may = useOperations();
   const [asking, ask] = useState<'kill' | 'remove'>();
   const target = targetOf(c);
   const run = (kind: string) => void give({ kind, target }).catch(tell);
@@ -50,13 +54,13 @@ export function ContainerActions({ device, container: c, as }: Props) {
       .catch(tell);
   const runs = ['running', 'restarting', 'paused'].includes(c.state);
   const actions: Action[] = [
-    { name: 'Logs', icon: IconFileText, run: logs },
-    { name: 'Start', icon: IconPlayerPlay, run: () => run('container.start'), off: runs },
-    { name: 'Stop', icon: IconPlayerStop, run: () => run('container.stop'), off: !runs },
-    { name: 'Restart', icon: IconRefresh, run: () => run('container.restart') },
-    { name: 'Kill …', icon: IconBolt, run: () => ask('kill'), off: !runs },
-    { name: 'Remove …', icon: IconTrash, run: () => ask('remove'), color: 'red' },
-  ];
+    { needs: 'look', name: 'Logs', icon: IconFileText, run: logs },
+    { needs: 'give', name: 'Start', icon: IconPlayerPlay, run: () => run('container.start'), off: runs },
+    { needs: 'give', name: 'Stop', icon: IconPlayerStop, run: () => run('container.stop'), off: !runs },
+    { needs: 'give', name: 'Restart', icon: IconRefresh, run: () => run('container.restart') },
+    { needs: 'give', name: 'Kill …', icon: IconBolt, run: () => ask('kill'), off: !runs },
+    { needs: 'remove', name: 'Remove …', icon: IconTrash, run: () => ask('remove'), color: 'red' },
+  ].filter((a) => may.includes(`commands.${a.needs}`));
   return (
     <>
       {as === 'menu' ? (

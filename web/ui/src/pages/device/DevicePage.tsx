@@ -2,6 +2,7 @@ import './device.css';
 import { Badge, Stack, Tabs } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { useEffect, useRef } from 'react';
+import { useMay } from '../../app/useMay';
 import { Page } from '../../kit/Page';
 import { AsOf } from './AsOf';
 import { CommandDrawer } from './CommandDrawer';
@@ -37,6 +38,8 @@ export function DevicePage({ device }: { device: Detail }) {
   const { tab, go, asOf } = usePlace();
   const { data: observed } = useQuery(snapshotQuery(device.id, asOf));
   const known = observed !== undefined;
+  const change = useMay('devices.change');
+  const shown = tabs.filter((t) => t !== 'settings' || change);
   const list = useRef<HTMLDivElement>(null);
   // biome-ignore lint/correctness/useExhaustiveDependencies: the numbers make tabs wider once they are known
   useEffect(() => {
@@ -62,7 +65,7 @@ export function DevicePage({ device }: { device: Detail }) {
           keepMounted={false}
         >
           <Tabs.List className="fs-tabs" ref={list}>
-            {tabs.map((t) => (
+            {shown.map((t) => (
               <Tabs.Tab
                 key={t}
                 value={t}

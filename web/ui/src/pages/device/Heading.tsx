@@ -1,6 +1,7 @@
 import { Alert, Badge, Button, Group, Text, Title, Tooltip } from '@mantine/core';
 import { IconBan, IconCamera, IconShieldCheck, IconShieldQuestion } from '@tabler/icons-react';
 import { type ReactNode, useState } from 'react';
+import { useMay } from '../../app/useMay';
 import { LinkAnchor } from '../../kit/links';
 import { Since } from '../../kit/Since';
 import { State } from '../../kit/State';
@@ -49,7 +50,9 @@ export function Heading({ device }: { device: Detail }) {
 export function Actions({ device }: { device: Detail }) {
   const give = useGive(device);
   const [busy, setBusy] = useState(false);
+  const look = useMay('commands.look');
   const out = device.liveness.state === 'revoked';
+  if (!look) return null;
   return (
     <Tooltip label={out ? 'The device is shut out.' : 'Ask the device to look at itself and send what it finds'}>
       <Button

@@ -1,6 +1,7 @@
 import { ActionIcon, Stack, Table, Text, Tooltip, VisuallyHidden } from '@mantine/core';
 import { IconPhoto, IconTrash } from '@tabler/icons-react';
 import { useMemo, useState } from 'react';
+import { useMay } from '../../app/useMay';
 import { bytes, count } from '../../kit/bytes';
 import { CopyIcon } from '../../kit/Copy';
 import { Empty } from '../../kit/Empty';
@@ -142,9 +143,11 @@ const reference = /^[a-zA-Z0-9][a-zA-Z0-9_.:/@-]{0,254}$/;
 
 function Remove({ device, image, users }: { device: Detail; image: Image; users: Container[] }) {
   const why = useActing(device);
+  const may = useMay('commands.remove');
   const [asked, ask] = useState(false);
   const tag = image.tags?.length === 1 && reference.test(image.tags[0] ?? '') ? image.tags[0] : undefined;
   const name = image.tags?.[0] ?? shortId(image.id);
+  if (!may) return null;
   return (
     <>
       <Tooltip label={why ?? 'Remove'}>

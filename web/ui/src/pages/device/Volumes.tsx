@@ -1,6 +1,7 @@
 import { ActionIcon, Stack, Table, Text, Tooltip, VisuallyHidden } from '@mantine/core';
 import { IconDatabase, IconTrash } from '@tabler/icons-react';
 import { useMemo, useState } from 'react';
+import { useMay } from '../../app/useMay';
 import { count } from '../../kit/bytes';
 import { Empty } from '../../kit/Empty';
 import { Since } from '../../kit/Since';
@@ -105,6 +106,8 @@ function Remove({ device, volume: v, users }: { device: Detail; volume: Volume; 
   const acting = useActing(device);
   const why = acting ?? (nameForm.test(v.name) ? undefined : 'Its name cannot be given to the device.');
   const [asked, ask] = useState(false);
+  const may = useMay('commands.remove');
+  if (!may) return null;
   return (
     <>
       <Tooltip label={why ?? 'Remove'}>

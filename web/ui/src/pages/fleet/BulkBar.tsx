@@ -2,6 +2,7 @@ import { Button, CloseButton, Group, Menu, Modal, Paper, Text } from '@mantine/c
 import { notifications } from '@mantine/notifications';
 import { IconChevronDown } from '@tabler/icons-react';
 import { type ReactNode, useState } from 'react';
+import { useMay } from '../../app/useMay';
 import { count } from '../../kit/bytes';
 import { ConfirmNamed } from '../../kit/ConfirmNamed';
 import { CommandForm, ConfirmForm, GroupForm, LabelsForm, ProfileForm } from './BulkForms';
@@ -24,6 +25,7 @@ type Deed = 'labels' | 'group' | 'profile' | 'command' | 'confirm' | 'revoke' | 
 
 /** BulkBar does things to all devices that are selected. */
 export function BulkBar({ selection, select, filter, total, settled }: Props) {
+  const change = useMay('devices.change');
   const [deed, setDeed] = useState<Deed>();
   const [outcome, setOutcome] = useState<{ result: BulkResult; past: string }>();
   const bulk = useBulk(selection, filter, total);
@@ -67,27 +69,33 @@ export function BulkBar({ selection, select, filter, total, settled }: Props) {
               Select all {count(total)} that fit
             </Button>
           )}
-          <Action onClick={() => setDeed('labels')}>Labels</Action>
-          <Action onClick={() => setDeed('group')}>Group</Action>
-          <Action onClick={() => setDeed('profile')}>Link profile</Action>
+          {change && (
+            <>
+              <Action onClick={() => setDeed('labels')}>Labels</Action>
+              <Action onClick={() => setDeed('group')}>Group</Action>
+              <Action onClick={() => setDeed('profile')}>Link profile</Action>
+            </>
+          )}
           <Action onClick={() => setDeed('command')}>Command</Action>
-          <Menu position="top-end" shadow="md">
-            <Menu.Target>
-              <Button size="compact-sm" variant="default" rightSection={<IconChevronDown size={14} aria-hidden />}>
-                More
-              </Button>
-            </Menu.Target>
-            <Menu.Dropdown>
-              <Menu.Item onClick={() => setDeed('confirm')}>Mark as checked</Menu.Item>
-              <Menu.Divider />
-              <Menu.Item color="red" onClick={() => setDeed('revoke')}>
-                Revoke
-              </Menu.Item>
-              <Menu.Item color="red" onClick={() => setDeed('remove')}>
-                Remove
-              </Menu.Item>
-            </Menu.Dropdown>
-          </Menu>
+          {change && (
+            <Menu position="top-end" shadow="md">
+              <Menu.Target>
+                <Button size="compact-sm" variant="default" rightSection={<IconChevronDown size={14} aria-hidden />}>
+                  More
+                </Button>
+              </Menu.Target>
+              <Menu.Dropdown>
+                <Menu.Item onClick={() => setDeed('confirm')}>Mark as checked</Menu.Item>
+                <Menu.Divider />
+                <Menu.Item color="red" onClick={() => setDeed('revoke')}>
+                  Revoke
+                </Menu.Item>
+                <Menu.Item color="red" onClick={() => setDeed('remove')}>
+                  Remove
+                </Menu.Item>
+              </Menu.Dropdown>
+            </Menu>
+          )}
           <CloseButton aria-label="Select none" onClick={() => select(() => nothing)} />
         </Group>
       </Paper>

@@ -6,6 +6,7 @@ import { useNavigate, useSearch } from '@tanstack/react-router';
 import { lazy, Suspense, useCallback, useMemo, useState } from 'react';
 import { prefix } from '../../api/client';
 import { asProblem } from '../../api/problem';
+import { May } from '../../app/May';
 import { count } from '../../kit/bytes';
 import { Empty } from '../../kit/Empty';
 import { Failure } from '../../kit/Failure';
@@ -151,12 +152,16 @@ function None({ filtered, search }: { filtered: boolean; search: FleetSearch }) 
       <Stack align="center" gap="sm">
         A device comes in with an edge key. Make one, run the agent with it, and approve the device in the waiting room.
         <Group justify="center">
-          <LinkButton to="/keys" leftSection={<IconKey size={16} aria-hidden />}>
-            Make an edge key
-          </LinkButton>
-          <LinkButton to="/waiting" variant="default">
-            Look into the waiting room
-          </LinkButton>
+          <May operation="keys.create">
+            <LinkButton to="/keys" leftSection={<IconKey size={16} aria-hidden />}>
+              Make an edge key
+            </LinkButton>
+          </May>
+          <May operation="waiting.read">
+            <LinkButton to="/waiting" variant="default">
+              Look into the waiting room
+            </LinkButton>
+          </May>
         </Group>
       </Stack>
     </Empty>

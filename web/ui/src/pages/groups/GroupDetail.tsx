@@ -4,6 +4,7 @@ import { IconPencil, IconPlus, IconTrash } from '@tabler/icons-react';
 import { useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { api, ok, type Schemas } from '../../api/client';
+import { May } from '../../app/May';
 import { count } from '../../kit/bytes';
 import { ConfirmNamed } from '../../kit/ConfirmNamed';
 import { effective, labelsOf, type Source } from '../../kit/inherit';
@@ -37,33 +38,35 @@ export function GroupDetail({ group: g, groups, profiles, addBelow, removed }: P
           <Title order={2} className="fs-text">
             {titleOf(g.path)}
           </Title>
-          <Group gap="xs">
-            {!editing && (
-              <Button leftSection={<IconPencil size={16} aria-hidden />} onClick={() => setEditing(true)}>
-                Edit
-              </Button>
-            )}
-            <Button variant="default" leftSection={<IconPlus size={16} aria-hidden />} onClick={addBelow}>
-              {g.path === '' ? 'New group' : 'Group below'}
-            </Button>
-            {g.path !== '' && (
-              <Tooltip
-                label={full ? 'It holds devices or other groups: move them first.' : 'Remove this group'}
-                events={{ hover: true, focus: true, touch: true }}
-              >
-                <Button
-                  variant="default"
-                  px="xs"
-                  aria-label="Remove this group"
-                  data-disabled={full || undefined}
-                  aria-disabled={full}
-                  onClick={() => !full && setRemoving(true)}
-                >
-                  <IconTrash size={18} aria-hidden />
+          <May operation="groups.change">
+            <Group gap="xs">
+              {!editing && (
+                <Button leftSection={<IconPencil size={16} aria-hidden />} onClick={() => setEditing(true)}>
+                  Edit
                 </Button>
-              </Tooltip>
-            )}
-          </Group>
+              )}
+              <Button variant="default" leftSection={<IconPlus size={16} aria-hidden />} onClick={addBelow}>
+                {g.path === '' ? 'New group' : 'Group below'}
+              </Button>
+              {g.path !== '' && (
+                <Tooltip
+                  label={full ? 'It holds devices or other groups: move them first.' : 'Remove this group'}
+                  events={{ hover: true, focus: true, touch: true }}
+                >
+                  <Button
+                    variant="default"
+                    px="xs"
+                    aria-label="Remove this group"
+                    data-disabled={full || undefined}
+                    aria-disabled={full}
+                    onClick={() => !full && setRemoving(true)}
+                  >
+                    <IconTrash size={18} aria-hidden />
+                  </Button>
+                </Tooltip>
+              )}
+            </Group>
+          </May>
         </Group>
         <Group gap="xs">
           <LinkButton to="/fleet" search={inFleet} variant="light">

@@ -4,6 +4,7 @@ import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { useNavigate, useSearch } from '@tanstack/react-router';
 import { useState } from 'react';
 import { groupsQuery, profilesQuery } from '../../api/queries';
+import { May } from '../../app/May';
 import { Empty } from '../../kit/Empty';
 import { Failure } from '../../kit/Failure';
 import { LinkAnchor } from '../../kit/links';
@@ -70,9 +71,11 @@ export function Groups() {
         )
       }
       actions={
-        <Button leftSection={<IconPlus size={18} aria-hidden />} onClick={() => setBelow('')}>
-          New group
-        </Button>
+        <May operation="groups.change">
+          <Button leftSection={<IconPlus size={18} aria-hidden />} onClick={() => setBelow('')}>
+            New group
+          </Button>
+        </May>
       }
     >
       <Failure error={error} retry={refetch} />

@@ -4,6 +4,7 @@ import { queryOptions, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { api, ok, type Schemas } from '../../api/client';
 import { asProblem } from '../../api/problem';
+import { useMay } from '../../app/useMay';
 import { Conflict } from '../../kit/Conflict';
 import { Failure } from '../../kit/Failure';
 import type { Fields } from '../../kit/merge';
@@ -42,13 +43,14 @@ const lines = (text = '') => text.split(/[\s,]+/).filter(Boolean);
 export function Policy({ path }: { path: string }) {
   const { data, error, refetch } = useQuery(policiesQuery(path));
   const [editing, setEditing] = useState(false);
+  const change = useMay('policy.change');
   const holding = data?.items ?? [];
   const own = holding.find((p) => p.group === path);
   return (
     <div>
       <Group justify="space-between" mb={6}>
         <Title order={3}>What stacks may not ask for here</Title>
-        {own && !editing && (
+        {own && change && !editing && (
           <Button
             size="xs"
             variant="default"

@@ -6,6 +6,7 @@ import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import { type ReactNode, useState } from 'react';
 import { api, ok, type Schemas } from '../../api/client';
 import { keysQuery } from '../../api/queries';
+import { May } from '../../app/May';
 import { count } from '../../kit/bytes';
 import { ConfirmNamed } from '../../kit/ConfirmNamed';
 import { Empty } from '../../kit/Empty';
@@ -63,9 +64,11 @@ function List() {
       title="Edge keys"
       about="What a device is given to knock at this hub. The hub keeps no edge key itself, only what it allows."
       actions={
-        <Button leftSection={<IconPlus size={18} aria-hidden />} onClick={() => navigate({ search: { new: true } })}>
-          New edge key
-        </Button>
+        <May operation="keys.create">
+          <Button leftSection={<IconPlus size={18} aria-hidden />} onClick={() => navigate({ search: { new: true } })}>
+            New edge key
+          </Button>
+        </May>
       }
     >
       <Failure error={error} retry={refetch} />

@@ -6,16 +6,18 @@ import {
   Group,
   Menu,
   Modal,
+  Paper,
   Skeleton,
   Stack,
-  Table,
   Text,
   TextInput,
 } from '@mantine/core';
+import { notifications } from '@mantine/notifications';
 import { IconDotsVertical, IconPlus } from '@tabler/icons-react';
 import { queryOptions, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { api, ok, type Schemas } from '../../api/client';
+import { count } from '../../kit/bytes';
 import { ConfirmNamed } from '../../kit/ConfirmNamed';
 import { CopyBlock } from '../../kit/Copy';
 import { Failure } from '../../kit/Failure';
@@ -51,6 +53,13 @@ export function People() {
     mutationFn: (user: string) => ok(api.DELETE('/api/v1/users/{user}/second-factor', { params: { path: { user } } })),
     onSettled: fresh,
   });
+  const end = useMutation({
+    mutationFn: (user: string) => ok(api.DELETE('/api/v1/users/{user}/sessions', { params: { path: { user } } })),
+    onSuccess: (e, user) => {
+      notifications.show({ message: `${user}: ${count(e.ended, 'session')} ended.` });
+    },
+    onSettled: fresh,
+  });
   return (
     <Stack gap="md">
       <Group justify="space-between" gap="sm">
@@ -61,63 +70,59 @@ export function People() {
           Add a user
         </Button>
       </Group>
-      <Failure error={error ?? change.error ?? invite.error ?? factor.error} retry={refetch} />
+      <Failure error={error ?? change.error ?? invite.error ?? factor.error ?? end.error} retry={refetch} />
       {!data && !error && <Skeleton h={160} />}
-      <div className="fs-scroll">
-        <Table aria-label="Users" miw={620}>
-          <Table.Thead>
-            <Table.Tr>
-              <Table.Th>Name</Table.Th>
-              <Table.Th>State</Table.Th>
-              <Table.Th>Second factor</Table.Th>
-              <Table.Th>Last sign-in</Table.Th>
-              <Table.Th>Teams</Table.Th>
-              <Table.Th />
-            </Table.Tr>
-          </Table.Thead>
-          <Table.Tbody>
-            {data?.items.map((u) => (
-              <Table.Tr key={u.name}>
-                <Table.Td className="fs-text">{u.name}</Table.Td>
-                <Table.Td>
+      <Stack gap="xs" component="ul" p={0} m={0} style={{ listStyle: 'none' }} aria-label="Users">
+        {data?.items.map((u) => (
+          <Paper key={u.name} component="li" withBorder px="sm" py="xs" aria-label={u.name}>
+            <Group justify="space-between" gap="xs" wrap="nowrap">
+              <div style={{ minWidth: 0 }}>
+                <Group gap="xs">
+                  <Text size="sm" fw={600} className="fs-text">
+                    {u.name}
+                  </Text>
                   <State user={u} />
-                </Table.Td>
-                <Table.Td>{u.second_factor ? 'on' : u.second_factor_needed ? 'needed' : 'off'}</Table.Td>
-                <Table.Td>
-                  <Since at={u.last_sign_in} none="never" />
-                </Table.Td>
-                <Table.Td className="fs-text">{u.teams?.join(', ')}</Table.Td>
-                <Table.Td ta="right">
-                  {!u.break_glass && (
-                    <Menu position="bottom-end">
-                      <Menu.Target>
-                        <Button variant="subtle" color="gray" px="xs" aria-label={`What to do with ${u.name}`}>
-                          <IconDotsVertical size={18} aria-hidden />
-                        </Button>
-                      </Menu.Target>
-                      <Menu.Dropdown>
-                        <Menu.Item onClick={() => invite.mutate(u.name)}>New link, which ends the password</Menu.Item>
-                        {u.second_factor && (
-                          <Menu.Item onClick={() => factor.mutate(u.name)}>Take the second factor away</Menu.Item>
-                        )}
-                        <Menu.Item onClick={() => change.mutate({ user: u.name, body: { admin: !u.admin } })}>
-                          {u.admin ? 'No administrator any more' : 'Make an administrator'}
-                        </Menu.Item>
-                        <Menu.Item onClick={() => change.mutate({ user: u.name, body: { disabled: !u.disabled } })}>
-                          {u.disabled ? 'Enable' : 'Disable, and end sessions and tokens'}
-                        </Menu.Item>
-                        <Menu.Item color="red" onClick={() => setRemoving(u)}>
-                          Remove
-                        </Menu.Item>
-                      </Menu.Dropdown>
-                    </Menu>
+                </Group>
+                <Text size="sm" c="dimmed" component="div" className="fs-text">
+                  Second factor {u.second_factor ? 'on' : u.second_factor_needed ? 'needed, and not set up' : 'off'},
+                  signed in <Since at={u.last_sign_in} none="never" />, {count(u.sessions ?? 0, 'session')},{' '}
+                  {count(u.tokens ?? 0, 'API token')}
+                  {u.teams && u.teams.length > 0 && `, in ${u.teams.join(', ')}`}
+                </Text>
+              </div>
+              <Menu position="bottom-end">
+                <Menu.Target>
+                  <Button variant="subtle" color="gray" px="xs" aria-label={`What to do with ${u.name}`}>
+                    <IconDotsVertical size={18} aria-hidden />
+                  </Button>
+                </Menu.Target>
+                <Menu.Dropdown>
+                  <Menu.Item disabled={!u.sessions} onClick={() => end.mutate(u.name)}>
+                    End all sessions
+                  </Menu.Item>
+                  {u.second_factor && (
+                    <Menu.Item onClick={() => factor.mutate(u.name)}>Take the second factor away</Menu.Item>
                   )}
-                </Table.Td>
-              </Table.Tr>
-            ))}
-          </Table.Tbody>
-        </Table>
-      </div>
+                  {!u.break_glass && (
+                    <>
+                      <Menu.Item onClick={() => invite.mutate(u.name)}>New link, which ends the password</Menu.Item>
+                      <Menu.Item onClick={() => change.mutate({ user: u.name, body: { admin: !u.admin } })}>
+                        {u.admin ? 'No administrator any more' : 'Make an administrator'}
+                      </Menu.Item>
+                      <Menu.Item onClick={() => change.mutate({ user: u.name, body: { disabled: !u.disabled } })}>
+                        {u.disabled ? 'Enable' : 'Disable, and end sessions and tokens'}
+                      </Menu.Item>
+                      <Menu.Item color="red" onClick={() => setRemoving(u)}>
+                        Remove …
+                      </Menu.Item>
+                    </>
+                  )}
+                </Menu.Dropdown>
+              </Menu>
+            </Group>
+          </Paper>
+        ))}
+      </Stack>
       <Modal opened={adding} onClose={() => setAdding(false)} title="Add a user" centered>
         {adding && (
           <AddUser
@@ -134,7 +139,7 @@ export function People() {
           <Stack gap="sm">
             <Alert color="yellow">
               Give it to nobody else; it is shown this once, and works once and for 72 hours.
-              {link.tokens > 0 && ` The user has ${link.tokens} API tokens still.`}
+              {link.tokens > 0 && ` The user still has ${count(link.tokens, 'API token')}.`}
             </Alert>
             <CopyBlock text={link.url} label="Link" />
           </Stack>
@@ -160,10 +165,20 @@ export function People() {
 }
 
 function State({ user }: { user: User }) {
-  if (user.disabled) return <Badge color="gray">disabled</Badge>;
-  if (!user.password_set) return <Badge color="yellow">{user.link_expires ? 'invited' : 'no password'}</Badge>;
-  if (user.break_glass) return <Badge color="grape">last resort</Badge>;
-  return <Badge color={user.admin ? 'blue' : 'green'}>{user.admin ? 'administrator' : 'active'}</Badge>;
+  const [color, text] = user.disabled
+    ? ['gray', 'disabled']
+    : !user.password_set
+      ? ['yellow', user.link_expires ? 'invited' : 'no password']
+      : user.break_glass
+        ? ['grape', 'last resort']
+        : user.admin
+          ? ['blue', 'administrator']
+          : ['green', 'active'];
+  return (
+    <Badge className="fs-state" variant="light" color={color}>
+      {text}
+    </Badge>
+  );
 }
 
 /** AddUser makes a user and gives the link by which the person sets a password. */

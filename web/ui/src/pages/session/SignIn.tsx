@@ -16,7 +16,7 @@ export function SignIn() {
     lost.set(false);
     const back = inside(to);
     if (back) router.history.push(prefix + back);
-    else await navigate({ to: '/fleet' });
+    else await navigate({ to: '/' });
   };
   return (
     <Frame title="Sign in">

@@ -18,6 +18,7 @@ import { queryOptions, useMutation, useQuery, useQueryClient } from '@tanstack/r
 import { useState } from 'react';
 import { api, ok, type Schemas } from '../../api/client';
 import { asProblem, problemOf } from '../../api/problem';
+import { May } from '../../app/May';
 import { bytes } from '../../kit/bytes';
 import { Failure } from '../../kit/Failure';
 import { Since } from '../../kit/Since';
@@ -33,8 +34,10 @@ export function Backup() {
   if (!data) return error ? <Failure error={error} retry={refetch} /> : <Skeleton h={320} />;
   return (
     <Stack gap="xl" maw={720}>
-      <TakeOne />
-      <Plan key={JSON.stringify([data.folder, data.times, data.keep, data.recipients])} now={data} />
+      <May operation="backup.make">
+        <TakeOne />
+        <Plan key={JSON.stringify([data.folder, data.times, data.keep, data.recipients])} now={data} />
+      </May>
       <Runs now={data} />
     </Stack>
   );
@@ -126,7 +129,9 @@ function TakeOne() {
       }}
     >
       <Stack gap="sm">
-        <Title order={3}>Take a backup now</Title>
+        <Title order={2} size="h3">
+          Take a backup now
+        </Title>
         <Text size="sm" c="dimmed">
           All of the hub in one encrypted file, while it runs. With what opens it, it is the hub: it holds the key that
           every device obeys. <code>farshore-hub restore</code> puts it back. Large ones are better taken by{' '}
@@ -181,7 +186,9 @@ function Plan({ now }: { now: Schemas['Backups'] }) {
       }}
     >
       <Stack gap="sm">
-        <Title order={3}>Backups that the hub makes by itself</Title>
+        <Title order={2} size="h3">
+          Backups that the hub makes by itself
+        </Title>
         {now.folder === '' && (
           <Alert color="yellow">
             There is no plan yet: if this machine is lost, so is the fleet’s hub key, and every device must be set up
@@ -242,7 +249,9 @@ function Runs({ now }: { now: Schemas['Backups'] }) {
   return (
     <div>
       <Group justify="space-between" mb="xs">
-        <Title order={3}>How it went</Title>
+        <Title order={2} size="h3">
+          How it went
+        </Title>
         {now.next && (
           <Text size="sm" c="dimmed">
             next <Since at={now.next} />

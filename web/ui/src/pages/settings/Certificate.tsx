@@ -3,6 +3,7 @@ import { notifications } from '@mantine/notifications';
 import { queryOptions, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { type ReactNode, useState } from 'react';
 import { api, ok, type Schemas } from '../../api/client';
+import { May } from '../../app/May';
 import { Failure } from '../../kit/Failure';
 import { Since } from '../../kit/Since';
 
@@ -47,7 +48,9 @@ export function Certificate() {
           Files win over what is set here: replace them, and the hub reads them again by itself.
         </Text>
       ) : (
-        <Form key={data.etag} now={data} />
+        <May operation="hub.change">
+          <Form key={data.etag} now={data} />
+        </May>
       )}
     </Stack>
   );

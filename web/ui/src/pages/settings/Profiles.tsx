@@ -5,6 +5,7 @@ import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { api, ok, type Schemas } from '../../api/client';
 import { groupsQuery, profilesQuery } from '../../api/queries';
+import { useMay } from '../../app/useMay';
 import { ConfirmNamed } from '../../kit/ConfirmNamed';
 import { Failure } from '../../kit/Failure';
 import { LinkAnchor } from '../../kit/links';
@@ -17,6 +18,7 @@ type Profile = Schemas['Profile'];
 export function Profiles() {
   const cache = useQueryClient();
   const { data, error, refetch } = useQuery(profilesQuery);
+  const change = useMay('profiles.change');
   const [making, setMaking] = useState<Profile | 'empty'>();
   const [editing, setEditing] = useState<readonly string[]>([]);
   const [removing, setRemoving] = useState<Profile>();
@@ -28,9 +30,11 @@ export function Profiles() {
           How often devices make contact, and how: by the kind of their link. Groups and devices name one; what it does
           not say is inherited.
         </Text>
-        <Button leftSection={<IconPlus size={18} aria-hidden />} onClick={() => setMaking('empty')}>
-          New profile
-        </Button>
+        {change && (
+          <Button leftSection={<IconPlus size={18} aria-hidden />} onClick={() => setMaking('empty')}>
+            New profile
+          </Button>
+        )}
       </Group>
       <Failure error={error} retry={refetch} />
       {!data && !error && <Skeleton h={260} />}
@@ -54,7 +58,7 @@ export function Profiles() {
                 )}
               </Group>
               <Group gap={4}>
-                {p.built_in ? (
+                {!change ? null : p.built_in ? (
                   <Button
                     variant="default"
                     leftSection={<IconCopy size={16} aria-hidden />}

@@ -4,6 +4,7 @@ import { queryOptions, useMutation, useQuery, useQueryClient } from '@tanstack/r
 import { useState } from 'react';
 import { api, ok, type Schemas } from '../../api/client';
 import { asProblem } from '../../api/problem';
+import { May } from '../../app/May';
 import { Failure } from '../../kit/Failure';
 
 const protectionQuery = queryOptions({
@@ -96,7 +97,7 @@ function Form({ now }: { now: Schemas['Protection'] }) {
           />
           <NumberInput
             label="At once"
-            description="Before that counts"
+            description="Saved up while it rests"
             min={0}
             max={100000}
             value={burst}
@@ -117,11 +118,13 @@ function Form({ now }: { now: Schemas['Protection'] }) {
         ) : (
           <Failure error={save.error} />
         )}
-        <Group>
-          <Button type="submit" loading={save.isPending}>
-            Save protection
-          </Button>
-        </Group>
+        <May operation="hub.change">
+          <Group>
+            <Button type="submit" loading={save.isPending}>
+              Save protection
+            </Button>
+          </Group>
+        </May>
       </Stack>
     </form>
   );

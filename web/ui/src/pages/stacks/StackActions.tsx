@@ -6,6 +6,8 @@ import { Link, useNavigate } from '@tanstack/react-router';
 import { useState } from 'react';
 import { api, ok, type Schemas } from '../../api/client';
 import { stackQuery, stacksQuery } from '../../api/queries';
+import { May } from '../../app/May';
+import { useMay } from '../../app/useMay';
 import { count } from '../../kit/bytes';
 import { ConfirmNamed } from '../../kit/ConfirmNamed';
 import { Failure } from '../../kit/Failure';
@@ -18,6 +20,8 @@ export function StackActions({ stack }: { stack: Schemas['Stack'] }) {
   const navigate = useNavigate();
   const size = usePhone() ? 'md' : 'sm';
   const path = { stack: stack.name };
+  const operates = useMay('stacks.operate');
+  const removes = useMay('stacks.remove');
   const close = () => setAsked(undefined);
   const redeploy = useMutation({
     mutationFn: () => ok(api.POST('/api/v1/stacks/{stack}/redeploy', { params: { path } })),
@@ -36,14 +40,16 @@ export function StackActions({ stack }: { stack: Schemas['Stack'] }) {
   };
   return (
     <Group gap="xs">
-      <Button
-        renderRoot={(props) => <Link to="/stacks/$stack/edit" params={path} {...props} />}
-        leftSection={<IconPencil size={16} />}
-        size={size}
-      >
-        Edit
-      </Button>
-      {!stack.removed && (
+      <May operation="stacks.apply">
+        <Button
+          renderRoot={(props) => <Link to="/stacks/$stack/edit" params={path} {...props} />}
+          leftSection={<IconPencil size={16} />}
+          size={size}
+        >
+          Edit
+        </Button>
+      </May>
+      {!stack.removed && (operates || removes) && (
         <Menu position="bottom-end">
           <Menu.Target>
             <Button variant="default" size={size} aria-label="More for this stack" px="xs">
@@ -51,10 +57,12 @@ export function StackActions({ stack }: { stack: Schemas['Stack'] }) {
             </Button>
           </Menu.Target>
           <Menu.Dropdown>
-            <Menu.Item onClick={() => setAsked('redeploy')}>Redeploy …</Menu.Item>
-            <Menu.Item color="red" onClick={() => setAsked('remove')}>
-              Remove …
-            </Menu.Item>
+            {operates && <Menu.Item onClick={() => setAsked('redeploy')}>Redeploy …</Menu.Item>}
+            {removes && (
+              <Menu.Item color="red" onClick={() => setAsked('remove')}>
+                Remove …
+              </Menu.Item>
+            )}
           </Menu.Dropdown>
         </Menu>
       )}

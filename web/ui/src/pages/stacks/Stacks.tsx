@@ -4,6 +4,7 @@ import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import type { Schemas } from '../../api/client';
 import { stacksQuery } from '../../api/queries';
+import { May } from '../../app/May';
 import { count } from '../../kit/bytes';
 import { Empty } from '../../kit/Empty';
 import { Failure } from '../../kit/Failure';
@@ -23,13 +24,15 @@ export function Stacks() {
       title="Stacks"
       about={data ? count(data.items.length, 'stack') : 'What runs on which devices'}
       actions={
-        <Button
-          renderRoot={(props) => <Link to="/new-stack" {...props} />}
-          leftSection={<IconPlus size={16} />}
-          size={phone ? 'md' : 'sm'}
-        >
-          New stack
-        </Button>
+        <May operation="stacks.apply">
+          <Button
+            renderRoot={(props) => <Link to="/new-stack" {...props} />}
+            leftSection={<IconPlus size={16} />}
+            size={phone ? 'md' : 'sm'}
+          >
+            New stack
+          </Button>
+        </May>
       }
     >
       <Failure error={error} retry={() => refetch()} />
@@ -38,10 +41,12 @@ export function Stacks() {
         <Empty icon={IconStack2} title="No stacks yet">
           A stack is a Compose file for all devices that fit a selector. Devices that are away get it when they come
           back.
-          <br />
-          <Button renderRoot={(props) => <Link to="/new-stack" {...props} />} mt="md">
-            Make the first
-          </Button>
+          <May operation="stacks.apply">
+            <br />
+            <Button renderRoot={(props) => <Link to="/new-stack" {...props} />} mt="md">
+              Make the first
+            </Button>
+          </May>
         </Empty>
       )}
       {data && data.items.length > 0 && (phone ? <Cards items={data.items} /> : <List items={data.items} />)}

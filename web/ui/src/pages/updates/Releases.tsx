@@ -5,6 +5,7 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { api, ok, prefix, type Schemas } from '../../api/client';
 import { problemOf } from '../../api/problem';
+import { useMay } from '../../app/useMay';
 import { bytes, count } from '../../kit/bytes';
 import { ConfirmNamed } from '../../kit/ConfirmNamed';
 import { Failure } from '../../kit/Failure';
@@ -14,6 +15,7 @@ import { releasesQuery } from './queries';
 /** Releases lists the releases on the hub, takes in new ones, and removes old ones. */
 export function Releases() {
   const { data, error, refetch } = useQuery(releasesQuery);
+  const change = useMay('releases.change');
   const cache = useQueryClient();
   const [asked, setAsked] = useState<string>();
   // The client of the API holds bodies in memory; a release is hundreds of megabytes, which the browser reads itself.
@@ -43,8 +45,8 @@ export function Releases() {
       {!data && !error && <Skeleton h={80} />}
       {data?.items.length === 0 && (
         <Text size="sm" c="dimmed">
-          None yet: `farshore release make` makes one of your builds. The hub accepts those that a release key has
-          signed which it trusts.
+          None yet: <code>farshore release make</code> makes one of your builds. The hub accepts those that are signed
+          with a release key that it trusts.
         </Text>
       )}
       {data?.items.map((r) => (
@@ -59,22 +61,32 @@ export function Releases() {
                 <Since at={r.added} />
               </Text>
             </div>
-            <Button variant="subtle" color="red" size="sm" onClick={() => setAsked(r.version)}>
-              Remove …
-            </Button>
+            {change && (
+              <Button
+                variant="subtle"
+                color="red"
+                size="sm"
+                aria-label={`Remove release ${r.version}`}
+                onClick={() => setAsked(r.version)}
+              >
+                Remove …
+              </Button>
+            )}
           </Group>
         </Paper>
       ))}
       <Failure error={upload.error} />
-      <Group>
-        <FileButton onChange={(file) => file && upload.mutate(file)}>
-          {(props) => (
-            <Button {...props} variant="default" leftSection={<IconUpload size={16} />} loading={upload.isPending}>
-              Upload a release
-            </Button>
-          )}
-        </FileButton>
-      </Group>
+      {change && (
+        <Group>
+          <FileButton onChange={(file) => file && upload.mutate(file)}>
+            {(props) => (
+              <Button {...props} variant="default" leftSection={<IconUpload size={16} />} loading={upload.isPending}>
+                Upload a release
+              </Button>
+            )}
+          </FileButton>
+        </Group>
+      )}
       <ConfirmNamed
         opened={asked !== undefined}
         close={() => setAsked(undefined)}

@@ -2,6 +2,7 @@ import { Anchor, Badge, Button, Group, Paper, Skeleton, Stack, Text, Title } fro
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link, useParams } from '@tanstack/react-router';
 import { api, ok, type Schemas } from '../../api/client';
+import { May } from '../../app/May';
 import { bytes } from '../../kit/bytes';
 import { Failure } from '../../kit/Failure';
 import { Page } from '../../kit/Page';
@@ -30,7 +31,11 @@ export function Update() {
           {u.group && ` in ${u.group}`}, {bytes(u.bytes)}
         </>
       }
-      actions={<Actions update={u} />}
+      actions={
+        <May operation="updates.start">
+          <Actions update={u} />
+        </May>
+      }
     >
       <Paper withBorder p="sm">
         <Badge className="fs-state" variant="light" color={phaseColor(u.phase)}>
@@ -45,6 +50,11 @@ export function Update() {
         <Text size="sm" c="dimmed">
           {u.words}
         </Text>
+        {u.message && (
+          <Text size="sm" className="fs-text">
+            “{u.message}”
+          </Text>
+        )}
       </Paper>
       {u.batches.length > 1 && (
         <Stack gap="xs">

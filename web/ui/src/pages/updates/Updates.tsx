@@ -4,6 +4,7 @@ import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { useState } from 'react';
 import type { Schemas } from '../../api/client';
+import { May } from '../../app/May';
 import { count } from '../../kit/bytes';
 import { Empty } from '../../kit/Empty';
 import { Failure } from '../../kit/Failure';
@@ -26,9 +27,11 @@ export function Updates() {
       title="Updates"
       about={data ? count(data.items.length, 'update') : 'Agent and composer on the devices'}
       actions={
-        <Button leftSection={<IconPlus size={16} />} size={phone ? 'md' : 'sm'} onClick={() => setStarting(true)}>
-          New update
-        </Button>
+        <May operation="updates.start">
+          <Button leftSection={<IconPlus size={16} />} size={phone ? 'md' : 'sm'} onClick={() => setStarting(true)}>
+            New update
+          </Button>
+        </May>
       }
     >
       <StartUpdate opened={starting} close={() => setStarting(false)} />
