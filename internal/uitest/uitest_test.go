@@ -27,6 +27,7 @@ var programs = [...]struct{ folder, name string }{
 	{"edgeagent", "farshore-agent"},
 	{"composer", "farshore-composer"},
 	{"fleetsim", "fleetsim"},
+	{"farshore", "farshore"},
 }
 
 // needsEngine are the scenarios with a real agent.
