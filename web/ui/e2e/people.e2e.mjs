@@ -30,8 +30,15 @@ scenario('an invited person gets in, sees what was granted, and is shown out', a
   const link = (await office.getByLabel('Link', { exact: true }).textContent()).trim();
   await office.getByRole('dialog').getByRole('button', { name: 'Close' }).click();
   await office.getByRole('listitem', { name: 'kari' }).getByText('invited').waitFor();
-  const tomorrow = new Date(Date.now() + 86_400_000).toISOString();
-  await hub.post('grants', { user: 'kari', role: 'operator', group: 'norway/north', until: tomorrow });
+  await office.getByRole('tab', { name: 'Access' }).click();
+  await office.getByRole('button', { name: 'Grant a role' }).click();
+  const grant = office.getByRole('dialog');
+  await grant.getByLabel('For').selectOption('kari');
+  await grant.getByLabel('Role').selectOption('operator');
+  await grant.getByLabel('In').selectOption('/norway/north');
+  await grant.getByLabel('Until').fill(new Date(Date.now() + 86_400_000).toISOString().slice(0, 10));
+  await grant.getByRole('button', { name: 'Grant' }).click();
+  await office.getByRole('row', { name: /norway\/north.*operator.*kari/ }).waitFor();
 
   const page = await visit(hub, `invited${new URL(link).hash}`, { stranger: true, screen: 'phone' });
   const password = 'several-quiet-fjords-here';
@@ -87,6 +94,7 @@ scenario('an invited person gets in, sees what was granted, and is shown out', a
   await page.getByRole('button', { name: 'Sign in' }).click();
   await page.getByText('north-0001').first().waitFor();
 
+  await office.getByRole('tab', { name: 'People' }).click();
   await office.reload();
   const kari = office.getByRole('listitem', { name: 'kari' });
   await kari.getByText(/Second factor on/).waitFor();

@@ -154,7 +154,7 @@ export function places({ device, stack, update, link }) {
     ['update', `updates/${update}`],
     ['update-unknown', 'updates/nothing', /status of 404/],
     ['settings', 'settings'],
-    ...['certificate', 'protection', 'audit', 'backup', 'profiles', 'people'].map(setting),
+    ...['certificate', 'protection', 'audit', 'backup', 'profiles', 'people', 'access'].map(setting),
     ...['account', 'tokens', 'appearance'].map(setting),
     ['sign-in', 'sign-in'],
     ['invited', `invited${link}`],
