@@ -254,7 +254,13 @@ function Sessions() {
                   this one
                 </Badge>
               ) : (
-                <Button variant="default" size="sm" onClick={() => end.mutate(s.id)}>
+                <Button
+                  variant="default"
+                  size="sm"
+                  flex="none"
+                  aria-label={`End the session of ${clientWords(s.agent)}`}
+                  onClick={() => end.mutate(s.id)}
+                >
                   End
                 </Button>
               )}

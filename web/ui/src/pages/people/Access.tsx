@@ -1,4 +1,4 @@
-import { Button, Group, Modal, NativeSelect, Stack, Table, Text, TextInput, Title } from '@mantine/core';
+import { Button, Group, Modal, NativeSelect, Paper, Stack, Text, TextInput, Title } from '@mantine/core';
 import { IconPlus } from '@tabler/icons-react';
 import { queryOptions, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
@@ -36,40 +36,50 @@ export function Access() {
         )}
       </Group>
       <Failure error={error ?? remove.error} retry={refetch} />
-      <div className="fs-scroll">
-        <Table aria-label="Grants" miw={620}>
-          <Table.Thead>
-            <Table.Tr>
-              <Table.Th>Where</Table.Th>
-              <Table.Th>Role</Table.Th>
-              <Table.Th>Who</Table.Th>
-              <Table.Th>Until</Table.Th>
-              <Table.Th>Why</Table.Th>
-              <Table.Th />
-            </Table.Tr>
-          </Table.Thead>
-          <Table.Tbody>
-            {data?.items.map((g) => (
-              <Table.Tr key={g.id ?? `${g.group} ${g.role}`}>
-                <Table.Td className="fs-text">
-                  {g.device ? `device ${g.device_name ?? g.device}` : `/${g.group}`}
-                </Table.Td>
-                <Table.Td>{g.role}</Table.Td>
-                <Table.Td className="fs-text">{g.team ? `team ${g.team}` : (g.user ?? 'granted above')}</Table.Td>
-                <Table.Td>{g.ended ? 'ended' : <Since at={g.until} none="no end" />}</Table.Td>
-                <Table.Td className="fs-text">{g.note}</Table.Td>
-                <Table.Td ta="right">
-                  {change && g.id && (
-                    <Button variant="subtle" color="gray" onClick={() => g.id && remove.mutate(g.id)}>
-                      Take back
-                    </Button>
-                  )}
-                </Table.Td>
-              </Table.Tr>
-            ))}
-          </Table.Tbody>
-        </Table>
-      </div>
+      <Stack gap="xs" component="ul" p={0} m={0} style={{ listStyle: 'none' }} aria-label="Grants">
+        {data?.items.map((g) => {
+          const who = g.team ? `team ${g.team}` : (g.user ?? 'granted above');
+          const where = g.device ? `device ${g.device_name ?? g.device}` : `/${g.group}`;
+          return (
+            <Paper key={g.id ?? `${g.group} ${g.role}`} component="li" withBorder px="sm" py="xs">
+              <Group justify="space-between" gap="xs" wrap="nowrap">
+                <div style={{ minWidth: 0 }}>
+                  <Text size="sm" className="fs-text">
+                    <b>{who}</b> is {g.role} on <b>{where}</b>
+                  </Text>
+                  <Text size="sm" c="dimmed" component="div" className="fs-text">
+                    {g.ended ? (
+                      'ended'
+                    ) : g.until ? (
+                      <>
+                        ends <Since at={g.until} />
+                      </>
+                    ) : (
+                      'without end'
+                    )}
+                    {g.by && `, granted by ${g.by}`}
+                    {g.note && `: ${g.note}`}
+                  </Text>
+                </div>
+                {change && g.id && (
+                  <Button
+                    variant="default"
+                    size="sm"
+                    flex="none"
+                    aria-label={`Take back: ${who}, ${g.role} on ${where}`}
+                    onClick={() => g.id && remove.mutate(g.id)}
+                  >
+                    Take back
+                  </Button>
+                )}
+              </Group>
+            </Paper>
+          );
+        })}
+      </Stack>
+      {data?.items.length === 0 && (
+        <Text size="sm">Nobody was granted a role yet; administrators may do everything.</Text>
+      )}
       <Effective />
       <Modal opened={adding} onClose={() => setAdding(false)} title="Grant a role" centered>
         {adding && <NewGrant close={() => setAdding(false)} />}
@@ -169,7 +179,12 @@ function Effective() {
     <Stack gap="sm">
       <Title order={2}>Effective access</Title>
       <Group align="flex-end">
-        <NativeSelect label="Of" data={['', ...users]} value={user} onChange={(e) => setUser(e.currentTarget.value)} />
+        <NativeSelect
+          label="Of"
+          data={[{ value: '', label: 'choose' }, ...users]}
+          value={user}
+          onChange={(e) => setUser(e.currentTarget.value)}
+        />
         <NativeSelect label="In" data={groups} value={group} onChange={(e) => setGroup(e.currentTarget.value)} />
       </Group>
       <Failure error={error} />

@@ -21,6 +21,7 @@ import { count } from '../../kit/bytes';
 import { ConfirmNamed } from '../../kit/ConfirmNamed';
 import { CopyBlock } from '../../kit/Copy';
 import { Failure } from '../../kit/Failure';
+import { LinkAnchor } from '../../kit/links';
 import { Since } from '../../kit/Since';
 
 type User = Schemas['User'];
@@ -64,7 +65,11 @@ export function People() {
     <Stack gap="md">
       <Group justify="space-between" gap="sm">
         <Text size="sm" c="dimmed" maw={640}>
-          A new user may do nothing until a role is granted on a group or a device: <code>farshore grants add</code>
+          A new user may do nothing until a role is granted on a group or a device, under{' '}
+          <LinkAnchor to="/settings" search={{ tab: 'access' }} underline="always">
+            Access
+          </LinkAnchor>
+          .
         </Text>
         <Button leftSection={<IconPlus size={18} aria-hidden />} onClick={() => setAdding(true)}>
           Add a user
@@ -84,15 +89,22 @@ export function People() {
                   <State user={u} />
                 </Group>
                 <Text size="sm" c="dimmed" component="div" className="fs-text">
-                  Second factor {u.second_factor ? 'on' : u.second_factor_needed ? 'needed, and not set up' : 'off'},
-                  signed in <Since at={u.last_sign_in} none="never" />, {count(u.sessions ?? 0, 'session')},{' '}
-                  {count(u.tokens ?? 0, 'API token')}
+                  Second factor {u.second_factor ? 'on' : u.second_factor_needed ? 'needed, and not set up' : 'off'},{' '}
+                  {u.last_sign_in ? (
+                    <>
+                      signed in <Since at={u.last_sign_in} />
+                    </>
+                  ) : (
+                    'never signed in'
+                  )}
+                  , {count(u.sessions ?? 0, 'session')}
+                  {u.tokens ? `, ${count(u.tokens, 'API token')}` : ''}
                   {u.teams && u.teams.length > 0 && `, in ${u.teams.join(', ')}`}
                 </Text>
               </div>
               <Menu position="bottom-end">
                 <Menu.Target>
-                  <Button variant="subtle" color="gray" px="xs" aria-label={`What to do with ${u.name}`}>
+                  <Button variant="subtle" color="gray" px="xs" flex="none" aria-label={`What to do with ${u.name}`}>
                     <IconDotsVertical size={18} aria-hidden />
                   </Button>
                 </Menu.Target>

@@ -128,10 +128,10 @@ function Item({ destination: d, edit, remove }: ItemProps) {
             <Button size="xs" variant="default" loading={test.isPending} onClick={() => test.mutate()}>
               Send a test
             </Button>
-            <Button size="xs" variant="default" onClick={edit}>
+            <Button size="xs" variant="default" aria-label={`Change ${d.name}`} onClick={edit}>
               Change
             </Button>
-            <Button size="xs" variant="subtle" color="red" onClick={remove}>
+            <Button size="xs" variant="subtle" color="red" aria-label={`Remove ${d.name}`} onClick={remove}>
               Remove …
             </Button>
           </Group>
@@ -146,7 +146,7 @@ function Item({ destination: d, edit, remove }: ItemProps) {
         {d.lost ? `; ${count(d.lost)} lost, removed before they could be sent` : ''}
       </Text>
       {d.problem && (
-        <Text size="sm" c="red" className="fs-text" component="div">
+        <Text size="sm" className="fs-text" component="div">
           Failing <Since at={d.failing_since} />: {d.problem}
         </Text>
       )}
