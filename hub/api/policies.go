@@ -84,7 +84,7 @@ func (s *server) policyRoutes() {
 }
 
 func policyOut(p policy.Policy) resource.Policy {
-	out := resource.Policy{Group: p.Group, Forbid: []string{}, Images: slices.Concat([]string{}, p.Images), Note: p.Note, Etag: policyEtag(p)}
+	out := resource.Policy{Group: p.Group, Forbid: []string{}, Images: append([]string{}, p.Images...), Note: p.Note, Etag: policyEtag(p)}
 	for _, r := range p.Forbid {
 		out.Forbid = append(out.Forbid, string(r))
 	}

@@ -33,6 +33,9 @@ func TestPoliciesAreReadAsTheyHoldAndChangedAsTheyWereSeen(t *testing.T) {
 	if len(all.Items) != 1 || len(all.Items[0].Forbid) != 0 {
 		t.Errorf("what holds in sweden: %+v", all.Items)
 	}
+	if got := all.Items[0]; got.Forbid == nil || got.Images == nil {
+		t.Error("lists without anything in them are null, which the document rules out")
+	}
 	w.ask(http.MethodPut, "/policies", resource.PutPolicy{Group: "norway", Forbid: []string{"host-pid"}}, nil)
 	resp := w.request(http.MethodPut, "/policies", resource.PutPolicy{Group: "norway"}, "If-Match", `"`+p.Etag+`"`)
 	defer resp.Body.Close()

@@ -96,7 +96,7 @@ func onTeam(_ *call, in *TeamRef) (access.Resource, error) {
 
 func team(t access.Team) resource.Team {
 	return resource.Team{
-		Name: t.Name, Leaders: slices.Concat([]string{}, t.Leaders), Members: slices.Concat([]string{}, t.Members), Note: t.Note,
+		Name: t.Name, Leaders: append([]string{}, t.Leaders...), Members: append([]string{}, t.Members...), Note: t.Note,
 		Created: at(t.Created), Etag: teamEtag(&t),
 	}
 }
