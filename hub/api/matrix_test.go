@@ -211,7 +211,7 @@ func matrixWorld(t *testing.T) (*world, []person, map[string][]subject) {
 	const own, other = "norway/oslo", "norway/bergen"
 	devices := []fleet.Device{planted(0, own), planted(1, other)}
 	devices[0].Name, devices[1].Name = "crane", "lock"
-	w.plant(devices, runsStacks)
+	w.plant(devices, func(n int) *protocol.Snapshot { return machine(n, 2) })
 	var all []person
 	for _, role := range access.Roles() {
 		all = append(all, w.person(person{string(role) + ".oslo", role, own}), w.person(person{string(role) + ".root", role, ""}))

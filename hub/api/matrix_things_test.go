@@ -3,7 +3,6 @@ package api_test
 import (
 	"crypto/sha256"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -11,19 +10,25 @@ import (
 
 	"github.com/farshore/farshore/hub/access"
 	"github.com/farshore/farshore/hub/api/resource"
+	"github.com/farshore/farshore/hub/fleet"
 	"github.com/farshore/farshore/protocol"
 )
 
-// runsStacks is a device with a container of each of the matrix's stacks, named like it.
-func runsStacks(n int) *protocol.Snapshot {
-	s := &protocol.Snapshot{}
-	for _, name := range []string{"own", "of-team", "public", "admins", "of-other", "far"} {
-		c := protocol.Container{Name: name, Project: name, ImageRef: "web:1"}
-		id := sha256.Sum256(fmt.Append(nil, n, name))
+// runsStacks has a device run a container of each of these stacks, named like it.
+func (w *world) runsStacks(device protocol.DeviceID, all []subject) {
+	w.t.Helper()
+	snap := &protocol.Snapshot{}
+	for _, s := range all {
+		rec, err := w.Hub().Planner.Get(s.ref)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		c := protocol.Container{Name: s.ref, Project: s.ref, Stack: rec.ID, ImageRef: "web:1"}
+		id := sha256.Sum256([]byte(s.ref))
 		copy(c.ID[:], id[:])
-		s.Containers = append(s.Containers, c)
+		snap.Containers = append(snap.Containers, c)
 	}
-	return s
+	w.snapshot(device, snap)
 }
 
 // Each operation of each role is as it is written by hand, those that no route asks for by itself too.
@@ -55,6 +60,11 @@ func TestMatrixOfCommands(t *testing.T) {
 	devices := map[string]subject{}
 	for _, d := range things["device"] {
 		devices[d.group] = d
+		found, err := w.Hub().Fleet.Find(d.ref, func(*fleet.Device) bool { return true })
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.runsStacks(found.ID, things["stack"])
 	}
 	for kind, op := range map[string]string{
 		"container.logs": "commands.look", "container.start": "commands.give", "container.stop": "commands.give", "container.restart": "commands.give",
