@@ -60,3 +60,19 @@ func TestSettingTheCertificate(t *testing.T) {
 		t.Errorf("removed:\n%s", out)
 	}
 }
+
+func TestSettingsOfSigningIn(t *testing.T) {
+	d := newDesk(t)
+	d.login()
+	if out := d.ok("settings", "access"); !strings.Contains(out, "8h0m0s") || !strings.Contains(out, "12 characters") {
+		t.Errorf("at first:\n%s", out)
+	}
+	d.fails(exitFailed, "session_seconds", "settings", "access", "--session-life", "1m")
+	d.fails(exitFailed, "second_factor", "settings", "access", "--second-factor", "some")
+	var now resource.AccessSettingsNow
+	d.read(&now, "settings", "access", "--session-life", "4h")
+	d.read(&now, "settings", "access", "--second-factor", "administrators", "--min-password", "16")
+	if now.SessionSeconds != 4*3600 || now.MinPassword != 16 || now.SecondFactor != "administrators" {
+		t.Errorf("one after another: %+v", now)
+	}
+}

@@ -62,7 +62,7 @@ func newRoot(a *app) *cobra.Command {
 		a.keysCommand(), a.waitingCommand(), a.devicesCommand(), a.snapshotCommand(), a.stacksCommand(), a.commandCommand(),
 		a.groupsCommand(), a.profilesCommand(), a.policiesCommand(), a.eventsCommand(), a.auditCommand(), a.openapiCommand(),
 		a.releaseCommand(), a.releasesCommand(), a.updatesCommand(), a.logLevelCommand(), a.certificateCommand(), a.backupCommand(),
-		parent("settings", "settings of the hub", a.protectionCommand()),
+		parent("settings", "settings of the hub", a.protectionCommand(), a.signInCommand()),
 	)
 	strict(root)
 	return root
