@@ -7,6 +7,8 @@ import { groupsQuery } from '../../api/queries';
 import { useMay } from '../../app/useMay';
 import { Failure } from '../../kit/Failure';
 import { Since } from '../../kit/Since';
+import { teamsQuery } from './teams';
+import { usersQuery } from './users';
 
 const grantsQuery = queryOptions({
   queryKey: ['grants'],
@@ -89,10 +91,7 @@ export function Access() {
 }
 
 function useNames() {
-  const { data: users } = useQuery({
-    queryKey: ['users'],
-    queryFn: ({ signal }) => ok(api.GET('/api/v1/users', { signal })),
-  });
+  const { data: users } = useQuery(usersQuery);
   const { data: groups } = useQuery(groupsQuery);
   return {
     users: (users?.items ?? []).map((u) => u.name),
@@ -104,10 +103,7 @@ function useNames() {
 function NewGrant({ close }: { close: () => void }) {
   const cache = useQueryClient();
   const { users, groups } = useNames();
-  const { data: teams } = useQuery({
-    queryKey: ['teams'],
-    queryFn: ({ signal }) => ok(api.GET('/api/v1/teams', { signal })),
-  });
+  const { data: teams } = useQuery(teamsQuery);
   const { data: roles } = useQuery({
     queryKey: ['roles'],
     queryFn: ({ signal }) => ok(api.GET('/api/v1/roles', { signal })),

@@ -14,25 +14,36 @@ import {
 } from '@mantine/core';
 import { notifications } from '@mantine/notifications';
 import { IconDotsVertical, IconPlus } from '@tabler/icons-react';
-import { queryOptions, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { api, ok, type Schemas } from '../../api/client';
+import { useMay } from '../../app/useMay';
 import { count } from '../../kit/bytes';
 import { ConfirmNamed } from '../../kit/ConfirmNamed';
 import { CopyBlock } from '../../kit/Copy';
 import { Failure } from '../../kit/Failure';
 import { LinkAnchor } from '../../kit/links';
 import { Since } from '../../kit/Since';
+import { SignInSettings } from './SignInSettings';
+import { Teams } from './Teams';
+import { usersQuery } from './users';
 
 type User = Schemas['User'];
 
-const usersQuery = queryOptions({
-  queryKey: ['users'],
-  queryFn: ({ signal }) => ok(api.GET('/api/v1/users', { signal })),
-});
-
-/** People are those who can sign in; administrators make, disable and remove them. */
+/** People are those who can sign in, their teams, and what signing in takes. Who leads a team sees the teams alone. */
 export function People() {
+  const all = useMay('people.change');
+  return (
+    <Stack gap="xl">
+      {all && <Users />}
+      <Teams />
+      {all && <SignInSettings />}
+    </Stack>
+  );
+}
+
+/** Users are made, disabled and removed by administrators. */
+function Users() {
   const cache = useQueryClient();
   const { data, error, refetch } = useQuery(usersQuery);
   const [adding, setAdding] = useState(false);

@@ -7,6 +7,7 @@ import { Page } from '../../kit/Page';
 import { MyAccount } from '../account/MyAccount';
 import { Access } from '../people/Access';
 import { People } from '../people/People';
+import { useLeads } from '../people/teams';
 import { Appearance } from './Appearance';
 import { AuditTrail } from './AuditTrail';
 import { Backup } from './Backup';
@@ -32,7 +33,7 @@ const places: readonly Place[] = [
   { value: 'audit', label: 'Audit trail', shows: AuditTrail, needs: 'hub.read' },
   { value: 'backup', label: 'Backup', shows: Backup, needs: 'hub.read' },
   { value: 'profiles', label: 'Link profiles', shows: Profiles, needs: 'profiles.read' },
-  { value: 'people', label: 'People', shows: People, needs: 'people.change' },
+  { value: 'people', label: 'People', shows: People },
   { value: 'access', label: 'Access', shows: Access, needs: 'access.read' },
   { value: 'account', label: 'My account', shows: MyAccount },
   { value: 'tokens', label: 'API tokens', shows: Tokens },
@@ -44,7 +45,8 @@ export function Settings() {
   const { tab } = useSearch({ from: '/inside/settings' });
   const navigate = useNavigate({ from: '/settings' });
   const may = useOperations();
-  const seen = places.filter((p) => !p.needs || may.includes(p.needs));
+  const people = useLeads();
+  const seen = places.filter((p) => (p.value === 'people' ? people : !p.needs || may.includes(p.needs)));
   const at = seen.find((p) => p.value === tab)?.value ?? 'hub';
   const list = useRef<HTMLDivElement>(null);
   useEffect(() => {

@@ -14,6 +14,7 @@ import {
 import { useQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import type { Schemas } from '../../api/client';
+import { May } from '../../app/May';
 import { bytes, count } from '../../kit/bytes';
 import { Failure } from '../../kit/Failure';
 import { Since } from '../../kit/Since';
@@ -162,21 +163,23 @@ function Buttons({ stack, version: v, latest, look, compare }: ButtonsProps) {
           >
             Compare
           </Button>
-          <Anchor
-            size="sm"
-            py={{ base: 8, sm: 0 }}
-            style={{ whiteSpace: 'nowrap' }}
-            renderRoot={(props) => (
-              <Link
-                to="/stacks/$stack/edit"
-                params={{ stack: stack.name }}
-                search={{ from: String(v.number) }}
-                {...props}
-              />
-            )}
-          >
-            {v.number === stack.version ? 'Edit' : 'Go back to this one'}
-          </Anchor>
+          <May operation="stacks.apply">
+            <Anchor
+              size="sm"
+              py={{ base: 8, sm: 0 }}
+              style={{ whiteSpace: 'nowrap' }}
+              renderRoot={(props) => (
+                <Link
+                  to="/stacks/$stack/edit"
+                  params={{ stack: stack.name }}
+                  search={{ from: String(v.number) }}
+                  {...props}
+                />
+              )}
+            >
+              {v.number === stack.version ? 'Edit' : 'Go back to this one'}
+            </Anchor>
+          </May>
         </>
       )}
     </Group>

@@ -6,6 +6,7 @@ import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import { useCallback, useState } from 'react';
 import { asProblem } from '../../api/problem';
 import { waitingQuery } from '../../api/queries';
+import { May } from '../../app/May';
 import { count } from '../../kit/bytes';
 import { Empty } from '../../kit/Empty';
 import { Failure } from '../../kit/Failure';
@@ -79,9 +80,11 @@ export function Room() {
       title="Waiting room"
       about="Devices that knocked with an edge key of this hub. None is in before you approve it."
       actions={
-        <Button variant="default" renderRoot={(p) => <Link to="/keys" search={{ new: true }} {...p} />}>
-          New edge key
-        </Button>
+        <May operation="keys.create">
+          <Button variant="default" renderRoot={(p) => <Link to="/keys" search={{ new: true }} {...p} />}>
+            New edge key
+          </Button>
+        </May>
       }
     >
       <Stack maw={phone ? undefined : 560}>
@@ -109,36 +112,38 @@ export function Room() {
           w={{ base: '100%', sm: 280 }}
         />
         {!phone && (
-          <Group gap="xs" ml="auto" role="group" aria-label="Decide on the selected">
-            <Text size="sm" c="dimmed">
-              {count(selected.length)} selected
-            </Text>
-            <Button
-              aria-label="Approve the selected"
-              disabled={selected.length === 0}
-              onClick={() => setApproving(selected)}
-            >
-              Approve
-            </Button>
-            <Button
-              variant="default"
-              aria-label="Reject the selected"
-              disabled={selected.length === 0}
-              loading={isPending}
-              onClick={() => no(selected, 'reject')}
-            >
-              Reject
-            </Button>
-            <Button
-              variant="default"
-              aria-label="Block the selected"
-              disabled={selected.length === 0}
-              loading={isPending}
-              onClick={() => no(selected, 'block')}
-            >
-              Block
-            </Button>
-          </Group>
+          <May operation="waiting.approve">
+            <Group gap="xs" ml="auto" role="group" aria-label="Decide on the selected">
+              <Text size="sm" c="dimmed">
+                {count(selected.length)} selected
+              </Text>
+              <Button
+                aria-label="Approve the selected"
+                disabled={selected.length === 0}
+                onClick={() => setApproving(selected)}
+              >
+                Approve
+              </Button>
+              <Button
+                variant="default"
+                aria-label="Reject the selected"
+                disabled={selected.length === 0}
+                loading={isPending}
+                onClick={() => no(selected, 'reject')}
+              >
+                Reject
+              </Button>
+              <Button
+                variant="default"
+                aria-label="Block the selected"
+                disabled={selected.length === 0}
+                loading={isPending}
+                onClick={() => no(selected, 'block')}
+              >
+                Block
+              </Button>
+            </Group>
+          </May>
         )}
       </Group>
       <Failure error={error} retry={refetch} />
@@ -273,9 +278,11 @@ function Nothing({ state, q }: { state: (typeof states)[number]['value']; q: str
     <Empty icon={IconDoorEnter} title="No device waits">
       Make an edge key, start an agent with it on a device, and the device appears here by itself.
       <br />
-      <Button mt="md" renderRoot={(p) => <Link to="/keys" search={{ new: true }} {...p} />}>
-        New edge key
-      </Button>
+      <May operation="keys.create">
+        <Button mt="md" renderRoot={(p) => <Link to="/keys" search={{ new: true }} {...p} />}>
+          New edge key
+        </Button>
+      </May>
     </Empty>
   );
 }
