@@ -94,11 +94,11 @@ function useStart(name: string, from: string | undefined) {
     (from !== undefined && versions.data && !version
       ? new Error(`Version ${from} is not kept any more: choose another on the stack’s page.`)
       : undefined);
-  const base = stack.data && latest.data && baseOf(stack.data, latest.data);
+  const base = stack.data && latest.data && baseOf(stack.data, latest.data.files);
   if (!base || error) return { stack: stack.data, error };
   if (from === undefined) return { stack: stack.data, start: draftOf(name, base), error };
   if (!version || !older.data) return { stack: stack.data, error };
-  const files = older.data;
+  const { files } = older.data;
   const begin = draftOf(name, base, { number, files, variables: version.env ?? [], pull: version.pull });
   return { stack: stack.data, start: begin, error };
 }

@@ -195,8 +195,8 @@ function Compared({ stack, from, to }: { stack: Schemas['Stack']; from: Version;
   return (
     <FileDiffs
       key={`${from.number} ${to.number}`}
-      before={before.data}
-      after={after.data}
+      before={before.data.files}
+      after={after.data.files}
       names={[`Version ${from.number}`, `Version ${to.number}`]}
     />
   );

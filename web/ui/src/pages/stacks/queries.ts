@@ -15,16 +15,16 @@ export const versionsQuery = (stack: string) =>
     queryFn: ({ signal }) => ok(api.GET('/api/v1/stacks/{stack}/versions', { params: { path: { stack } }, signal })),
   });
 
-/** The files of a version. They never change, but another stack may take the name of one that is gone: hence its id. */
+/** The files of a version, and whether values in them are hidden. They never change, but another stack may take the name of one that is gone: hence its id. */
 export const bundleQuery = ({ name, id }: { name: string; id: number }, version: number) =>
   queryOptions({
     queryKey: ['bundle', id, version],
     queryFn: async ({ signal }) => {
       const path = { stack: name, version };
-      const { files } = await ok(
+      const { files, masked } = await ok(
         api.GET('/api/v1/stacks/{stack}/versions/{version}/files', { params: { path }, signal }),
       );
-      return filesOf(files);
+      return { files: filesOf(files), masked: masked ?? false };
     },
     staleTime: Number.POSITIVE_INFINITY,
     gcTime: 60_000,

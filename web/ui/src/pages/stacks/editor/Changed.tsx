@@ -10,6 +10,7 @@ import { bundleQuery } from '../queries';
 import { type Base, baseOf, type Draft, draftOf, type Settings, sameSettings } from './draft';
 import { FileDiffs } from './FileDiffs';
 import { compare, onTop } from './onTop';
+import { ownerWords } from './owner';
 import type { DraftStore } from './useDraft';
 
 interface Props {
@@ -29,7 +30,7 @@ const words = {
 export function Changed({ draft, store, stack }: Props) {
   const [shown, setShown] = useState(false);
   const bundle = useQuery(bundleQuery(stack, stack.version));
-  const theirs = bundle.data && baseOf(stack, bundle.data);
+  const theirs = bundle.data && baseOf(stack, bundle.data.files);
   const differs = theirs ? compare(draft.base.files, draft.files, theirs.files) : [];
   const both = differs.filter((d) => d.who === 'both').length;
 
@@ -121,6 +122,6 @@ const pulls = {
 };
 
 function settingsText(s: Settings): string {
-  const target = s.everywhere ? 'all devices' : s.selector;
+  const target = `${s.everywhere ? 'all devices' : s.selector} in /${s.group}, ${ownerWords(s)}`;
   return `${target}, ${pulls[s.pull]}, volumes ${s.removeVolumes ? 'go' : 'stay'} on removal`;
 }

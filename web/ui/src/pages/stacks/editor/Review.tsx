@@ -19,7 +19,7 @@ import type { Schemas } from '../../../api/client';
 import { count } from '../../../kit/bytes';
 import { Failure } from '../../../kit/Failure';
 import { State } from '../../../kit/State';
-import type { Draft } from './draft';
+import { type Draft, homeOf } from './draft';
 import { FileDiffs } from './FileDiffs';
 
 type Preview = Schemas['Preview'];
@@ -142,6 +142,7 @@ function Devices({ preview: p, target }: { preview: Preview; target: Draft['sett
   return (
     <Stack gap={6}>
       <Text size="sm" className="fs-text">
+        {homeOf(target) && `In ${homeOf(target)}: `}
         {target.everywhere ? `All devices, now ${count(total)}` : `${count(total, 'device')} with ${target.selector}`}
         {listed + same > 0 && ': '}
         {[

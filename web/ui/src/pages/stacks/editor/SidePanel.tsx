@@ -1,5 +1,6 @@
 import { Checkbox, Fieldset, NativeSelect, Stack, Textarea, TextInput } from '@mantine/core';
 import { type Draft, type Settings, wrongName } from './draft';
+import { HomeAndOwner } from './HomeAndOwner';
 import { Target } from './Target';
 import type { DraftStore } from './useDraft';
 import { Variables } from './Variables';
@@ -35,6 +36,9 @@ export function SidePanel({ draft, store, asked, nameTaken }: Props) {
           autoCapitalize="none"
         />
       )}
+      <Fieldset legend="Home and owner" p="xs">
+        <HomeAndOwner settings={settings} change={change} made={draft.base !== undefined} asked={asked} />
+      </Fieldset>
       <Fieldset legend="Devices" p="xs">
         <Target settings={settings} change={change} asked={asked} />
       </Fieldset>

@@ -6,7 +6,7 @@ import { asProblem } from '../../../api/problem';
 import { devicesQuery } from '../../../api/queries';
 import { count } from '../../../kit/bytes';
 import { State } from '../../../kit/State';
-import { type Settings, wrongSelector } from './draft';
+import { homeOf, type Settings, wrongSelector } from './draft';
 
 const shown = 6;
 
@@ -19,9 +19,11 @@ interface Props {
 /** Target chooses the devices, and shows as one types which they are. */
 export function Target({ settings, change, asked }: Props) {
   const [selector] = useDebouncedValue(settings.everywhere ? '' : settings.selector.trim(), 250);
+  const [group] = useDebouncedValue(homeOf(settings), 250);
+  const place = { ...(selector ? { selector } : {}), ...(group ? { group } : {}) };
   const enabled = settings.everywhere || selector !== '';
   const { data, error, isFetching } = useQuery({
-    ...devicesQuery({ ...(selector ? { selector } : {}), limit: shown }),
+    ...devicesQuery({ ...place, limit: shown }),
     enabled,
   });
   const found = enabled && !error ? data : undefined;
@@ -38,7 +40,7 @@ export function Target({ settings, change, asked }: Props) {
         </Group>
       </Radio.Group>
       {settings.everywhere ? (
-        <Text size="xs">All devices get it, and each that joins later.</Text>
+        <Text size="xs">All devices{group && ` in ${group}`} get it, and each that joins later.</Text>
       ) : (
         <TextInput
           aria-label="Selector"
@@ -75,9 +77,7 @@ export function Target({ settings, change, asked }: Props) {
             size="sm"
             display="inline-block"
             py={{ base: 9, sm: 0 }}
-            renderRoot={(props) => (
-              <Link to="/fleet" search={selector ? { selector } : {}} target="_blank" {...props} />
-            )}
+            renderRoot={(props) => <Link to="/fleet" search={place} target="_blank" {...props} />}
           >
             All {count(found.total)} in the fleet, in a new tab
           </Anchor>

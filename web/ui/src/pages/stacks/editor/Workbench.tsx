@@ -10,7 +10,8 @@ import type { EditorHandle, Kept } from './CodeEditor';
 import { type Base, type Draft, obstacles } from './draft';
 import { FileList } from './FileList';
 import { Findings } from './Findings';
-import { mainFile, sizeOf, sorted } from './files';
+import { mainFile, maskedFiles, sizeOf, sorted } from './files';
+import { Masked } from './Masked';
 import { lineRange } from './mark';
 import { Review } from './Review';
 import { SidePanel } from './SidePanel';
@@ -65,6 +66,7 @@ export function Workbench({ title, about, notices, store, draft, stack, place, g
     place.file !== undefined && draft.files.has(place.file)
       ? place.file
       : (mainFile(draft.files) ?? sorted(draft.files)[0]);
+  const hidden = maskedFiles(draft.files).length > 0;
   const file = path === undefined ? undefined : draft.files.get(path);
   const failing = [...marks.values()].some((m) => m.marks.some((k) => k.severity === 'error'));
   const small = [...draft.files.values()].reduce((n, f) => n + sizeOf(f), 0) < smallEnough;
@@ -146,6 +148,7 @@ export function Workbench({ title, about, notices, store, draft, stack, place, g
   return (
     <Page title={title} about={about} actions={phone ? undefined : actions}>
       {notices}
+      {hidden && <Masked />}
       {changed}
       <div className="fs-workbench">
         <FileList store={store} files={draft.files} open={path ?? ''} marks={marks} show={open} />

@@ -12,7 +12,16 @@ const base: Base = {
   author: 'ann',
   files: files({ 'compose.yml': 'old', a: 'a', b: 'b', c: 'c' }),
   variables: ['TOKEN'],
-  settings: { selector: 'site=a', everywhere: false, pull: 'missing', removeVolumes: false },
+  settings: {
+    selector: 'site=a',
+    everywhere: false,
+    group: 'norway',
+    visibility: 'team',
+    account: '',
+    team: 'crew',
+    pull: 'missing',
+    removeVolumes: false,
+  },
 };
 
 describe('drafts', () => {
@@ -45,6 +54,26 @@ describe('drafts', () => {
     const all = { ...draft, settings: { ...draft.settings, everywhere: true } };
     expect(obstacles(all)).toEqual([]);
     expect(applyOf(all).selector).toBe('');
+  });
+
+  it('moves and gives away a stack only where that was chosen', () => {
+    const draft = draftOf('web', base);
+    expect(applyOf(draft)).not.toHaveProperty('group');
+    expect(applyOf(draft)).not.toHaveProperty('owner');
+    const mine = { ...draft, settings: { ...draft.settings, group: '', visibility: 'private' as const } };
+    expect(applyOf(mine)).toMatchObject({ group: '', owner: { visibility: 'private' } });
+    expect(applyOf(mine).owner).not.toHaveProperty('team');
+    const fresh = { ...newDraft(), name: 'web', settings: { ...newDraft().settings, group: '/norway/oslo/' } };
+    expect(applyOf(fresh)).toMatchObject({ group: 'norway/oslo' });
+    expect(applyOf(fresh)).not.toHaveProperty('owner');
+    const nobodys = { ...draft, settings: { ...draft.settings, team: '' } };
+    expect(obstacles(nobodys)).toEqual([expect.stringContaining('team')]);
+  });
+
+  it('does not deploy what is hidden from its reader', () => {
+    const masked = { ...base, files: files({ 'compose.yml': 'a: MASKED-BY-FARSHORE', other: 'x' }) };
+    expect(obstacles(draftOf('web', masked))).toEqual([expect.stringContaining('compose.yml has values')]);
+    expect(obstacles({ ...draftOf('web', masked), files: files({ 'compose.yml': 'a: mine' }) })).toEqual([]);
   });
 
   it('says what is wrong with names', () => {
@@ -89,8 +118,15 @@ describe('two people', () => {
       ['mine', 'mine'],
       ['new', 'theirs'],
     ]);
-    expect(merged.settings).toEqual({ selector: 'site=c', everywhere: false, pull: 'always', removeVolumes: false });
+    expect(merged.settings).toEqual({ ...base.settings, selector: 'site=c', pull: 'always' });
     expect(merged.variables.map((v) => v.name)).toEqual(['TOKEN', 'EXTRA']);
     expect(merged.base?.etag).toBe('two');
+  });
+
+  it('follows a stack that they moved, unless I move it too', () => {
+    const moved = { ...theirs, settings: { ...theirs.settings, group: 'sweden', visibility: 'public' as const } };
+    expect(onTop(mine, moved).settings).toMatchObject({ group: 'sweden', visibility: 'public' });
+    const both = { ...mine, settings: { ...mine.settings, group: 'oslo', team: 'night' } };
+    expect(onTop(both, moved).settings).toMatchObject({ group: 'oslo', visibility: 'team', team: 'night' });
   });
 });

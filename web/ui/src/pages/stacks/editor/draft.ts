@@ -1,5 +1,6 @@
 import type { Schemas } from '../../../api/client';
-import { bundleOf, type Files, mainFile, sameFile, tooMuch } from './files';
+import { bundleOf, type Files, mainFile, maskedFiles, sameFile, tooMuch } from './files';
+import { type Owned, ownedOf, ownerOf, sameOwner, wrongOwner } from './owner';
 
 /** A variable for Compose. value undefined: it keeps the one that it has on the hub, which never gives it back. */
 export interface Variable {
@@ -9,7 +10,9 @@ export interface Variable {
 }
 
 /** Settings of a stack beside its files. */
-export interface Settings {
+export interface Settings extends Owned {
+  /** The home of the stack; empty: the root. */
+  readonly group: string;
   readonly selector: string;
   /** All devices were asked for, which an empty selector is not enough for. */
   readonly everywhere: boolean;
@@ -53,7 +56,16 @@ services:
       - "8080:80"
 `;
 
-const noSettings: Settings = { selector: '', everywhere: false, pull: 'missing', removeVolumes: false };
+const noSettings: Settings = {
+  selector: '',
+  everywhere: false,
+  group: '',
+  visibility: '',
+  account: '',
+  team: '',
+  pull: 'missing',
+  removeVolumes: false,
+};
 
 /** newDraft begins a new stack. */
 export function newDraft(): Draft {
@@ -80,6 +92,8 @@ export function baseOf(stack: Schemas['Stack'], files: Files): Base {
     settings: {
       selector: stack.selector,
       everywhere: stack.selector === '',
+      group: stack.group,
+      ...ownedOf(stack.owner),
       pull: pullOf(stack.current.pull),
       removeVolumes: stack.remove_volumes,
     },
@@ -118,11 +132,18 @@ export function changedPaths(a: Files, b: Files): string[] {
   return [...new Set([...a.keys(), ...b.keys()])].filter((p) => !sameFile(a.get(p), b.get(p))).sort();
 }
 
+/** homeOf gives the path of a stack's home as the hub writes it. */
+export function homeOf(s: Settings): string {
+  return s.group.trim().replace(/^\/+|\/+$/g, '');
+}
+
 /** sameSettings tells whether two are alike. */
 export function sameSettings(a: Settings, b: Settings): boolean {
   return (
     a.selector === b.selector &&
     a.everywhere === b.everywhere &&
+    homeOf(a) === homeOf(b) &&
+    sameOwner(a, b) &&
     a.pull === b.pull &&
     a.removeVolumes === b.removeVolumes
   );
@@ -168,6 +189,13 @@ export function obstacles(d: Draft): string[] {
   if (size > maxEnv) wrong.push('The variables have more than 16 KiB: put large values into a file.');
   if (new TextEncoder().encode(d.message).length > 1024)
     wrong.push('The message has more than 1,024 bytes: shorten it.');
+  for (const path of maskedFiles(d.files)) {
+    wrong.push(
+      `${path} has values that are hidden from you (MASKED-BY-FARSHORE): give your own, or ask who may see them.`,
+    );
+  }
+  const owner = wrongOwner(d.settings);
+  if (owner) wrong.push(`Owner: ${owner}`);
   const selector = wrongSelector(d.settings);
   if (selector) wrong.push(`Devices: ${selector}`);
   return wrong;
@@ -175,12 +203,20 @@ export function obstacles(d: Draft): string[] {
 
 /** applyOf gives what the API takes. */
 export function applyOf(d: Draft): Schemas['Apply'] {
+  const was = d.base?.settings;
+  const home = homeOf(d.settings);
+  // What is left out stays as it is: who changes neither needs no right to move the stack.
+  const group = home === (was ? homeOf(was) : '') ? {} : { group: home };
+  const owner =
+    d.settings.visibility === '' || (was && sameOwner(was, d.settings)) ? {} : { owner: ownerOf(d.settings) };
   const kept = d.variables.filter((v) => v.value === undefined).map((v) => v.name);
   return {
     files: bundleOf(d.files),
     selector: d.settings.everywhere ? '' : d.settings.selector.trim(),
     env: Object.fromEntries(d.variables.flatMap((v) => (v.value === undefined ? [] : [[v.name, v.value]]))),
     ...(kept.length > 0 ? { keep_env: { version: d.from, names: kept } } : {}),
+    ...group,
+    ...owner,
     pull: d.settings.pull,
     remove_volumes: d.settings.removeVolumes,
     ...(d.message.trim() ? { message: d.message.trim() } : {}),

@@ -113,6 +113,17 @@ export function wrongPath(path: string, others: Iterable<string>): string | unde
 
 const mib = (n: number) => `${(n / (1 << 20)).toFixed(1)} MiB`;
 
+/** What the hub writes in the place of a value that a reader may not see. */
+const mask = 'MASKED-BY-FARSHORE';
+
+/** maskedFiles lists the files in which values are hidden. The hub takes none of them. */
+export function maskedFiles(files: Files): string[] {
+  return sorted(files).filter((path) => {
+    const content = files.get(path)?.content;
+    return typeof content === 'string' && content.includes(mask);
+  });
+}
+
 /** tooMuch says which limits of the hub the files go beyond. */
 export function tooMuch(files: Files): string[] {
   const wrong: string[] = [];

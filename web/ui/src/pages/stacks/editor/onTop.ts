@@ -1,5 +1,6 @@
-import { type Base, changedPaths, type Draft, type Settings } from './draft';
+import { type Base, changedPaths, type Draft, homeOf, type Settings } from './draft';
 import { type Files, sameFile } from './files';
+import { sameOwner } from './owner';
 
 /** Both is how a file differs between two people who began with the same: who changed it. */
 export interface Both {
@@ -49,9 +50,14 @@ export function onTop(draft: Draft, theirs: Base): Draft {
 
 function settingsOnTop(base: Settings, mine: Settings, theirs: Settings): Settings {
   const target = base.selector !== mine.selector || base.everywhere !== mine.everywhere ? mine : theirs;
+  const owner = sameOwner(base, mine) ? theirs : mine;
   return {
     selector: target.selector,
     everywhere: target.everywhere,
+    group: homeOf(base) === homeOf(mine) ? theirs.group : mine.group,
+    visibility: owner.visibility,
+    account: owner.account,
+    team: owner.team,
     pull: base.pull === mine.pull ? theirs.pull : mine.pull,
     removeVolumes: base.removeVolumes === mine.removeVolumes ? theirs.removeVolumes : mine.removeVolumes,
   };
