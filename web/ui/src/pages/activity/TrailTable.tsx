@@ -118,8 +118,8 @@ function BreakGlass({ entry }: { entry: Audit }) {
   if (!entry.break_glass) return null;
   return (
     <Badge
-      size="sm"
-      variant="outline"
+      className="fs-state"
+      variant="light"
       color="orange"
       title="Done with the break-glass account"
       leftSection={<IconHammer size={12} aria-hidden />}

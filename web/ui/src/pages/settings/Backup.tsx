@@ -278,9 +278,7 @@ function Runs({ now }: { now: Schemas['Backups'] }) {
                   <Table.Td>
                     <Since at={r.started} />
                   </Table.Td>
-                  <Table.Td className="fs-text" c={r.error ? 'red' : undefined}>
-                    {r.error ?? r.file}
-                  </Table.Td>
+                  <Table.Td className="fs-text">{r.error ? `Failed: ${r.error}` : r.file}</Table.Td>
                   <Table.Td>{r.size ? bytes(r.size) : '–'}</Table.Td>
                 </Table.Tr>
               ))}
