@@ -98,3 +98,28 @@ func TestSignInsAreRecorded(t *testing.T) {
 		t.Error("a password is in the trail")
 	}
 }
+
+// Who looks where they may not is on record, once, and however often they try.
+func TestARefusedLookIsRecorded(t *testing.T) {
+	w := newWorld(t)
+	if _, _, err := w.Hub().Access.AddAccount(access.NewAccount{Name: "eva", Password: password}); err != nil {
+		t.Fatal(err)
+	}
+	admin := w.token
+	var session resource.Session
+	w.ask(http.MethodPost, "/session", resource.Login{Username: "eva", Password: password}, &session)
+	w.token = session.Token
+	for range 5 {
+		resp := w.request(http.MethodGet, "/audit", nil)
+		_ = resp.Body.Close()
+		if resp.StatusCode != http.StatusForbidden {
+			t.Fatalf("somebody without a role reads the audit trail: %d", resp.StatusCode)
+		}
+	}
+	w.token = admin
+	var found resource.List[resource.Audit]
+	w.ask(http.MethodGet, "/audit?operation=audit.read&result=refused", nil, &found)
+	if len(found.Items) != 1 || found.Items[0].Principal != "eva" {
+		t.Errorf("on record: %+v", found.Items)
+	}
+}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/farshore/farshore/hub/access"
 	"github.com/farshore/farshore/hub/audit"
+	"github.com/farshore/farshore/hub/policy"
 )
 
 // route is one operation of the API, with I what is asked and O what is answered (see huma for their tags).
@@ -139,7 +140,7 @@ func add[I, O any](s *server, r route[I, O]) {
 		c := &call{caller: callerOf(ctx), s: s, op: r.Does}
 		out, err := run(ctx, c, r, in)
 		var recordErr error
-		if (changes(r.Method) || r.Records != "") && !r.Looks {
+		if (changes(r.Method) || r.Records != "") && !r.Looks || s.refusedLook(c, err) {
 			recordErr = s.record(c, r.Records, err)
 		}
 		if recordErr != nil {
@@ -153,6 +154,13 @@ func add[I, O any](s *server, r route[I, O]) {
 		}
 		return out, nil
 	})
+}
+
+// refusedLook reports whether somebody was refused a look that is to be recorded: one of each kind, account and address
+// an hour.
+func (s *server) refusedLook(c *call, err error) bool {
+	return c.op != "" && c.who.Kind != "" && errors.Is(err, access.ErrForbidden) &&
+		s.readings.fresh(reading{c.by(), c.remote, access.Resource{Kind: "refused " + string(c.op)}}, time.Now())
 }
 
 func run[I, O any](ctx context.Context, c *call, r route[I, O], in *I) (*O, error) {
@@ -200,7 +208,7 @@ func (s *server) record(c *call, name string, err error) error {
 		}
 		if o.err != nil {
 			e.Result, e.Detail = audit.ResultFailed, s.sentence(o.err)
-			if errors.Is(o.err, access.ErrForbidden) || errors.Is(o.err, access.ErrUnauthenticated) {
+			if errors.Is(o.err, access.ErrForbidden) || errors.Is(o.err, access.ErrUnauthenticated) || errors.Is(o.err, policy.ErrRefused) {
 				e.Result = audit.ResultRefused
 			}
 		}
