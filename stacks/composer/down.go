@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/compose/v2/pkg/api"
@@ -23,6 +24,9 @@ func (r *run) down(ctx context.Context) (ipc.Event, error) {
 	all, err := r.eng.containers(ctx, r.req.Project)
 	if err != nil {
 		return ipc.Event{}, err
+	}
+	if len(all) > 0 && !slices.ContainsFunc(all, func(c container.Summary) bool { return !foreign(c) }) {
+		return ipc.Event{Text: "nothing of the stack is there: the project of its name is another's"}, nil
 	}
 	for _, c := range all {
 		r.out.know(nameOf(c), c.Labels[api.ServiceLabel])

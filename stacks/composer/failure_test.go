@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/docker/docker/api/types/container"
+
 	"github.com/farshore/farshore/internal/testengine"
 	"github.com/farshore/farshore/stacks/composer/ipc"
 )
@@ -272,4 +274,26 @@ func TestAVolumeOfAnotherStackIsNotTaken(t *testing.T) {
 	}
 	s.put(bundle("own", "")) // or the other one could not be removed
 	s.up()
+}
+
+// A project that somebody runs by hand is neither taken over nor removed by a stack of its name.
+func TestAProjectOfSomebodyElseIsLeftAlone(t *testing.T) {
+	hand, s := newStack(t), newStack(t)
+	hand.req.Project = s.req.Project
+	bundle := map[string]string{"compose.yml": `services: {db: {image: "farshore-test/busybox:1", command: [sleep, "1000"]}}`}
+	hand.put(bundle)
+	hand.req.Labels = nil
+	hand.up()
+	before, made := hand.running(), hand.containers()
+	t.Cleanup(func() {
+		for _, c := range made {
+			_ = hand.engine.ContainerRemove(context.Background(), c.ID, container.RemoveOptions{Force: true})
+		}
+	})
+	s.put(map[string]string{"compose.yml": `services: {web: {image: "farshore-test/busybox:1", command: [sleep, "1000"]}}`})
+	s.upFails(ipc.CodeNameInUse, s.req.Project, "another name")
+	if e := s.do(t.Context(), ipc.ActionDown); e.Kind != ipc.KindDone {
+		t.Errorf("removing the stack: %s: %s", e.Code, e.Detail)
+	}
+	wantTouched(t, before, hand.running())
 }

@@ -59,6 +59,13 @@ func (r *run) compare(ctx context.Context, p *project) (*diff, error) {
 		return nil, err
 	}
 	for _, c := range all {
+		if foreign(c) && r.req.Labels[ipc.StackLabel] != "" {
+			return nil, &Failure{
+				Code: ipc.CodeNameInUse, Container: nameOf(c),
+				Detail: fmt.Sprintf("the container %s is of a Compose project %q that was not made by Farshore; remove that project on the device, or give the stack another name",
+					nameOf(c), p.Name),
+			}
+		}
 		service := c.Labels[api.ServiceLabel]
 		d.existing[service] = append(d.existing[service], c)
 	}
@@ -89,6 +96,9 @@ func (r *run) compare(ctx context.Context, p *project) (*diff, error) {
 	}
 	return d, nil
 }
+
+// foreign reports whether somebody else than Farshore made a container.
+func foreign(c container.Summary) bool { return c.Labels[ipc.StackLabel] == "" }
 
 func (d *diff) compareNetworks(ctx context.Context) error {
 	for key, n := range d.project.Networks {

@@ -314,7 +314,7 @@ func (r *Reconciler) upRequest(e *protocol.Entry, at Place) ipc.Request {
 	return ipc.Request{
 		Action: ipc.ActionUp, Project: e.Name, Dir: at.Dir, Root: at.Root, Env: e.Env, Pull: pull[e.Pull],
 		Labels: map[string]string{
-			"farshore.io/stack":   strconv.FormatUint(e.ID, 10),
+			ipc.StackLabel:        strconv.FormatUint(e.ID, 10),
 			"farshore.io/version": strconv.FormatUint(e.Version, 10),
 		},
 		Host: r.cfg.Host, WaitSeconds: int(r.cfg.Wait / time.Second),

@@ -29,6 +29,10 @@ const (
 	ActionPlan     = "plan"     // say what up would do; changes nothing
 )
 
+// StackLabel is on each container that is made for a stack; one of the project without it was made by somebody else, and
+// is left alone.
+const StackLabel = "farshore.io/stack"
+
 // When images are pulled, for Request.Pull. A pull_policy of a service in the bundle goes before it, except that
 // PullNever always holds.
 const (
