@@ -40,11 +40,9 @@ type eyes struct {
 	allDevices, allParts                  bool
 }
 
-// eyes are made once for a request.
+// eyes are made once for a request, whichever of its goroutines asks first.
 func (c *call) eyes() *eyes {
-	if c.sees == nil {
-		c.sees = c.s.eyesOf(c.who)
-	}
+	c.looks.Do(func() { c.sees = c.s.eyesOf(c.who) })
 	return c.sees
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -74,7 +75,9 @@ type call struct {
 	noted []outcome
 	// detail goes into the audit record.
 	detail string
-	sees   *eyes // see eyes
+	// sees are the caller's eyes, once looks was done.
+	sees  *eyes
+	looks sync.Once
 	// tried: nobody is signed in, but what was tried cost so much that strangers cannot fill the audit trail with it.
 	tried bool
 }
