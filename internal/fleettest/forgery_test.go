@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -33,13 +34,31 @@ func forged(text string) error {
 	return nil
 }
 
+// logged keeps what is logged, also by devices that still run while it is read.
+type logged struct {
+	mu  sync.Mutex
+	buf bytes.Buffer // guarded by mu
+}
+
+func (l *logged) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(b)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
 // Whatever a device says, in every field that it has, stays within its place in the hub's log, as text and as JSON,
 // among events, and in the waiting room.
 func TestTextsOfDevicesForgeNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := New(t)
 		f.StopHub()
-		var text, lines bytes.Buffer
+		var text, lines logged
 		debug := &slog.HandlerOptions{Level: slog.LevelDebug}
 		f.log = slog.New(slog.NewMultiHandler(slog.NewTextHandler(&text, debug), slog.NewJSONHandler(&lines, debug)))
 		f.StartHub()
