@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/farshore/farshore/internal/boltfile"
+	"github.com/farshore/farshore/internal/durable"
 )
 
 // damagedPrefix begins the name of a database that was set aside; what follows is the Unix time.
@@ -41,7 +42,7 @@ func (d *disk) setAside() error {
 		return fmt.Errorf("set the damaged database aside: %w", err)
 	}
 	d.releaseReserve()
-	return syncDir(d.dir)
+	return durable.Sync(d.dir)
 }
 
 // read checks the schema and fills the mirror. What the file's medium cannot give back is damage too, where the system

@@ -15,6 +15,7 @@ import (
 	berrors "go.etcd.io/bbolt/errors"
 
 	"github.com/farshore/farshore/internal/boltfile"
+	"github.com/farshore/farshore/internal/durable"
 	"github.com/farshore/farshore/protocol"
 )
 
@@ -286,7 +287,7 @@ func (d *disk) makeReserve() {
 	if info, err := os.Stat(path); err == nil && info.Size() == reserveSize {
 		return
 	}
-	if err := writeSynced(path, make([]byte, reserveSize)); err != nil {
+	if err := durable.Write(path, make([]byte, reserveSize)); err != nil {
 		_ = os.Remove(path) // the disk is full or nearly so: what is left is for the journal itself
 	}
 }

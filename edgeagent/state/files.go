@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/farshore/farshore/internal/durable"
 	"github.com/farshore/farshore/protocol"
 )
 
@@ -109,7 +110,7 @@ func (f *fileBlobs) place(path string, content []byte) error {
 	if err != nil {
 		return errors.Join(err, os.Remove(tmp.Name()))
 	}
-	return errors.Join(syncDir(filepath.Dir(path)), syncDir(f.dir))
+	return errors.Join(durable.Sync(filepath.Dir(path)), durable.Sync(f.dir))
 }
 
 func (f *fileBlobs) partials() partials { return f }
@@ -217,34 +218,4 @@ func collectFolder(dir string, keep map[protocol.Hash]bool) error {
 		}
 	}
 	return nil
-}
-
-// replaceFile writes a file of mode 0600 so that after a crash the old or the new content is there.
-func replaceFile(path string, content []byte) error {
-	tmp := path + ".new"
-	if err := writeSynced(tmp, content); err != nil {
-		return errors.Join(err, os.Remove(tmp))
-	}
-	if err := os.Rename(tmp, path); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(path))
-}
-
-// writeSynced writes a file of mode 0600 and waits until it is on disk.
-func writeSynced(path string, content []byte) error {
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(content)
-	return errors.Join(err, file.Sync(), file.Close())
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

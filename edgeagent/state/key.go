@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/farshore/farshore/internal/durable"
 	"github.com/farshore/farshore/protocol"
 )
 
@@ -54,7 +55,7 @@ func makeKey(path string) (ed25519.PrivateKey, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make device key: %w", err)
 	}
-	if err := replaceFile(path, pem.EncodeToMemory(&pem.Block{Type: keyType, Bytes: der})); err != nil {
+	if err := durable.Replace(path, pem.EncodeToMemory(&pem.Block{Type: keyType, Bytes: der})); err != nil {
 		return nil, fmt.Errorf("write device key: %w", diskError(err))
 	}
 	return key, nil

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/farshore/farshore/internal/durable"
 	"github.com/farshore/farshore/protocol"
 )
 
@@ -92,7 +93,7 @@ func (d *disk) keepStanding(next standing, commands map[protocol.CommandID]comma
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", standingName, err)
 	}
-	if err := replaceFile(filepath.Join(d.dir, standingName), raw); err != nil {
+	if err := durable.Replace(filepath.Join(d.dir, standingName), raw); err != nil {
 		return fmt.Errorf("write %s: %w", standingName, err)
 	}
 	d.kept = next

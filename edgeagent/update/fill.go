@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"github.com/farshore/farshore/internal/durable"
 	"github.com/farshore/farshore/internal/transfer"
 	"github.com/farshore/farshore/protocol"
 )
@@ -29,7 +30,7 @@ func (u *Updater) fill(ctx context.Context, p *plan) error {
 			return disk(err)
 		}
 	}
-	return disk(errors.Join(syncDir(filepath.Join(u.folder.dir, string(p.slot))), syncDir(u.folder.dir)))
+	return disk(errors.Join(durable.Sync(filepath.Join(u.folder.dir, string(p.slot))), durable.Sync(u.folder.dir)))
 }
 
 // empty takes the slot off the record, clears what is of no use, and sees whether there is room.

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/farshore/farshore/internal/durable"
 	"github.com/farshore/farshore/protocol"
 )
 
@@ -132,15 +133,7 @@ func (f Folder) write(r Record) error {
 	if err := os.MkdirAll(f.dir, 0o700); err != nil {
 		return fmt.Errorf("write the record of updates: %w", err)
 	}
-	path := filepath.Join(f.dir, recordName)
-	err = writeSynced(path+".new", append(raw, '\n'))
-	if err == nil {
-		err = os.Rename(path+".new", path)
-	}
-	if err == nil {
-		err = syncDir(f.dir)
-	}
-	if err != nil {
+	if err := durable.Replace(filepath.Join(f.dir, recordName), append(raw, '\n')); err != nil {
 		return fmt.Errorf("write the record of updates: %w", err)
 	}
 	return nil
@@ -202,22 +195,4 @@ func (r *Record) Version(p Place) string {
 		return s.Version
 	}
 	return string(Installed)
-}
-
-// writeSynced writes a file of mode 0600 and waits until it is on disk.
-func writeSynced(path string, content []byte) error {
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(content)
-	return errors.Join(err, file.Sync(), file.Close())
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

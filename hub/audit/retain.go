@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"time"
+
+	"github.com/farshore/farshore/internal/durable"
 )
 
 // Retention is how much of the trail is kept. What is past either is removed in whole segments, from the beginning.
@@ -110,7 +112,7 @@ func (l *Log) begin(seq uint64, hash string) error {
 		err = os.Rename(s.path+".new", s.path)
 	}
 	if err == nil {
-		err = syncDir(l.Dir)
+		err = durable.Sync(l.Dir)
 	}
 	if err != nil {
 		return errors.Join(fmt.Errorf("begin a segment of the audit trail: %w", err), f.Close(), os.Remove(s.path+".new"))
@@ -125,14 +127,6 @@ func (l *Log) begin(seq uint64, hash string) error {
 	l.file, l.size, l.dirty, l.torn = f, int64(len(line)), false, false
 	l.seq, l.hash = seq, hash
 	return nil
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 // dropOld removes the segments that are past what is kept. By age it removes one at a time, so that a clock that was

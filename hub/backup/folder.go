@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/farshore/farshore/internal/durable"
 )
 
 // checkFolder says why backups cannot be kept in a folder of the hub's machine.
@@ -78,5 +80,5 @@ func store(from io.Reader, folder, name string) (size int64, err error) {
 			return 0, err
 		}
 	}
-	return size, syncFile(folder)
+	return size, durable.Sync(folder)
 }

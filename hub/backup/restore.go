@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/farshore/farshore/internal/durable"
 )
 
 // Restoration says what is restored where.
@@ -158,7 +160,7 @@ func settle(dir string, owner fs.FileInfo) error {
 				return err
 			}
 		}
-		return syncFile(name)
+		return durable.Sync(name)
 	})
 }
 
@@ -176,7 +178,7 @@ func (r *Restoration) place(dir string, inside bool) error {
 		if err := os.Rename(dir, r.Data); err != nil {
 			return err
 		}
-		return syncFile(filepath.Dir(filepath.Clean(r.Data)))
+		return durable.Sync(filepath.Dir(filepath.Clean(r.Data)))
 	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -188,12 +190,12 @@ func (r *Restoration) place(dir string, inside bool) error {
 			return err
 		}
 		if e.Name() == r.First {
-			if err := syncFile(r.Data); err != nil {
+			if err := durable.Sync(r.Data); err != nil {
 				return err
 			}
 		}
 	}
-	return syncFile(r.Data)
+	return durable.Sync(r.Data)
 }
 
 func (r *Restoration) turn(name string) int {
@@ -204,12 +206,4 @@ func (r *Restoration) turn(name string) int {
 		return 2
 	}
 	return 1
-}
-
-func syncFile(name string) error {
-	f, err := os.Open(name)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
 }

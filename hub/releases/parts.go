@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/farshore/farshore/internal/durable"
 	"github.com/farshore/farshore/internal/transfer"
 	"github.com/farshore/farshore/protocol"
 )
@@ -183,7 +184,7 @@ func (s *Shelf) make(ctx context.Context, p pair) (*Parts, error) {
 	if err != nil {
 		return nil, err
 	}
-	return out, errors.Join(writeFile(filepath.Join(dir, p.file()), raw), syncDir(dir))
+	return out, errors.Join(writeFile(filepath.Join(dir, p.file()), raw), durable.Sync(dir))
 }
 
 // read gives a program on the shelf by its hash.

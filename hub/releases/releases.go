@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/farshore/farshore/hub/releases/releasefile"
+	"github.com/farshore/farshore/internal/durable"
 	"github.com/farshore/farshore/protocol"
 )
 
@@ -184,7 +185,7 @@ func (s *Shelf) Add(ctx context.Context, r io.Reader) (Release, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.releases[version] = out
-	return *out, syncDir(s.cfg.Dir)
+	return *out, durable.Sync(s.cfg.Dir)
 }
 
 // room reports why there is no room for a version.
@@ -280,24 +281,8 @@ func (s *Shelf) Remove(version string) error {
 
 // writeFile makes a file durable under its name.
 func writeFile(path string, data []byte) error {
-	f, err := os.OpenFile(path+".new", os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
+	if err := durable.Write(path+".new", data); err != nil {
 		return err
 	}
 	return os.Rename(path+".new", path)
-}
-
-func syncDir(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
 }

@@ -13,6 +13,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/farshore/farshore/hub/backup"
+	"github.com/farshore/farshore/internal/durable"
 )
 
 // Names beside the database: the one before it was compacted, and the one that is being made.
@@ -84,7 +85,7 @@ func DropOld(ctx context.Context, dir string) (freed int64, err error) {
 	if err := os.Remove(kept); err != nil {
 		return 0, err
 	}
-	return info.Size(), syncFile(dir)
+	return info.Size(), durable.Sync(dir)
 }
 
 // room says when the disk has not what the new file will need.
@@ -162,25 +163,17 @@ func sameBuckets(a, b *bbolt.Cursor) error {
 // swap gives the new file the place of the old one, which keeps another name.
 func swap(made, path, kept string) error {
 	dir := filepath.Dir(path)
-	if err := syncFile(made); err != nil {
+	if err := durable.Sync(made); err != nil {
 		return err
 	}
 	if err := os.Link(path, kept); err != nil {
 		return err
 	}
-	if err := syncFile(dir); err != nil {
+	if err := durable.Sync(dir); err != nil {
 		return err
 	}
 	if err := os.Rename(made, path); err != nil {
 		return err
 	}
-	return syncFile(dir)
-}
-
-func syncFile(name string) error {
-	f, err := os.Open(name)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
+	return durable.Sync(dir)
 }

@@ -12,6 +12,8 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+
+	"github.com/farshore/farshore/internal/durable"
 )
 
 // keyBytes is how much of a key's HMAC goes into its name: 16 bytes are beyond accidental equality.
@@ -72,7 +74,7 @@ func (s *Store) copyContent(source string, c Content, base string) error {
 	if err := copyTree(source, filepath.Join(tmp, base)); err != nil {
 		return err
 	}
-	if err := syncDir(tmp); err != nil {
+	if err := durable.Sync(tmp); err != nil {
 		return err
 	}
 	final := filepath.Dir(c.Path)
@@ -83,7 +85,7 @@ func (s *Store) copyContent(source string, c Content, base string) error {
 	if err := publish(tmp, final); err != nil {
 		return err
 	}
-	return syncDir(s.root)
+	return durable.Sync(s.root)
 }
 
 // Data returns the folder that stands for the relative path rel that no bundle has, and makes it (mode 0755) if it is

@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/farshore/farshore/internal/durable"
 )
 
 // writeFile writes data to a new or emptied file and forces it to disk. The mode is set apart from creation, so that
@@ -58,7 +60,7 @@ func copyTree(from, to string) error {
 			return err
 		}
 	}
-	return syncDir(to)
+	return durable.Sync(to)
 }
 
 // publish gives a finished file or folder its name and forces the name to disk.
@@ -66,15 +68,7 @@ func publish(from, to string) error {
 	if err := os.Rename(from, to); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(to))
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return durable.Sync(filepath.Dir(to))
 }
 
 func removeTemp(dir string) error {

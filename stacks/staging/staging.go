@@ -16,6 +16,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/farshore/farshore/internal/durable"
 )
 
 // LockName is the file in a stack's root that whoever changes the root locks first.
@@ -128,7 +130,7 @@ func Write(dir string, files map[string][]byte) error {
 		}
 	}
 	for d := range dirs {
-		if err := syncDir(d); err != nil {
+		if err := durable.Sync(d); err != nil {
 			return err
 		}
 	}
