@@ -1,7 +1,6 @@
 package compose
 
 import (
-	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -141,42 +140,3 @@ var guarded = []string{
 	"gpus", "cap_add", "volumes", "volume_driver", "volumes_from", "sysctls", "security_opt", "runtime", "isolation", "driver", "driver_opts", "external",
 	"networks", "name", "annotations", "include", "extends",
 }
-
-// varies names the places among the guarded keys whose values hold variables, at any depth of any compose file that
-// was read: more than needed rather than less.
-func (b *bundle) varies() (out []string) {
-	for _, name := range slices.Sorted(maps.Keys(b.models)) {
-		for _, model := range b.models[name] {
-			findVariables(model, name, false, &out)
-		}
-	}
-	slices.Sort(out)
-	return slices.Compact(out)
-}
-
-func findVariables(v any, at string, in bool, out *[]string) {
-	switch v := v.(type) {
-	case map[string]any:
-		for k, x := range v {
-			if in && holdsVariable(k) {
-				*out = append(*out, at)
-			}
-			findVariables(x, at+" "+k, in || slices.Contains(guarded, k), out)
-		}
-	case map[any]any:
-		for k, x := range v {
-			key := fmt.Sprint(k)
-			findVariables(x, at+" "+key, in || slices.Contains(guarded, key), out)
-		}
-	case []any:
-		for _, x := range v {
-			findVariables(x, at, in, out)
-		}
-	case string:
-		if in && holdsVariable(v) {
-			*out = append(*out, at)
-		}
-	}
-}
-
-func holdsVariable(s string) bool { return strings.Contains(strings.ReplaceAll(s, "$$", ""), "$") }

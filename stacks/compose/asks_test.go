@@ -98,8 +98,8 @@ func TestFilesThatAVariableChoosesAreNamed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "compose.yml include, compose.yml services app extends file, compose.yml volumes v name"
-	if got := strings.Join(sum.Varies, ", "); got != want {
+	want := "compose.yml include (FARSHORE_LABEL_F), compose.yml services app extends file (FARSHORE_LABEL_F), compose.yml volumes v name (FARSHORE_LABEL_F)"
+	if got := places(sum); got != want {
 		t.Errorf("variables are named at %q, want %q", got, want)
 	}
 }
@@ -120,8 +120,16 @@ volumes: {data: {labels: {x: "$$y"}}}
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "compose.yml services app image, compose.yml services app privileged, compose.yml x-all privileged"
-	if got := strings.Join(sum.Varies, ", "); got != want {
+	want := "compose.yml services app image (TAG), compose.yml services app privileged (FARSHORE_LABEL_P), compose.yml x-all privileged (FARSHORE_LABEL_P)"
+	if got := places(sum); got != want {
 		t.Errorf("variables are named at %q, want %q", got, want)
 	}
+}
+
+func places(sum Summary) string {
+	var out []string
+	for _, v := range sum.Varies {
+		out = append(out, fmt.Sprintf("%s (%s)", v.Place, strings.Join(v.Names, ", ")))
+	}
+	return strings.Join(out, ", ")
 }

@@ -34,6 +34,10 @@ type bundle struct {
 	openSize   int // their bytes
 	expanded   int // bytes that variables were replaced with
 	references int // to variables
+	ports      int // in ranges
+
+	variables map[string]bool // the files of variables that were read
+	chosen    bool            // a variable says which file is read
 }
 
 func openBundle(dir string) (*bundle, error) {
@@ -50,7 +54,7 @@ func openBundle(dir string) (*bundle, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read bundle: %w", err)
 	}
-	return &bundle{dir: filepath.Clean(dir), files: files, docs: map[string]*yaml.Node{}, models: map[string][]any{}, scanned: map[scan]bool{}}, nil
+	return &bundle{dir: filepath.Clean(dir), files: files, docs: map[string]*yaml.Node{}, models: map[string][]any{}, scanned: map[scan]bool{}, variables: map[string]bool{}}, nil
 }
 
 // choose finds the compose files.

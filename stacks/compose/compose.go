@@ -10,6 +10,7 @@ package compose
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -34,12 +35,26 @@ type Summary struct {
 	Services []Service `json:"services"`
 	// Volumes are the names of the project's named volumes as the bundle calls them, sorted.
 	Volumes []string `json:"volumes,omitempty"`
+	// Networks are the networks of the services as the bundle calls them, sorted: "default" is the one of services that
+	// name none.
+	Networks []string `json:"networks,omitempty"`
+	// Configs and Secrets are the names of what services mount of these kinds, sorted.
+	Configs []string `json:"configs,omitempty"`
+	Secrets []string `json:"secrets,omitempty"`
+	// Profiles are all that services have, active or not, sorted.
+	Profiles []string `json:"profiles,omitempty"`
 	// Warnings are sentences about things that work but are probably not meant.
 	Warnings []string `json:"warnings,omitempty"`
 	// Asks is what the services ask of an engine, also those that are not active, for policies. Validate gives it.
 	Asks []stacks.Asks `json:"-"`
-	// Varies names places whose values decide what Asks says and hold variables. Validate gives it.
-	Varies []string `json:"-"`
+	// Varies are the places whose values decide what Asks says and hold variables. Validate gives it.
+	Varies []Varied `json:"-"`
+	// Takes is what the services take of a device that only one can have. Validate gives it.
+	Takes []stacks.Take `json:"-"`
+	// Variables are the names of those that the bundle uses, sorted: in what is replaced in its compose files and files
+	// of variables, those that it hands on to containers by name, COMPOSE_PROFILES where services have profiles.
+	// Validate gives it.
+	Variables []string `json:"-"`
 }
 
 // Service is one service of a Summary.
@@ -94,6 +109,7 @@ func Validate(files map[string][]byte, env map[string]string) (Summary, error) {
 	}
 	sum := Summarize(project)
 	sum.Asks, sum.Varies = asks(project), b.varies()
+	sum.Takes, sum.Variables = takes(project), b.uses(project)
 	compared := digests{project: project, trees: map[string][]byte{}}
 	for i := range sum.Services {
 		s := &sum.Services[i]
@@ -125,7 +141,21 @@ func Summarize(project *types.Project) Summary {
 	}
 	sum.Volumes = project.VolumeNames()
 	slices.Sort(sum.Volumes)
+	sum.Networks = slices.Sorted(maps.Keys(project.Networks))
+	sum.Configs = slices.Sorted(maps.Keys(project.Configs))
+	sum.Secrets = slices.Sorted(maps.Keys(project.Secrets))
+	sum.Profiles = profiles(project)
 	return sum
+}
+
+func profiles(project *types.Project) (out []string) {
+	for _, services := range []types.Services{project.Services, project.DisabledServices} {
+		for _, svc := range services {
+			out = append(out, svc.Profiles...)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // Inside says whether a mount of a loaded project is a bind mount of a path relative to the bundle, and which (with

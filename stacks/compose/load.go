@@ -96,7 +96,7 @@ func (b *bundle) build(ctx context.Context, details types.ConfigDetails, name st
 			o.SetProjectName(name, true)
 			o.ResolvePaths = false
 			o.Interpolate.Substitute = b.substitute
-			if v := b.env["COMPOSE_PROFILES"]; v != "" {
+			if v := b.env[profilesVariable]; v != "" {
 				o.Profiles = strings.Split(v, ",")
 			}
 		},
@@ -300,7 +300,7 @@ func (b *bundle) check(project *types.Project) error {
 			return refuse("use_api_socket", "asks for the engine's socket by use_api_socket", "mount /var/run/docker.sock")
 		}
 	}
-	return nil
+	return b.checkTakes(project)
 }
 
 func sortedServices(project *types.Project) []string {

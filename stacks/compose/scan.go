@@ -184,6 +184,7 @@ func (b *bundle) follow(name string, in scope, ref reference) (string, error) {
 	if !ok {
 		return "", &Error{Code: ipc.CodeComposeInvalid, File: name, Line: line, Text: "what " + ref.what + " names is not a file name", Remedy: "write a relative path"}
 	}
+	b.chosen = b.chosen || holdsVariable(text)
 	value, err := b.substitute(text, func(k string) (string, bool) { v, ok := in.env[k]; return v, ok })
 	if err != nil {
 		return "", b.explain(err)

@@ -47,6 +47,7 @@ func (b *bundle) overEnv(name string, env map[string]string) (map[string]string,
 // it continues none.
 func (b *bundle) dotenv(name string, env, before map[string]string) (map[string]string, error) {
 	data := b.files[name]
+	b.variables[name] = true
 	if len(data) > maxEnvFile {
 		return nil, &Error{
 			Code: ipc.CodeComposeSyntax, File: name, Text: fmt.Sprintf("a file of variables has at most %d bytes", maxEnvFile),
@@ -123,9 +124,15 @@ func (b *bundle) substitute(text string, lookup template.Mapping) (string, error
 	if b.refer(text); b.exploded() {
 		return "", tooMuch()
 	}
-	out, err := template.Substitute(text, b.counted(lookup))
+	out, err := template.SubstituteWithOptions(text, b.counted(lookup), template.WithoutLogging)
 	if b.exploded() {
 		return "", tooMuch()
+	}
+	if b.spread(out); b.ports > maxPorts {
+		return "", &Error{
+			Code: ipc.CodeComposeInvalid, Text: fmt.Sprintf("its ranges of ports have more than %d ports", maxPorts/2),
+			Remedy: "publish fewer, or use network_mode host",
+		}
 	}
 	return out, err
 }

@@ -19,8 +19,8 @@ func bind(v *stacks.Version, sum compose.Summary) {
 	if len(v.Mentions) == 0 {
 		return
 	}
-	for _, place := range sum.Varies {
-		v.Asks = append(v.Asks, stacks.Asks{Service: place, Wants: []stacks.Want{{Rule: stacks.RuleVariables}}})
+	for _, varied := range sum.Varies {
+		v.Asks = append(v.Asks, stacks.Asks{Service: varied.Place, Wants: []stacks.Want{{Rule: stacks.RuleVariables}}})
 	}
 }
 
