@@ -39,6 +39,65 @@ type Entry struct {
 	RemoveVolumes bool `cbor:"8,keyasint,omitempty"`
 	// Nonce changes when an operator demands a redeploy of an unchanged version. Absent: never demanded.
 	Nonce uint64 `cbor:"9,keyasint,omitempty"`
+	// Verify is for how many seconds the version is watched once it runs, before it counts as good. Absent: it is good
+	// when it runs, and is healthy where it has a health check. Capability 3, as all that follows.
+	Verify uint32 `cbor:"10,keyasint,omitempty"`
+	// Retries is how often an attempt that failed is made again. Absent: DefaultRetries. More than MaxRetries: for ever.
+	Retries uint32 `cbor:"11,keyasint,omitempty"`
+	// Stay: a version that fails stays as it is. Absent: the last good version is brought back.
+	Stay bool `cbor:"12,keyasint,omitempty"`
+	// Sealed are Secrets, sealed to the device's key (see package protocol/sealed). Absent: there are none.
+	Sealed []byte `cbor:"13,keyasint,omitempty"`
+	// Access is a RegistryAccess, sealed to the device's key. Absent: registries ask for none. It is not part of what
+	// is applied: another one needs no work.
+	Access []byte `cbor:"14,keyasint,omitempty"`
+	// Change says when the device may apply the entry. Absent: at once. It is not part of what is applied.
+	Change *ChangeRule `cbor:"15,keyasint,omitempty"`
+}
+
+// Bounds of Entry.Retries.
+const (
+	DefaultRetries = 5
+	MaxRetries     = 1000
+)
+
+// ChangeRule says when a device may be changed. It does not hold for removals.
+type ChangeRule struct {
+	// Windows are the times at which it may be applied. Absent: at any time.
+	Windows []ChangeWindow `cbor:"1,keyasint,omitempty"`
+	// Hold: it waits for approval, which comes as an entry without Hold.
+	Hold bool `cbor:"2,keyasint,omitempty"`
+	// FetchLate: files and images are fetched when it may be applied. Absent: at once.
+	FetchLate bool `cbor:"3,keyasint,omitempty"`
+}
+
+// ChangeWindow is a time that comes again and again.
+type ChangeWindow struct {
+	// Start as cron writes it, such as "0 2 * * 6,7".
+	Start string `cbor:"1,keyasint" json:"start" doc:"When it opens, as cron writes it: minute, hour, day of month, month, day of week" example:"0 2 * * 6,7"`
+	// Minutes that it lasts.
+	Minutes uint32 `cbor:"2,keyasint" json:"minutes" minimum:"1" maximum:"10080" doc:"How long it lasts"`
+	// Zone names the time zone, such as Europe/Oslo. To a device it is always given. "": see package stacks.
+	Zone string `cbor:"3,keyasint,omitempty" json:"zone,omitempty" doc:"Time zone such as Europe/Oslo; absent: that of the device's label timezone, such as Europe.Oslo, else UTC" example:"Europe/Oslo"`
+}
+
+// Secrets is what Entry.Sealed holds.
+type Secrets struct {
+	// Env are interpolation variables for Compose, beside those of Entry.Env.
+	Env map[string]string `cbor:"1,keyasint,omitempty"`
+}
+
+// RegistryAccess is what Entry.Access holds.
+type RegistryAccess struct {
+	Registries []RegistryAuth `cbor:"1,keyasint,omitempty"`
+}
+
+// RegistryAuth is how a registry lets somebody in.
+type RegistryAuth struct {
+	// Registry is its host, with the port where it is not 443.
+	Registry string `cbor:"1,keyasint"`
+	User     string `cbor:"2,keyasint,omitempty"`
+	Password string `cbor:"3,keyasint,omitempty"`
 }
 
 // File is one file of a bundle.
@@ -81,6 +140,21 @@ func (e *Entry) Hash() Hash {
 		panic(err) // an Entry has no field that can fail to encode
 	}
 	return HashOf(b)
+}
+
+// Content returns the hash of what is applied: entries with equal contents need no work between them.
+func (e *Entry) Content() Hash {
+	applied := *e
+	applied.Access, applied.Change = nil, nil
+	return applied.Hash()
+}
+
+// Needs is the least capability of an agent that does all that the entry says.
+func (e *Entry) Needs() uint {
+	if e.Verify != 0 || e.Retries != 0 || e.Stay || e.Change != nil || len(e.Sealed) > 0 || len(e.Access) > 0 {
+		return 3
+	}
+	return 1
 }
 
 // DesiredHash is the one hash of a desired set, in whatever order it is given. The empty set has the zero hash.

@@ -68,6 +68,18 @@ func samples() []sample {
 			Stack: 7, Version: 3, State: StackFailed, Rev: 41, Code: "image-unavailable",
 			Detail: "Image acme/pump:9 is not on the device and no registry has it.", Running: 2, At: 1795305600,
 		}},
+		{"status-3", KindStatus, StackStatus{
+			Stack: 7, Version: 3, State: StackFetching, Rev: 42, At: 1795305600, Nonce: 2, Done: 100, Total: 4096,
+			Hold: HoldBack, HeldBy: "kari",
+		}},
+		{"entry-3", 0, Entry{
+			EntryKey: EntryKey{Kind: EntryStack, ID: 7}, Version: 3, Name: "pump", Verify: 60, Retries: 2, Stay: true,
+			Sealed: []byte{1, 2}, Access: []byte{3}, Change: &ChangeRule{
+				Windows: []ChangeWindow{{Start: "0 2 * * 6", Minutes: 120, Zone: "Europe/Oslo"}}, Hold: true, FetchLate: true,
+			},
+		}},
+		{"secrets", 0, Secrets{Env: map[string]string{"TOKEN": "s3cret"}}},
+		{"registry-access", 0, RegistryAccess{Registries: []RegistryAuth{{Registry: "registry.example:5000", User: "edge", Password: "s3cret"}}}},
 		{"result", KindResult, CommandResult{
 			ID: 913_000_000_000_000_001, State: CommandDone, Text: "Container pump was restarted.", Started: 1795305600000,
 			Ended: 1795305601500, OutputSize: 2048, OutputDropped: 512,

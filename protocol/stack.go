@@ -9,7 +9,8 @@ import (
 // StackState is where a stack stands on one device. The table of legal transitions is in package stacks.
 type StackState uint8
 
-// The states. The hub alone knows StackPending and StackOffered; a device reports the others.
+// The states. The hub alone knows StackPending, StackOffered and StackDeferred; a device reports the others, those from
+// StackFetched on since capability 3.
 const (
 	StackPending  StackState = 1  // the hub has it for the device, the device does not know yet
 	StackOffered  StackState = 2  // the device has been told
@@ -21,14 +22,20 @@ const (
 	StackRemoving StackState = 8  // being taken away
 	StackRemoved  StackState = 9  // gone from the device
 	StackWaiting  StackState = 10 // cannot start yet: Code says why (engine-absent, composer-absent, disk-full …)
-	StackVerify   StackState = 11 // applied, health is being awaited
+	StackVerify   StackState = 11 // applied, health is being awaited and watched
+	StackDeferred StackState = 12 // the hub holds it back: Code says why
+
+	StackFetched     StackState = 13 // all is on the device and waits for approval
+	StackWindow      StackState = 14 // waits for the change window
+	StackRollingBack StackState = 15 // the version failed, the last good one is being brought back
+	StackRolledBack  StackState = 16 // the last good version, Running, runs again; Code and Detail say why
 )
 
 // String names the state as API and console do.
 func (s StackState) String() string {
 	names := [...]string{
 		"unknown", "pending", "offered", "fetching", "applying", "running", "degraded", "failed", "removing",
-		"removed", "waiting", "verifying",
+		"removed", "waiting", "verifying", "deferred", "fetched", "waiting-for-window", "rolling-back", "rolled-back",
 	}
 	if int(s) < len(names) {
 		return names[s]
@@ -41,7 +48,7 @@ func (s StackState) MarshalText() ([]byte, error) { return []byte(s.String()), n
 
 // UnmarshalText reads what MarshalText gives.
 func (s *StackState) UnmarshalText(b []byte) error {
-	for i := range StackVerify + 1 {
+	for i := range StackRolledBack + 1 {
 		if i.String() == string(b) {
 			*s = i
 			return nil
@@ -74,6 +81,13 @@ type StackStatus struct {
 	At int64 `cbor:"8,keyasint,omitempty" json:"at,omitempty"`
 	// Nonce repeats the entry's nonce, so that a demanded redeploy can be told from its predecessor.
 	Nonce uint64 `cbor:"9,keyasint,omitempty" json:"-"`
+	// Done of Total bytes are on the device, in StackFetching. Absent: not known.
+	Done  int64 `cbor:"10,keyasint,omitempty" json:"done,omitempty"`
+	Total int64 `cbor:"11,keyasint,omitempty" json:"total,omitempty"`
+	// Hold is what somebody at the device decided about the stack. Absent: nothing, or it was released.
+	Hold Hold `cbor:"12,keyasint,omitzero" json:"hold,omitempty"`
+	// HeldBy names that somebody, a user of the device. Absent: not known.
+	HeldBy string `cbor:"13,keyasint,omitempty" json:"held_by,omitempty"`
 }
 
 // ValidPath checks the path of a bundle file: relative, slash-separated, clean, below the bundle, printable, at most

@@ -77,7 +77,7 @@ func TestDeviceEnvGivesOnlyWhatIsMentioned(t *testing.T) {
 
 // Whatever state a device is in, a removal ends at removed and an update can end at running.
 func TestEveryStateLeadsToRunningAndRemoved(t *testing.T) {
-	for from := protocol.StackPending; from <= protocol.StackVerify; from++ {
+	for from := protocol.StackPending; from <= protocol.StackRolledBack; from++ {
 		seen := map[protocol.StackState]bool{}
 		queue := []protocol.StackState{from}
 		for len(queue) > 0 {

@@ -138,7 +138,7 @@ func updateSpec(b *resource.UpdateSpec) updates.Spec {
 		Trial: b.TrialSeconds, Downgrade: b.Downgrade, Message: b.Message,
 	}
 	for _, w := range b.Windows {
-		s.Windows = append(s.Windows, updates.Window(w))
+		s.Windows = append(s.Windows, w)
 	}
 	if !b.Begin.IsZero() {
 		s.Begin = b.Begin.Unix()
@@ -162,7 +162,7 @@ func updateOut(v updates.View) resource.Update {
 		out.Next = time.Time{}
 	}
 	for _, w := range v.Windows {
-		out.Windows = append(out.Windows, resource.ChangeWindow(w))
+		out.Windows = append(out.Windows, w)
 	}
 	first := int(v.Rollout.Batch) - len(v.Batches)
 	for i, b := range v.Batches {

@@ -11,6 +11,7 @@ import (
 	"github.com/farshore/farshore/hub/commands"
 	"github.com/farshore/farshore/hub/releases"
 	"github.com/farshore/farshore/protocol"
+	"github.com/farshore/farshore/stacks"
 	"github.com/farshore/farshore/stacks/rollout"
 )
 
@@ -271,7 +272,7 @@ func (d *Desk) seeAble(v rollout.Seen, r *run, t *Target, want releases.Release,
 	if !t.Reachable {
 		return deferred(v, CodeQuiet)
 	}
-	until, next, open := windowAt(r.Windows, now, t.Labels)
+	until, next, open := stacks.WindowAt(stacks.Zoned(r.Windows, t.Labels), now)
 	if !open || !until.IsZero() && until.Sub(now) < minTTL {
 		v.Next = next
 		return deferred(v, CodeWindow)
@@ -353,7 +354,7 @@ func (d *Desk) start(r *run, t *Target, task rollout.Task, now time.Time) {
 		programs, bytes, err = d.programs(t, want)
 	}
 	ttl := commands.DefaultTTL
-	if until, _, _ := windowAt(r.Windows, now, t.Labels); !until.IsZero() {
+	if until, _, _ := stacks.WindowAt(stacks.Zoned(r.Windows, t.Labels), now); !until.IsZero() {
 		ttl = min(ttl, until.Sub(now))
 	}
 	var rec commands.Record

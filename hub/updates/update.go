@@ -6,8 +6,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/farshore/farshore/internal/cron"
 	"github.com/farshore/farshore/protocol"
+	"github.com/farshore/farshore/stacks"
 	"github.com/farshore/farshore/stacks/rollout"
 )
 
@@ -34,67 +34,7 @@ type Spec struct {
 }
 
 // Window is a time that comes again and again.
-type Window struct {
-	// Start as cron writes it, such as "0 2 * * 6,7".
-	Start string `cbor:"1,keyasint" json:"start" doc:"When it opens, as cron writes it: minute, hour, day of month, month, day of week" example:"0 2 * * 6,7"`
-	// Minutes that it lasts.
-	Minutes uint32 `cbor:"2,keyasint" json:"minutes" minimum:"1" maximum:"10080" doc:"How long it lasts"`
-	// Zone names the time zone, such as Europe/Oslo. "": that of the device's label timezone (Europe.Oslo), else UTC.
-	Zone string `cbor:"3,keyasint,omitempty" json:"zone,omitempty" doc:"Time zone such as Europe/Oslo; absent: that of the device's label timezone, such as Europe.Oslo, else UTC" example:"Europe/Oslo"`
-}
-
-// zoneLabel is the label by which people say in which time zone a device is. Labels have no "/", so it has a ".".
-const zoneLabel = "timezone"
-
-const maxWindow = 7 * 24 * 60 // minutes
-
-func (w Window) check() error {
-	if _, err := cron.Parse(w.Start); err != nil {
-		return fmt.Errorf("%w: change window: %w", ErrInvalid, err)
-	}
-	if w.Minutes < 1 || w.Minutes > maxWindow {
-		return fmt.Errorf("%w: change window %q lasts %d minutes: want 1 to %d", ErrInvalid, w.Start, w.Minutes, maxWindow)
-	}
-	if _, err := time.LoadLocation(w.Zone); err != nil {
-		return fmt.Errorf("%w: change window %q: time zone %.60q is not known here: want a name such as Europe/Oslo", ErrInvalid, w.Start, w.Zone)
-	}
-	return nil
-}
-
-// open reports until when the window is open at now, or else when it opens.
-func (w Window) open(now time.Time, labels map[string]string) (until, next time.Time) {
-	name := w.Zone
-	if name == "" {
-		name = strings.ReplaceAll(labels[zoneLabel], ".", "/")
-	}
-	zone, err := time.LoadLocation(name)
-	if err != nil { // what a label says is not held to names of zones
-		zone = time.UTC
-	}
-	times, err := cron.Parse(w.Start)
-	if err != nil {
-		return time.Time{}, time.Time{}
-	}
-	long := time.Duration(w.Minutes) * time.Minute
-	if began := times.Next(now.In(zone).Add(-long)); !began.IsZero() && !began.After(now) {
-		return began.Add(long), time.Time{}
-	}
-	return time.Time{}, times.Next(now.In(zone))
-}
-
-// windowAt reports until when a device may change at now (the zero time: for ever), or else when it may.
-func windowAt(windows []Window, now time.Time, labels map[string]string) (until, next time.Time, open bool) {
-	for _, w := range windows {
-		end, opens := w.open(now, labels)
-		if !end.IsZero() && end.After(until) {
-			until = end
-		}
-		if !opens.IsZero() && (next.IsZero() || opens.Before(next)) {
-			next = opens
-		}
-	}
-	return until, next, len(windows) == 0 || !until.IsZero()
-}
+type Window = protocol.ChangeWindow
 
 // Update is one update of many devices. It is the stored record.
 type Update struct {
@@ -141,20 +81,14 @@ func (s *Spec) check() error {
 	switch {
 	case s.Trial > protocol.MaxTrial:
 		return fmt.Errorf("%w: a trial of %d s: want at most %d s", ErrInvalid, s.Trial, protocol.MaxTrial)
-	case len(s.Windows) > maxWindows:
-		return fmt.Errorf("%w: %d change windows: want at most %d", ErrInvalid, len(s.Windows), maxWindows)
 	case s.Plan.ByOrder && s.OrderLabel == "":
 		return fmt.Errorf("%w: to go by order, it needs the label that has the order: order_label", ErrInvalid)
 	}
-	for _, w := range s.Windows {
-		if err := w.check(); err != nil {
-			return err
-		}
+	if err := stacks.CheckWindows(s.Windows); err != nil {
+		return fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
 	return nil
 }
-
-const maxWindows = 16
 
 // Codes of devices that did not get an update, beside those of protocol.
 const (

@@ -107,7 +107,7 @@ func (p *Planner) prepare(spec ApplySpec) (*stacks.Version, compose.Summary, err
 	}
 	v.Exempt = spec.Exempt
 	bind(v, asks)
-	entry := (&stacks.Stack{Name: spec.Name}).Entry(v, env)
+	entry := (&stacks.Stack{Name: spec.Name}).Entry(v, files, env)
 	if err := stacks.CheckEntry(&entry); err != nil {
 		return nil, none, err
 	}
@@ -200,7 +200,7 @@ func (p *Planner) apply(spec ApplySpec, v *stacks.Version) (stacks.Stack, stacks
 			return stacks.Stack{}, stacks.Version{}, nil, err
 		}
 	}
-	if s != nil && c.Version == nil && c.Stack == s.rec {
+	if s != nil && c.Version == nil && c.Stack.Equal(&s.rec) {
 		return s.rec, *s.latest(), nil, nil
 	}
 	c.Stack.Updated = time.Now().Unix()

@@ -3,6 +3,7 @@ package planner
 import (
 	"errors"
 	"fmt"
+	"maps"
 
 	"github.com/farshore/farshore/protocol"
 	"github.com/farshore/farshore/stacks"
@@ -251,7 +252,14 @@ func (p *Planner) entries(dev protocol.DeviceID, target stacks.Target, except ma
 	for s, a := range p.byDevice[dev] {
 		if a.wanted && !except[s] {
 			v := s.latest()
-			out = append(out, s.rec.Entry(v, stacks.DeviceEnv(dev, target, v.Mentions)))
+			env := stacks.DeviceEnv(dev, target, v.Mentions)
+			if env == nil {
+				env = map[string]string{}
+			}
+			maps.Copy(env, v.Env)
+			e := s.rec.Entry(v, stacks.FilesOf(v.Files, dev, target), env)
+			e.Nonce = s.rec.Nonce
+			out = append(out, e)
 		}
 	}
 	sortEntries(out)

@@ -159,8 +159,8 @@ type stack struct {
 	former map[protocol.DeviceID]uint64
 	// refused are devices that it is meant for and that must not get it, with the reason.
 	refused map[protocol.DeviceID]string
-	counts  [protocol.StackVerify + 1]int // devices by the state that is shown
-	files   map[protocol.ShortHash]file   // of all versions
+	counts  [protocol.StackRolledBack + 1]int // devices by the state that is shown
+	files   map[protocol.ShortHash]file       // of all versions
 }
 
 // file is a file of some versions of a stack.

@@ -128,7 +128,7 @@ func (p *Planner) compare(spec ApplySpec, v *stacks.Version) (Preview, *stacks.V
 	p.change.Lock()
 	defer p.change.Unlock()
 	s, c := p.plan(spec, v)
-	out := Preview{Changes: s == nil || c.Version != nil || c.Stack != s.rec}
+	out := Preview{Changes: s == nil || c.Version != nil || !c.Stack.Equal(&s.rec)}
 	after, err := p.matching(&c.Stack)
 	if err == nil {
 		err = p.judge(&c.Stack, v, after)
@@ -160,7 +160,7 @@ func (p *Planner) compare(spec ApplySpec, v *stacks.Version) (Preview, *stacks.V
 	}
 	out.Devices = deviceFates(had, after, both)
 	switch {
-	case c.Stack.Reach() == stacks.Reach{}:
+	case c.Stack.Reach().Everywhere():
 		out.Warnings = append(out.Warnings, "there is no selector: all devices get this stack, also those that join later")
 	case c.Stack.Selector == "":
 		out.Warnings = append(out.Warnings, fmt.Sprintf("there is no selector: all devices of group /%s get this stack, also those that come there later", c.Stack.Group))

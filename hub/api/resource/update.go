@@ -39,11 +39,7 @@ type UpdateSpec struct {
 }
 
 // ChangeWindow is a time that comes again and again.
-type ChangeWindow struct {
-	Start   string `json:"start" maxLength:"200" doc:"When it opens, as cron writes it: minute, hour, day of month, month, day of week" example:"0 2 * * 6,7"`
-	Minutes uint32 `json:"minutes" minimum:"1" maximum:"10080" doc:"How long it lasts"`
-	Zone    string `json:"zone,omitempty" maxLength:"64" doc:"Time zone such as Europe/Oslo; absent: that of the device's label timezone, such as Europe.Oslo, else UTC" example:"Europe/Oslo"`
-}
+type ChangeWindow = protocol.ChangeWindow
 
 // Update is devices changing to a release.
 type Update struct {
