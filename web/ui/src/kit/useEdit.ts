@@ -29,9 +29,7 @@ export interface Edit {
   /** Why it was not saved, but for a conflict. */
   error: unknown;
   /** Somebody else was first: what to give to Conflict. */
-  conflict:
-    | { error: unknown; differences: Difference[]; takeMine: () => void; takeTheirs: () => void; busy: boolean }
-    | undefined;
+  conflict: { error: unknown; differences: Difference[]; takeMine: () => void; takeTheirs: () => void } | undefined;
 }
 
 /**
@@ -88,7 +86,6 @@ export function useEdit<T>(o: Options<T>): Edit {
         ? {
             error: lost.problem,
             differences: differences(mine, o.fieldsOf(theirs), o.names),
-            busy: run.isPending,
             takeMine: () => {
               setBase({ etag: o.etagOf(theirs), fields: o.fieldsOf(theirs) });
               setTyped(mine);

@@ -1,11 +1,10 @@
-import { Button, Group, Stack, Textarea, Title } from '@mantine/core';
+import { Stack, Textarea, Title } from '@mantine/core';
 import { useQueryClient } from '@tanstack/react-query';
 import { api, ok, type Schemas } from '../../api/client';
 import { asProblem, problemOf } from '../../api/problem';
 import { groupsQuery } from '../../api/queries';
 import { groupsSearch } from '../../app/search';
-import { Conflict } from '../../kit/Conflict';
-import { Failure } from '../../kit/Failure';
+import { EditFooter } from '../../kit/EditFooter';
 import { effective, inheritedProfile, inheritedWords } from '../../kit/inherit';
 import { Leaving } from '../../kit/Leaving';
 import { labelText, parseLabels } from '../../kit/labels';
@@ -113,22 +112,7 @@ export function EditGroup({ group, groups, profiles, close }: Props) {
           otherwise={inheritedWords(inherited(edit.fields.profile))}
           refused={(f) => refused?.field(`settings.${f}`)}
         />
-        {edit.conflict && <Conflict {...edit.conflict} />}
-        <Failure error={edit.error} />
-        <Group justify="flex-end" gap="xs">
-          <Button
-            variant="default"
-            onClick={() => {
-              edit.reset();
-              close();
-            }}
-          >
-            Cancel
-          </Button>
-          <Button type="submit" loading={edit.busy} disabled={wrong || !!edit.conflict}>
-            Save
-          </Button>
-        </Group>
+        <EditFooter edit={edit} wrong={wrong} close={close} />
       </Stack>
       <Leaving
         dirty={() => edit.dirty}

@@ -5,7 +5,7 @@ import { useState } from 'react';
 import { api, ok, type Schemas } from '../../api/client';
 import { asProblem } from '../../api/problem';
 import { useMay } from '../../app/useMay';
-import { Conflict } from '../../kit/Conflict';
+import { EditFooter } from '../../kit/EditFooter';
 import { Failure } from '../../kit/Failure';
 import type { Fields } from '../../kit/merge';
 import { undoable } from '../../kit/undoable';
@@ -192,22 +192,7 @@ function EditPolicy({ own, above, close }: { own: FleetPolicy; above: readonly F
           It holds for what is applied from now on, and for devices that get a stack from now on; what runs is left
           alone.
         </Text>
-        {edit.conflict && <Conflict {...edit.conflict} />}
-        <Failure error={edit.error} />
-        <Group justify="flex-end" gap="xs">
-          <Button
-            variant="default"
-            onClick={() => {
-              edit.reset();
-              close();
-            }}
-          >
-            Cancel
-          </Button>
-          <Button type="submit" loading={edit.busy} disabled={!!edit.conflict}>
-            Save
-          </Button>
-        </Group>
+        <EditFooter edit={edit} close={close} />
       </Stack>
     </form>
   );

@@ -5,7 +5,7 @@ import { api, ok, type Schemas } from '../../api/client';
 import { asProblem, problemOf } from '../../api/problem';
 import { profilesQuery } from '../../api/queries';
 import { settingsSearch } from '../../app/search';
-import { Conflict } from '../../kit/Conflict';
+import { EditFooter } from '../../kit/EditFooter';
 import { Failure } from '../../kit/Failure';
 import { Leaving } from '../../kit/Leaving';
 import type { Fields } from '../../kit/merge';
@@ -67,22 +67,7 @@ export function EditProfile({ profile, close }: { profile: Profile; close: () =>
     >
       <Stack gap="sm">
         <SettingsFields value={edit.fields} change={edit.set} refused={(f) => refused?.field(`settings.${f}`)} />
-        {edit.conflict && <Conflict {...edit.conflict} />}
-        <Failure error={edit.error} />
-        <Group justify="flex-end" gap="xs">
-          <Button
-            variant="default"
-            onClick={() => {
-              edit.reset();
-              close();
-            }}
-          >
-            Cancel
-          </Button>
-          <Button type="submit" loading={edit.busy} disabled={anyWrong(edit.fields) || !!edit.conflict}>
-            Save
-          </Button>
-        </Group>
+        <EditFooter edit={edit} wrong={anyWrong(edit.fields)} close={close} />
       </Stack>
       <Leaving dirty={() => edit.dirty} stays={(s) => settingsSearch(s).tab === 'profiles'}>
         What you typed for {profile.name} is not saved.
