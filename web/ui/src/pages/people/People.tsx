@@ -1,17 +1,4 @@
-import {
-  Alert,
-  Badge,
-  Button,
-  Checkbox,
-  Group,
-  Menu,
-  Modal,
-  Paper,
-  Skeleton,
-  Stack,
-  Text,
-  TextInput,
-} from '@mantine/core';
+import { Alert, Badge, Button, Checkbox, Group, Menu, Modal, Paper, Skeleton, Stack, Text } from '@mantine/core';
 import { notifications } from '@mantine/notifications';
 import { IconDotsVertical, IconPlus } from '@tabler/icons-react';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
@@ -23,6 +10,7 @@ import { ConfirmNamed } from '../../kit/ConfirmNamed';
 import { CopyBlock } from '../../kit/Copy';
 import { Failure } from '../../kit/Failure';
 import { LinkAnchor } from '../../kit/links';
+import { NameForm } from '../../kit/NameForm';
 import { Since } from '../../kit/Since';
 import { SignInSettings } from './SignInSettings';
 import { Teams } from './Teams';
@@ -206,42 +194,19 @@ function State({ user }: { user: User }) {
 
 /** AddUser makes a user and gives the link by which the person sets a password. */
 function AddUser({ made }: { made: (link: Schemas['InviteLink'] | undefined) => Promise<void> }) {
-  const [name, setName] = useState('');
   const [admin, setAdmin] = useState(false);
   const add = useMutation({
-    mutationFn: () => ok(api.POST('/api/v1/users', { body: { name: name.trim(), admin } })),
+    mutationFn: (name: string) => ok(api.POST('/api/v1/users', { body: { name, admin } })),
     gcTime: 0, // its answer has the link, which nothing keeps
     onSuccess: (m) => made(m.link),
   });
   return (
-    <form
-      noValidate
-      onSubmit={(e) => {
-        e.preventDefault();
-        if (name.trim() !== '') add.mutate();
-      }}
-    >
-      <Stack gap="sm">
-        <TextInput
-          label="Name"
-          description="a–z, 0–9, . _ @ -"
-          autoCapitalize="none"
-          spellCheck={false}
-          data-autofocus
-          maxLength={64}
-          value={name}
-          onChange={(e) => setName(e.currentTarget.value)}
-        />
-        <Checkbox
-          label="An administrator, who may do everything on the hub"
-          checked={admin}
-          onChange={(e) => setAdmin(e.currentTarget.checked)}
-        />
-        <Failure error={add.error} />
-        <Button type="submit" loading={add.isPending}>
-          Add, and make a link
-        </Button>
-      </Stack>
-    </form>
+    <NameForm action="Add, and make a link" make={add}>
+      <Checkbox
+        label="An administrator, who may do everything on the hub"
+        checked={admin}
+        onChange={(e) => setAdmin(e.currentTarget.checked)}
+      />
+    </NameForm>
   );
 }

@@ -1,10 +1,10 @@
-import { Button, Group, Stack, TagsInput, Textarea, TextInput } from '@mantine/core';
+import { Stack, TagsInput, Textarea } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { problemOf } from '../../api/problem';
-import { Conflict } from '../../kit/Conflict';
-import { Failure } from '../../kit/Failure';
+import { EditFooter } from '../../kit/EditFooter';
 import type { Fields } from '../../kit/merge';
+import { NameForm } from '../../kit/NameForm';
 import { useEdit } from '../../kit/useEdit';
 import { fieldsOf, namesOf, putTeam, type Team, teamsQuery } from './teams';
 import { usersQuery } from './users';
@@ -22,41 +22,18 @@ function useStale() {
 /** NewTeam makes a team. */
 export function NewTeam({ close }: { close: () => void }) {
   const stale = useStale();
-  const [name, setName] = useState('');
   const [fields, setFields] = useState<Fields>({});
   const make = useMutation({
-    mutationFn: () => putTeam(name.trim(), fields),
+    mutationFn: (name: string) => putTeam(name, fields),
     onSuccess: () => {
       stale();
       close();
     },
   });
   return (
-    <form
-      noValidate
-      onSubmit={(e) => {
-        e.preventDefault();
-        if (name.trim() !== '') make.mutate();
-      }}
-    >
-      <Stack gap="sm">
-        <TextInput
-          label="Name"
-          description="a–z, 0–9, . _ @ -"
-          autoCapitalize="none"
-          spellCheck={false}
-          data-autofocus
-          maxLength={64}
-          value={name}
-          onChange={(e) => setName(e.currentTarget.value)}
-        />
-        <TeamFields fields={fields} set={(field, text) => setFields((f) => ({ ...f, [field]: text }))} />
-        <Failure error={make.error} />
-        <Button type="submit" loading={make.isPending}>
-          Add
-        </Button>
-      </Stack>
-    </form>
+    <NameForm action="Add" make={make}>
+      <TeamFields fields={fields} set={(field, text) => setFields((f) => ({ ...f, [field]: text }))} />
+    </NameForm>
   );
 }
 
@@ -91,16 +68,7 @@ export function EditTeam({ team, close }: { team: Team; close: () => void }) {
     >
       <Stack gap="sm">
         <TeamFields fields={edit.fields} set={edit.set} />
-        {edit.conflict && <Conflict {...edit.conflict} />}
-        <Failure error={edit.error} />
-        <Group justify="flex-end" gap="xs">
-          <Button variant="default" onClick={close}>
-            Cancel
-          </Button>
-          <Button type="submit" loading={edit.busy} disabled={!edit.dirty || !!edit.conflict}>
-            Save
-          </Button>
-        </Group>
+        <EditFooter edit={edit} wrong={!edit.dirty} close={close} />
       </Stack>
     </form>
   );
