@@ -1,7 +1,6 @@
-import { ActionIcon, Stack, Table, Text, Tooltip, VisuallyHidden } from '@mantine/core';
-import { IconPhoto, IconTrash } from '@tabler/icons-react';
-import { useMemo, useState } from 'react';
-import { useMay } from '../../app/useMay';
+import { Stack, Table, Text, Tooltip, VisuallyHidden } from '@mantine/core';
+import { IconPhoto } from '@tabler/icons-react';
+import { useMemo } from 'react';
 import { bytes, count } from '../../kit/bytes';
 import { CopyIcon } from '../../kit/Copy';
 import { Empty } from '../../kit/Empty';
@@ -10,9 +9,8 @@ import { usePhone } from '../../kit/usePhone';
 import { usersIn } from './containers';
 import { useFirst } from './First';
 import type { Container, Detail, Snapshot } from './queries';
-import { RemoveObject } from './RemoveObject';
+import { RemoveButton } from './RemoveButton';
 import { UsedBy } from './UsedBy';
-import { useActing } from './useActing';
 import { shortId } from './words';
 
 type Image = NonNullable<Snapshot['images']>[number];
@@ -142,46 +140,20 @@ function Digest({ image }: { image: Image }) {
 const reference = /^[a-zA-Z0-9][a-zA-Z0-9_.:/@-]{0,254}$/;
 
 function Remove({ device, image, users }: { device: Detail; image: Image; users: Container[] }) {
-  const why = useActing(device);
-  const may = useMay('commands.remove');
-  const [asked, ask] = useState(false);
-  const tag = image.tags?.length === 1 && reference.test(image.tags[0] ?? '') ? image.tags[0] : undefined;
-  const name = image.tags?.[0] ?? shortId(image.id);
-  if (!may) return null;
+  const tags = image.tags ?? [];
+  const name = tags[0] ?? shortId(image.id);
+  let inUse: string | undefined;
+  if (users.length > 0) inUse = `${count(users.length, 'container uses', 'containers use')} it.`;
+  else if (tags.length > 1) inUse = 'It has several names.';
   return (
-    <>
-      <Tooltip label={why ?? 'Remove'}>
-        <ActionIcon
-          variant="subtle"
-          color="red"
-          size={36}
-          aria-label={`Remove image ${name}`}
-          data-disabled={why ? true : undefined}
-          aria-disabled={!!why}
-          onClick={() => !why && ask(true)}
-        >
-          <IconTrash size={17} />
-        </ActionIcon>
-      </Tooltip>
-      {asked && (
-        <RemoveObject
-          device={device}
-          kind="image.remove"
-          name={name}
-          target={tag ?? image.id}
-          inUse={
-            users.length > 0 || (image.tags?.length ?? 0) > 1
-              ? users.length > 0
-                ? `${count(users.length, 'container uses', 'containers use')} it.`
-                : 'It has several names.'
-              : undefined
-          }
-          opened={asked}
-          close={() => ask(false)}
-        >
-          Who needs it again has to fetch it again: {bytes(image.size)} or less.
-        </RemoveObject>
-      )}
-    </>
+    <RemoveButton
+      device={device}
+      kind="image.remove"
+      name={name}
+      target={tags.length === 1 && reference.test(name) ? name : image.id}
+      inUse={inUse}
+    >
+      Who needs it again has to fetch it again: {bytes(image.size)} or less.
+    </RemoveButton>
   );
 }

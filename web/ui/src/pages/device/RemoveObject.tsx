@@ -18,7 +18,12 @@ interface Props {
   close: () => void;
 }
 
-const words = { 'container.remove': 'container', 'image.remove': 'image', 'volume.remove': 'volume' } as const;
+/** objectWords says what each kind removes. */
+export const objectWords = {
+  'container.remove': 'container',
+  'image.remove': 'image',
+  'volume.remove': 'volume',
+} as const;
 
 /** RemoveObject asks for the name of what is to be removed from the device. */
 export function RemoveObject({ device, kind, name, target, inUse, children, opened, close }: Props) {
@@ -28,7 +33,7 @@ export function RemoveObject({ device, kind, name, target, inUse, children, open
     <ConfirmNamed
       opened={opened}
       close={close}
-      title={`Remove the ${words[kind]}?`}
+      title={`Remove the ${objectWords[kind]}?`}
       name={name.slice(0, 200)}
       action="Remove"
       run={() => give({ kind, target, ...(force && inUse && { force: true }) })}

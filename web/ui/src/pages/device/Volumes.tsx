@@ -1,7 +1,6 @@
-import { ActionIcon, Stack, Table, Text, Tooltip, VisuallyHidden } from '@mantine/core';
-import { IconDatabase, IconTrash } from '@tabler/icons-react';
-import { useMemo, useState } from 'react';
-import { useMay } from '../../app/useMay';
+import { Stack, Table, Text, VisuallyHidden } from '@mantine/core';
+import { IconDatabase } from '@tabler/icons-react';
+import { useMemo } from 'react';
 import { count } from '../../kit/bytes';
 import { Empty } from '../../kit/Empty';
 import { Since } from '../../kit/Since';
@@ -9,9 +8,8 @@ import { usePhone } from '../../kit/usePhone';
 import { usersIn } from './containers';
 import { useFirst } from './First';
 import type { Container, Detail, Snapshot } from './queries';
-import { RemoveObject } from './RemoveObject';
+import { RemoveButton } from './RemoveButton';
 import { UsedBy } from './UsedBy';
-import { useActing } from './useActing';
 
 type Volume = NonNullable<Snapshot['volumes']>[number];
 
@@ -103,41 +101,16 @@ export function Volumes({ device, snapshot }: Props) {
 const nameForm = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,254}$/;
 
 function Remove({ device, volume: v, users }: { device: Detail; volume: Volume; users: Container[] }) {
-  const acting = useActing(device);
-  const why = acting ?? (nameForm.test(v.name) ? undefined : 'Its name cannot be given to the device.');
-  const [asked, ask] = useState(false);
-  const may = useMay('commands.remove');
-  if (!may) return null;
   return (
-    <>
-      <Tooltip label={why ?? 'Remove'}>
-        <ActionIcon
-          variant="subtle"
-          color="red"
-          size={36}
-          aria-label={`Remove volume ${v.name}`}
-          data-disabled={why ? true : undefined}
-          aria-disabled={!!why}
-          onClick={() => !why && ask(true)}
-        >
-          <IconTrash size={17} />
-        </ActionIcon>
-      </Tooltip>
-      {asked && (
-        <RemoveObject
-          device={device}
-          kind="volume.remove"
-          name={v.name}
-          target={v.name}
-          inUse={
-            users.length > 0 ? `${count(users.length, 'container has', 'containers have')} it mounted.` : undefined
-          }
-          opened={asked}
-          close={() => ask(false)}
-        >
-          All data in it is lost. There is no way back.
-        </RemoveObject>
-      )}
-    </>
+    <RemoveButton
+      cannot={nameForm.test(v.name) ? undefined : 'Its name cannot be given to the device.'}
+      device={device}
+      kind="volume.remove"
+      name={v.name}
+      target={v.name}
+      inUse={users.length > 0 ? `${count(users.length, 'container has', 'containers have')} it mounted.` : undefined}
+    >
+      All data in it is lost. There is no way back.
+    </RemoveButton>
   );
 }
