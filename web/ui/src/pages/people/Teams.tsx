@@ -1,4 +1,4 @@
-import { Button, Group, Modal, Skeleton, Stack, Table, Text, Title } from '@mantine/core';
+import { Button, Group, Modal, Paper, Skeleton, Stack, Text, Title } from '@mantine/core';
 import { IconPlus } from '@tabler/icons-react';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
@@ -7,6 +7,7 @@ import { sessionQuery } from '../../api/queries';
 import { useMay } from '../../app/useMay';
 import { ConfirmNamed } from '../../kit/ConfirmNamed';
 import { Failure } from '../../kit/Failure';
+import { RowButton } from '../../kit/RowButton';
 import { EditTeam, NewTeam } from './TeamForms';
 import { TeamMembers } from './TeamMembers';
 import { leads, type Team, teamsQuery } from './teams';
@@ -47,53 +48,36 @@ export function Teams() {
           No teams yet.
         </Text>
       )}
-      {items.length > 0 && (
-        <div className="fs-scroll">
-          <Table aria-label="Teams" miw={620}>
-            <Table.Thead>
-              <Table.Tr>
-                <Table.Th>Name</Table.Th>
-                <Table.Th>Leaders</Table.Th>
-                <Table.Th>Members</Table.Th>
-                <Table.Th>Note</Table.Th>
-                <Table.Th />
-              </Table.Tr>
-            </Table.Thead>
-            <Table.Tbody>
-              {items.map((t) => (
-                <Table.Tr key={t.name}>
-                  <Table.Td className="fs-text">{t.name}</Table.Td>
-                  <Table.Td className="fs-text">{t.leaders.join(', ')}</Table.Td>
-                  <Table.Td className="fs-text">{t.members.join(', ')}</Table.Td>
-                  <Table.Td className="fs-text">{t.note}</Table.Td>
-                  <Table.Td ta="right">
-                    {(all || leads(t, session?.name)) && (
-                      <Button
-                        variant="subtle"
-                        color="gray"
-                        aria-label={`Change the team ${t.name}`}
-                        onClick={() => setChanging(t.name)}
-                      >
-                        Change
-                      </Button>
-                    )}
-                    {all && (
-                      <Button
-                        variant="subtle"
-                        color="gray"
-                        aria-label={`Remove the team ${t.name}`}
-                        onClick={() => setRemoving(t)}
-                      >
-                        Remove
-                      </Button>
-                    )}
-                  </Table.Td>
-                </Table.Tr>
-              ))}
-            </Table.Tbody>
-          </Table>
-        </div>
-      )}
+      <Stack gap="xs" component="ul" p={0} m={0} style={{ listStyle: 'none' }} aria-label="Teams">
+        {items.map((t) => (
+          <Paper key={t.name} component="li" withBorder px="sm" py="xs" aria-label={t.name}>
+            <Group justify="space-between" gap="xs">
+              <div style={{ minWidth: 0 }}>
+                <Text size="sm" fw={600} className="fs-text">
+                  {t.name}
+                </Text>
+                <Text size="sm" c="dimmed" className="fs-text">
+                  {t.leaders.length > 0 ? `Led by ${t.leaders.join(', ')}` : 'Without a leader'};{' '}
+                  {t.members.length > 0 ? t.members.join(', ') : 'nobody is in it'}
+                  {t.note && `. ${t.note}`}
+                </Text>
+              </div>
+              <Group gap={0}>
+                {(all || leads(t, session?.name)) && (
+                  <RowButton label={`Change the team ${t.name}`} onClick={() => setChanging(t.name)}>
+                    Change
+                  </RowButton>
+                )}
+                {all && (
+                  <RowButton label={`Remove the team ${t.name}`} onClick={() => setRemoving(t)}>
+                    Remove
+                  </RowButton>
+                )}
+              </Group>
+            </Group>
+          </Paper>
+        ))}
+      </Stack>
       <Modal opened={making} onClose={() => setMaking(false)} title="Add a team" centered>
         {making && <NewTeam close={() => setMaking(false)} />}
       </Modal>

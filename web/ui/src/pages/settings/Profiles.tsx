@@ -9,6 +9,7 @@ import { useMay } from '../../app/useMay';
 import { ConfirmNamed } from '../../kit/ConfirmNamed';
 import { Failure } from '../../kit/Failure';
 import { LinkAnchor } from '../../kit/links';
+import { RowButton } from '../../kit/RowButton';
 import { inWords, settingFields, settingNames } from '../../kit/settings';
 import { EditProfile, NewProfile } from './ProfileForms';
 
@@ -78,18 +79,15 @@ export function Profiles() {
                       >
                         Edit
                       </Button>
-                      <Button
-                        variant="subtle"
-                        color="gray"
-                        px="xs"
-                        aria-label={`Remove the profile ${p.name}`}
+                      <RowButton
+                        label={`Remove the profile ${p.name}`}
                         onClick={() => {
                           setRemoving(p);
                           setOpen(true);
                         }}
                       >
                         <IconTrash size={18} aria-hidden />
-                      </Button>
+                      </RowButton>
                     </>
                   )
                 )}

@@ -9,6 +9,7 @@ import { ConfirmNamed } from '../../kit/ConfirmNamed';
 import { CopyBlock } from '../../kit/Copy';
 import { Empty } from '../../kit/Empty';
 import { Failure } from '../../kit/Failure';
+import { RowButton } from '../../kit/RowButton';
 import { Since } from '../../kit/Since';
 
 type Token = Schemas['Token'];
@@ -81,18 +82,15 @@ export function Tokens() {
                     <Since at={t.last_used} none="never" />
                   </Table.Td>
                   <Table.Td ta="right">
-                    <Button
-                      variant="subtle"
-                      color="gray"
-                      px="xs"
-                      aria-label={`Remove the token ${t.name}`}
+                    <RowButton
+                      label={`Remove the token ${t.name}`}
                       onClick={() => {
                         setRemoving(t);
                         setOpen(true);
                       }}
                     >
                       <IconTrash size={18} aria-hidden />
-                    </Button>
+                    </RowButton>
                   </Table.Td>
                 </Table.Tr>
               ))}
