@@ -7,6 +7,7 @@ import { groupsQuery } from '../../api/queries';
 import { useMay } from '../../app/useMay';
 import { Failure } from '../../kit/Failure';
 import { Since } from '../../kit/Since';
+import { mayWords } from './mayWords';
 import { teamsQuery } from './teams';
 import { usersQuery } from './users';
 
@@ -193,10 +194,8 @@ function Effective() {
             : `granted ${r.team ? `to team ${r.team} ` : ''}on /${r.group}${r.inherited ? ', inherited' : ''}`}
         </Text>
       ))}
-      {data && data.all.length > 0 && <Text size="sm">May: {data.all.join(', ')}</Text>}
-      {data && data.own.length > 0 && (
-        <Text size="sm">May with what is their own or shared: {data.own.join(', ')}</Text>
-      )}
+      {data && data.all.length > 0 && <Text size="sm">May: {mayWords(data.all)}</Text>}
+      {data && data.own.length > 0 && <Text size="sm">May with what is their own or shared: {mayWords(data.own)}</Text>}
     </Stack>
   );
 }

@@ -1,0 +1,46 @@
+// What the operations of roles let people do, in their words.
+const may: Record<string, string> = {
+  'devices.read': 'see devices',
+  'devices.change': 'change devices',
+  'devices.revoke': 'shut out, replace and remove devices',
+  'groups.read': 'see groups',
+  'groups.change': 'change groups',
+  'policy.change': 'say what is forbidden',
+  'policy.exempt': 'do what is forbidden to others',
+  'profiles.read': 'see link profiles',
+  'profiles.change': 'change link profiles',
+  'snapshots.read': 'see what is on devices',
+  'waiting.read': 'see the waiting room',
+  'waiting.approve': 'let devices in',
+  'waiting.reject': 'turn devices away',
+  'keys.read': 'see edge keys',
+  'keys.create': 'make edge keys',
+  'keys.remove': 'remove edge keys',
+  'stacks.read': 'see stacks',
+  'stacks.apply': 'deploy stacks',
+  'stacks.remove': 'remove stacks',
+  'stacks.operate': 'redeploy stacks',
+  'commands.read': 'see commands and their outputs',
+  'commands.look': 'ask for snapshots and logs',
+  'commands.give': 'start, stop and restart containers',
+  'commands.remove': 'remove containers, images and volumes',
+  'commands.withdraw': 'take commands back',
+  'releases.read': 'see releases',
+  'releases.change': 'upload and remove releases',
+  'updates.read': 'see updates',
+  'updates.start': 'update devices',
+  'events.read': 'see events',
+  'secrets.read': 'see secrets',
+  'access.read': 'see who may do what',
+  'access.change': 'grant roles',
+  'people.change': 'change users and teams',
+  'audit.read': 'read the audit trail',
+  'hub.read': 'see the settings of the hub',
+  'hub.change': 'change the settings of the hub',
+  'backup.make': 'make backups',
+};
+
+/** mayWords lists what somebody may, by the operations of their roles. One without words is shown as it is. */
+export function mayWords(operations: readonly string[]): string {
+  return operations.map((o) => may[o] ?? o).join(', ');
+}
