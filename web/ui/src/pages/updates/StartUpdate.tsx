@@ -13,7 +13,7 @@ import {
 } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
-import { useState } from 'react';
+import { type ChangeEvent, useState } from 'react';
 import { api, ok, type Schemas } from '../../api/client';
 import { bytes, count } from '../../kit/bytes';
 import { Failure } from '../../kit/Failure';
@@ -36,6 +36,10 @@ export function StartUpdate({ opened, close }: { opened: boolean; close: () => v
     setForm({ ...form, ...change });
     preview.reset();
   };
+  const typed = (field: 'selector' | 'batch' | 'failures') => ({
+    value: form[field],
+    onChange: (e: ChangeEvent<HTMLInputElement>) => set({ [field]: e.currentTarget.value }),
+  });
   const preview = useMutation({ mutationFn: () => ok(api.POST('/api/v1/updates/preview', { body: spec(form) })) });
   const begin = useMutation({
     mutationFn: () => ok(api.POST('/api/v1/updates', { body: spec(form) })),
@@ -61,8 +65,7 @@ export function StartUpdate({ opened, close }: { opened: boolean; close: () => v
           label="Selector"
           description="Which devices, by their labels. Empty: all"
           placeholder="site=oslo"
-          value={form.selector}
-          onChange={(e) => set({ selector: e.currentTarget.value })}
+          {...typed('selector')}
         />
         <GroupField
           description="Only devices in it and below it. Empty: all"
@@ -74,8 +77,7 @@ export function StartUpdate({ opened, close }: { opened: boolean; close: () => v
           <TextInput
             label="First batch"
             description="A number, or a share such as 10%. Empty: all at once"
-            value={form.batch}
-            onChange={(e) => set({ batch: e.currentTarget.value })}
+            {...typed('batch')}
           />
           <NumberInput
             label="Watch each for (minutes)"
@@ -95,8 +97,7 @@ export function StartUpdate({ opened, close }: { opened: boolean; close: () => v
           <TextInput
             label="Failures that are allowed"
             description="In each batch: a number, or a share. Empty: none"
-            value={form.failures}
-            onChange={(e) => set({ failures: e.currentTarget.value })}
+            {...typed('failures')}
           />
           <Select
             label="When more fail"
