@@ -7,6 +7,7 @@ package vault
 import (
 	"bytes"
 	"crypto/cipher"
+	"crypto/hkdf"
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
@@ -43,6 +44,7 @@ const (
 // Vault seals and opens with one key.
 type Vault struct {
 	aead cipher.AEAD // XChaCha20-Poly1305: its 24-byte nonces may be drawn at random for ever
+	key  []byte
 	mark [markLen]byte
 }
 
@@ -67,7 +69,7 @@ func Open(dir string) (*Vault, error) {
 	if err != nil {
 		return nil, fmt.Errorf("use secrets key %q: %w", path, err)
 	}
-	v := &Vault{aead: aead}
+	v := &Vault{aead: aead, key: key}
 	sum := sha256.Sum256(append([]byte("farshore vault key mark\x00"), key...))
 	copy(v.mark[:], sum[:])
 	return v, nil
@@ -98,6 +100,15 @@ func (v *Vault) Open(purpose string, sealed []byte) ([]byte, error) {
 		return nil, fmt.Errorf("open %s: %w", purpose, ErrAltered)
 	}
 	return plain, nil
+}
+
+// Derive gives 32 secret bytes for purpose, a constant word: the same for as long as the key file is.
+func (v *Vault) Derive(purpose string) ([]byte, error) {
+	b, err := hkdf.Key(sha256.New, v.key, nil, "farshore vault derived key\x00"+purpose, 32)
+	if err != nil {
+		return nil, fmt.Errorf("derive a key for %s: %w", purpose, err)
+	}
+	return b, nil
 }
 
 func read(path string) ([]byte, error) {

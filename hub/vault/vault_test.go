@@ -90,3 +90,26 @@ func TestUnusableKeyFilesAreNamedAndKept(t *testing.T) {
 		})
 	}
 }
+
+func TestDerivedKeysStayAndDiffer(t *testing.T) {
+	dir := t.TempDir()
+	derive := func(dir, purpose string) string {
+		t.Helper()
+		v, err := Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := v.Derive(purpose)
+		if err != nil || len(b) != 32 {
+			t.Fatalf("%d bytes, %v", len(b), err)
+		}
+		return string(b)
+	}
+	first := derive(dir, "sealing")
+	if derive(dir, "sealing") != first {
+		t.Error("after a restart there is another one")
+	}
+	if derive(dir, "other") == first || derive(t.TempDir(), "sealing") == first {
+		t.Error("another purpose or another key file gives the same")
+	}
+}
