@@ -98,8 +98,12 @@ func (a *app) secondFactorCommand() *cobra.Command {
 	on := &cobra.Command{
 		Use: "on", Short: "set up a second factor: shows a QR code for your authenticator, and asks for its code", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			proof, err := a.proof(passwordFile)
+			if err != nil {
+				return err
+			}
 			var e resource.FactorEnrolment
-			if err := a.call(cmd.Context(), http.MethodPost, "/session/second-factor", nil, &e); err != nil {
+			if err := a.call(cmd.Context(), http.MethodPost, "/session/second-factor", proof, &e); err != nil {
 				return err
 			}
 			code, err := qrcode.New(e.URL)
@@ -125,9 +129,8 @@ func (a *app) secondFactorCommand() *cobra.Command {
 	codes := &cobra.Command{
 		Use: "codes", Short: "get new recovery codes in place of those that you have", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			var proof resource.PasswordProof
-			var err error
-			if proof.Password, err = a.secret("Password: ", passwordFile); err != nil {
+			proof, err := a.proof(passwordFile)
+			if err != nil {
 				return err
 			}
 			var codes resource.RecoveryCodes
@@ -140,9 +143,8 @@ func (a *app) secondFactorCommand() *cobra.Command {
 	off := &cobra.Command{
 		Use: "off", Short: "turn your second factor off", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			var proof resource.PasswordProof
-			var err error
-			if proof.Password, err = a.secret("Password: ", passwordFile); err != nil {
+			proof, err := a.proof(passwordFile)
+			if err != nil {
 				return err
 			}
 			if err := a.call(cmd.Context(), http.MethodPost, "/session/second-factor/off", proof, nil); err != nil {
@@ -152,10 +154,16 @@ func (a *app) secondFactorCommand() *cobra.Command {
 			return nil
 		},
 	}
-	for _, c := range []*cobra.Command{codes, off} {
+	for _, c := range []*cobra.Command{on, codes, off} {
 		c.Flags().StringVar(&passwordFile, "password-file", "", "file with your password, or - for standard input (default: ask)")
 	}
 	return parent("second-factor", "codes of an authenticator, besides your password", on, codes, off)
+}
+
+// proof asks for the password once more.
+func (a *app) proof(file string) (p resource.PasswordProof, err error) {
+	p.Password, err = a.secret("Password: ", file)
+	return p, err
 }
 
 func recoveryTable(c resource.RecoveryCodes) *table {

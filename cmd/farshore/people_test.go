@@ -76,7 +76,7 @@ func TestLoginAsksForTheSecondFactor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := d.Hub().Access.BeginFactor(p, "Farshore")
+	e, err := d.Hub().Access.BeginFactor(p, password, "Farshore")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -102,10 +102,11 @@ type Enrolment struct {
 }
 
 // BeginFactor draws a new second factor for the account behind p. It counts once a code has confirmed it. issuer names
-// the hub in the authenticator. Errors wrap ErrForbidden, or ErrExists where there is one.
-func (a *Access) BeginFactor(p Principal, issuer string) (out Enrolment, err error) {
-	if p.Kind != KindUser {
-		return out, fmt.Errorf("%w: a second factor belongs to an account: sign in with a password", ErrForbidden)
+// the hub in the authenticator; password is the account's own. Errors are as of SetPassword, and wrap ErrExists where there
+// is a second factor.
+func (a *Access) BeginFactor(p Principal, password, issuer string) (out Enrolment, err error) {
+	if _, err := a.prove(p, password); err != nil {
+		return out, err
 	}
 	if a.vault == nil {
 		return out, fmt.Errorf("%w: this hub keeps no secrets at rest", ErrInvalid)

@@ -124,7 +124,10 @@ func TestSecondFactor(t *testing.T) {
 			_, err := a.Login(access.SignIn{Name: "anna", Password: password, Code: code, Remote: remote})
 			return err
 		}
-		e, err := a.BeginFactor(anna, "Farshore")
+		if _, err := a.BeginFactor(anna, "a wrong password 1", "Farshore"); !errors.Is(err, access.ErrForbidden) {
+			t.Errorf("begun with a wrong password: %v", err)
+		}
+		e, err := a.BeginFactor(anna, password, "Farshore")
 		if err != nil || !strings.HasPrefix(e.URL, "otpauth://totp/Farshore:anna?secret="+e.Secret) {
 			t.Fatalf("%+v, %v", e, err)
 		}
@@ -217,7 +220,7 @@ func TestWhoNeedsASecondFactorMayOnlySetOneUp(t *testing.T) {
 	if _, bo, err := login(a, "bo", password, remote); err != nil || bo.Setup {
 		t.Errorf("who is no administrator: %+v, %v", bo, err)
 	}
-	e, err := a.BeginFactor(anna, "Farshore")
+	e, err := a.BeginFactor(anna, password, "Farshore")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,7 +13,7 @@ import (
 type OwnAccount interface {
 	SetPassword(p access.Principal, old, password string) error
 	RedeemInvite(secret, password string) (string, error)
-	BeginFactor(p access.Principal, issuer string) (access.Enrolment, error)
+	BeginFactor(p access.Principal, password, issuer string) (access.Enrolment, error)
 	ConfirmFactor(p access.Principal, code string) ([]string, error)
 	RenewRecovery(p access.Principal, password string) ([]string, error)
 	DropFactor(p access.Principal, password string) error
@@ -89,12 +89,12 @@ func (s *server) secondFactorRoutes(tag string) {
 			return replyWith(out), nil
 		},
 	})
-	add(s, route[struct{}, reply[resource.FactorEnrolment]]{
+	add(s, route[struct{ Body resource.PasswordProof }, reply[resource.FactorEnrolment]]{
 		Method: http.MethodPost, Path: "/session/second-factor", ID: "begin-second-factor", Tag: tag, Summary: "Begin to set up a second factor",
 		Description: "It gives what an authenticator has to know (RFC 6238). It counts when a code has confirmed it.",
-		Open:        openToPerson, DuringSetup: true, Records: "session.second-factor-begin",
-		Run: func(_ context.Context, c *call, _ *struct{}) (*reply[resource.FactorEnrolment], error) {
-			e, err := s.People.BeginFactor(c.who, "Farshore")
+		Open:        openToPerson, DuringSetup: true, Records: "session.second-factor-begin", MaxBytes: 8 << 10,
+		Run: func(_ context.Context, c *call, in *struct{ Body resource.PasswordProof }) (*reply[resource.FactorEnrolment], error) {
+			e, err := s.People.BeginFactor(c.who, in.Body.Password, "Farshore")
 			return replyWith(resource.FactorEnrolment(e)), err
 		},
 	})

@@ -39,7 +39,7 @@ func TestATokenIsNotUsedBeyondItsLimit(t *testing.T) {
 		"people":                     {"POST", "/users", resource.NewUser{Name: "eva"}},
 		"a grant":                    {"POST", "/grants", resource.NewGrant{User: "operator", Role: "administrator"}},
 		"its owner's password":       {"POST", "/session/password", resource.NewPassword{Old: password, Password: "another good long one"}},
-		"its owner's second factor":  {"POST", "/session/second-factor", nil},
+		"its owner's second factor":  {"POST", "/session/second-factor", resource.PasswordProof{Password: password}},
 		"its owner's other sessions": {"DELETE", "/session/sessions", nil},
 		"a token without a limit":    {"POST", "/tokens", resource.NewToken{Name: "more"}},
 		"a token of another group":   {"POST", "/tokens", resource.NewToken{Name: "more", Role: "operator", Groups: []string{"norway/bergen"}}},

@@ -115,7 +115,10 @@ func TestASessionThatNeedsASecondFactorMayOnlySetItUp(t *testing.T) {
 		}
 	}
 	var e resource.FactorEnrolment
-	w.ask(http.MethodPost, "/session/second-factor", nil, &e)
+	if p := w.refused(http.MethodPost, "/session/second-factor", resource.PasswordProof{Password: "not the password"}); p.Status != 403 {
+		t.Errorf("a session alone begins a second factor: %+v", p)
+	}
+	w.ask(http.MethodPost, "/session/second-factor", resource.PasswordProof{Password: password}, &e)
 	var codes resource.RecoveryCodes
 	w.ask(http.MethodPost, "/session/second-factor/confirm", resource.FactorCode{Code: access.CodeOf(e.Secret, time.Now())}, &codes)
 	w.ask(http.MethodGet, "/devices", nil, nil)

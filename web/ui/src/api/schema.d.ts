@@ -1998,23 +1998,6 @@ export interface components {
             /** @description What somebody should look after, as sentences */
             warnings: string[];
         };
-        ChangeWindow: {
-            /**
-             * Format: int32
-             * @description How long it lasts
-             */
-            minutes: number;
-            /**
-             * @description When it opens, as cron writes it: minute, hour, day of month, month, day of week
-             * @example 0 2 * * 6,7
-             */
-            start: string;
-            /**
-             * @description Time zone such as Europe/Oslo; absent: that of the device's label timezone, such as Europe.Oslo, else UTC
-             * @example Europe/Oslo
-             */
-            zone?: string;
-        };
         Command: {
             by: string;
             device: string;
@@ -2884,6 +2867,23 @@ export interface components {
             /** @description Where this request comes from, as the hub sees it */
             your_address?: string;
         };
+        ProtocolChangeWindow: {
+            /**
+             * Format: int32
+             * @description How long it lasts
+             */
+            minutes: number;
+            /**
+             * @description When it opens, as cron writes it: minute, hour, day of month, month, day of week
+             * @example 0 2 * * 6,7
+             */
+            start: string;
+            /**
+             * @description Time zone such as Europe/Oslo; absent: that of the device's label timezone, such as Europe.Oslo, else UTC
+             * @example Europe/Oslo
+             */
+            zone?: string;
+        };
         ProtocolContainer: {
             /** Format: int64 */
             created: number;
@@ -3470,7 +3470,7 @@ export interface components {
             /** @description What it waits for, or why it is paused or over */
             why?: string;
             /** @description When a device may change; absent: at any time */
-            windows?: components["schemas"]["ChangeWindow"][] | null;
+            windows?: components["schemas"]["ProtocolChangeWindow"][] | null;
             /** @description The plan as sentences */
             words: string;
         };
@@ -3569,7 +3569,7 @@ export interface components {
              */
             trial_seconds?: number;
             /** @description When a device may change; absent: at any time */
-            windows?: components["schemas"]["ChangeWindow"][] | null;
+            windows?: components["schemas"]["ProtocolChangeWindow"][] | null;
         };
         UseLink: {
             /** @description The part of the link behind the # character */
@@ -5536,7 +5536,11 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasswordProof"];
+            };
+        };
         responses: {
             /** @description OK */
             200: {

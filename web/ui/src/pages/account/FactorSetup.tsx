@@ -5,11 +5,15 @@ import { api, ok } from '../../api/client';
 import { CopyBlock } from '../../kit/Copy';
 import { Failure } from '../../kit/Failure';
 import { QrCode } from '../../kit/QrCode';
+import { Proof } from './Proof';
 
 /** FactorSetup leads through setting up a second factor: scan, type the code, keep the recovery codes. */
 export function FactorSetup({ done }: { done: () => void | Promise<void> }) {
   const [code, setCode] = useState('');
-  const begin = useMutation({ mutationFn: () => ok(api.POST('/api/v1/session/second-factor')), gcTime: 0 });
+  const begin = useMutation({
+    mutationFn: (password: string) => ok(api.POST('/api/v1/session/second-factor', { body: { password } })),
+    gcTime: 0,
+  });
   const confirm = useMutation({
     mutationFn: () => ok(api.POST('/api/v1/session/second-factor/confirm', { body: { code: code.trim() } })),
     gcTime: 0, // its answer has the recovery codes, which nothing keeps
@@ -17,16 +21,9 @@ export function FactorSetup({ done }: { done: () => void | Promise<void> }) {
   if (confirm.data) return <RecoveryCodes codes={confirm.data.codes ?? []} done={done} />;
   if (!begin.data) {
     return (
-      <Stack gap="sm">
-        <Text size="sm">
-          You need an authenticator on your phone or computer: a program that shows a new six-digit code every 30
-          seconds.
-        </Text>
-        <Failure error={begin.error} />
-        <Button onClick={() => begin.mutate()} loading={begin.isPending}>
-          Set up a second factor
-        </Button>
-      </Stack>
+      <Proof action="Set up a second factor" run={begin}>
+        You need an authenticator on your phone or computer: a program that shows a new six-digit code every 30 seconds.
+      </Proof>
     );
   }
   return (

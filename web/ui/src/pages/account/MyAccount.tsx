@@ -7,6 +7,7 @@ import { Failure } from '../../kit/Failure';
 import { Since } from '../../kit/Since';
 import { clientWords } from './clientWords';
 import { FactorSetup, RecoveryCodes } from './FactorSetup';
+import { Proof } from './Proof';
 
 const factorQuery = queryOptions({
   queryKey: ['session', 'second-factor'],
@@ -136,81 +137,28 @@ function SecondFactor() {
 }
 
 function Off({ done }: { done: () => Promise<void> }) {
-  const [password, setPassword] = useState('');
   const off = useMutation({
-    mutationFn: () => ok(api.POST('/api/v1/session/second-factor/off', { body: { password } })),
+    mutationFn: (password: string) => ok(api.POST('/api/v1/session/second-factor/off', { body: { password } })),
     onSuccess: done,
   });
   return (
-    <Proof
-      password={password}
-      change={setPassword}
-      error={off.error}
-      busy={off.isPending}
-      action="Turn off"
-      run={() => off.mutate()}
-    >
+    <Proof action="Turn off" run={off}>
       Your password alone lets you in from then on.
     </Proof>
   );
 }
 
 function NewCodes({ done }: { done: () => Promise<void> }) {
-  const [password, setPassword] = useState('');
   const renew = useMutation({
-    mutationFn: () => ok(api.POST('/api/v1/session/second-factor/recovery-codes', { body: { password } })),
+    mutationFn: (password: string) =>
+      ok(api.POST('/api/v1/session/second-factor/recovery-codes', { body: { password } })),
     gcTime: 0,
   });
   if (renew.data) return <RecoveryCodes codes={renew.data.codes ?? []} done={done} />;
   return (
-    <Proof
-      password={password}
-      change={setPassword}
-      error={renew.error}
-      busy={renew.isPending}
-      action="Get new codes"
-      run={() => renew.mutate()}
-    >
+    <Proof action="Get new codes" run={renew}>
       Those that you have are of no use any more then.
     </Proof>
-  );
-}
-
-interface ProofProps {
-  password: string;
-  change: (v: string) => void;
-  error: unknown;
-  busy: boolean;
-  action: string;
-  run: () => void;
-  children: string;
-}
-
-/** Proof asks for the password once more. */
-function Proof({ password, change, error, busy, action, run, children }: ProofProps) {
-  return (
-    <form
-      noValidate
-      onSubmit={(e) => {
-        e.preventDefault();
-        if (password !== '') run();
-      }}
-    >
-      <Stack gap="sm">
-        <Text size="sm">{children}</Text>
-        <PasswordInput
-          label="Your password"
-          autoComplete="current-password"
-          data-autofocus
-          value={password}
-          onChange={(e) => change(e.currentTarget.value)}
-        />
-        <Failure error={error} />
-        <Button type="submit" loading={busy}>
-          {action}
-        </Button>
-      </Stack>
-    </form>
   );
 }
 
