@@ -46,9 +46,20 @@ func (a *app) usersCommand() *cobra.Command {
 			return nil
 		},
 	}
+	end := &cobra.Command{
+		Use: "end-sessions USER", Short: "end all sessions of a user, who has to sign in again; API tokens stay", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var ended resource.EndedSessions
+			if err := a.call(cmd.Context(), http.MethodDelete, "/users/"+seg(args[0])+"/sessions", nil, &ended); err != nil {
+				return err
+			}
+			a.done("Sessions of %s that ended: %d", args[0], ended.Ended)
+			return nil
+		},
+	}
 	return parent("users", "people who can sign in", ls, show, a.addUserCommand(), a.linkUserCommand(),
 		a.patchUserCommand("disable", "end a user's sessions and tokens, and let nobody sign in as them", "disabled", true),
-		a.patchUserCommand("enable", "let a user sign in again", "enabled", false), a.adminCommand(), rm, reset)
+		a.patchUserCommand("enable", "let a user sign in again", "enabled", false), a.adminCommand(), rm, reset, end)
 }
 
 func userState(x *resource.User) string {

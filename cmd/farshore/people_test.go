@@ -43,6 +43,7 @@ func TestPeopleFromTheCommandLine(t *testing.T) {
 	d.ok("password", "--old-file", file, "--new-file", next)
 	var made resource.Token
 	d.read(&made, "tokens", "create", "--name", "ci", "--role", "helpdesk", "--group", "oslo")
+	d.fails(exitFailed, `no group "nowhere"`, "tokens", "create", "--name", "lost", "--group", "nowhere")
 	if made.Role != "helpdesk" || len(made.Groups) != 1 {
 		t.Errorf("token %+v", made)
 	}
@@ -51,6 +52,14 @@ func TestPeopleFromTheCommandLine(t *testing.T) {
 	}
 	d.fails(exitUsage, "--others", "sessions", "rm")
 
+	d.env["FARSHORE_CONFIG"] = admin
+	if out := d.ok("users", "end-sessions", "anna"); !strings.Contains(out, "ended: 1") {
+		t.Errorf("ending the sessions of anna:\n%s", out)
+	}
+	d.env["FARSHORE_CONFIG"] = filepath.Join(d.dir, "anna.conf")
+	d.fails(exitNotAllowed, "session", "whoami")
+	d.ok("login", d.server.URL, "--username", "anna", "--password-file", next, "--fingerprint", d.fingerprint())
+	d.ok("whoami")
 	d.env["FARSHORE_CONFIG"] = admin
 	d.ok("users", "disable", "anna")
 	d.env["FARSHORE_CONFIG"] = filepath.Join(d.dir, "anna.conf")
