@@ -14,6 +14,9 @@ func TestATokenIsNotUsedBeyondItsLimit(t *testing.T) {
 	w, _ := twoGroups(t)
 	var made resource.Token
 	w.ask(http.MethodPost, "/tokens", resource.NewToken{Name: "ci", Role: "operator", Groups: []string{"norway/oslo"}}, &made)
+	if p := w.refused(http.MethodPost, "/tokens", resource.NewToken{Name: "lost", Groups: []string{"norway/osl"}}); p.Status != http.StatusUnprocessableEntity {
+		t.Errorf("a token of a group that is not there: %+v", p)
+	}
 	other := *w
 	other.token = made.Secret
 

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/farshore/farshore/hub/access"
@@ -28,6 +29,9 @@ func (s *server) tokenRoutes() {
 		Open: openToSignedIn, Records: "tokens.create",
 		Run: func(_ context.Context, c *call, in *struct{ Body resource.NewToken }) (*reply[resource.Token], error) {
 			c.on = access.Resource{Kind: "token", ID: in.Body.Name}
+			if err := s.knowGroups(c, in.Body.Groups); err != nil {
+				return nil, err
+			}
 			secret, made, err := s.Tokens.CreateToken(c.who, access.NewToken{
 				Name: in.Body.Name, Expires: in.Body.Expires, Limit: &access.Limit{Role: access.Role(in.Body.Role), Groups: in.Body.Groups},
 			})
@@ -48,6 +52,23 @@ func (s *server) tokenRoutes() {
 			return nil, s.Tokens.RemoveToken(c.who, in.Token)
 		},
 	})
+}
+
+// knowGroups refuses groups that are not there, and those that the caller does not see in the same words: a token for one
+// by a wrong name would be of no use, until somebody makes a group of that name.
+func (s *server) knowGroups(c *call, paths []string) error {
+	if c.who.Kind != access.KindUser {
+		return nil // it may make none at all, which says so
+	}
+	scope := s.Accounts.Scope(c.who, access.GroupsRead)
+	for _, path := range paths {
+		path = strings.Trim(path, "/")
+		seen := s.place(path) == path && (scope.Leads(path) || s.countGroups(c.eyes())[path] != nil)
+		if !seen {
+			return invalid("body.groups", "there is no group %.160q: make it first, or give one that `farshore groups ls` shows", path)
+		}
+	}
+	return nil
 }
 
 func token(t access.Token) resource.Token {
