@@ -91,6 +91,7 @@ type server struct {
 	lore     *lore
 	edits    *edits
 	readings *readings
+	bounced  *readings // of strangers, so that they cannot make the hub forget readings
 	meters   *meters
 	streams  *places       // a place for each stream of events
 	uploads  chan struct{} // a place for each large body that is being taken in
@@ -137,7 +138,7 @@ func newServer(c Config) (*server, error) {
 	c.Audit = countedTrail{c.Audit, meters}
 	return &server{
 		meters: meters,
-		Config: c, lore: newLore(maxLore), edits: newEdits(), readings: newReadings(),
+		Config: c, lore: newLore(maxLore), edits: newEdits(), readings: newReadings(readAgain), bounced: newReadings(bounceAgain),
 		streams: newPlaces(), uploads: make(chan struct{}, maxUploads),
 	}, nil
 }

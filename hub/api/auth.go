@@ -13,6 +13,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/farshore/farshore/hub/access"
+	"github.com/farshore/farshore/hub/audit"
 )
 
 const (
@@ -68,6 +69,9 @@ func (s *server) authenticate(ctx huma.Context, next func(huma.Context)) {
 	} else if err == nil && open != openToAll {
 		_, err = s.Accounts.Authenticate("")
 	}
+	if errors.Is(err, errForeign) {
+		s.recordForeign(ctx, c.remote, secret)
+	}
 	if err != nil {
 		s.writeProblem(ctx, err)
 		return
@@ -85,6 +89,29 @@ func (s *server) authenticate(ctx huma.Context, next func(huma.Context)) {
 		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(slow)) // a recorder in a test has none
 	}
 	next(huma.WithValue(ctx, callerKey{}, c))
+}
+
+// bounceAgain is how often strangers who are sent away are on record: once in it for each address and reason.
+const bounceAgain = time.Minute
+
+// bounces reports whether it is to be recorded that somebody from an address was sent away.
+func (s *server) bounces(reason, remote string) bool {
+	return s.bounced.fresh(reading{"", remote, access.Resource{Kind: reason}}, time.Now())
+}
+
+// recordForeign puts a request on record that another site may have made a browser send, with whose session it came.
+func (s *server) recordForeign(ctx huma.Context, remote, secret string) {
+	if !s.bounces("foreign", remote) {
+		return
+	}
+	victim, _ := s.Accounts.Authenticate(secret) // nobody, where the session is no good
+	e := audit.Entry{
+		Principal: victim.String(), BreakGlass: victim.BreakGlass, Remote: remote, Operation: "session.foreign-request", Result: audit.ResultRefused,
+		Detail: fmt.Sprintf("%s: %s", ctx.Operation().OperationID, errForeign),
+	}
+	if err := s.Audit.RecordStranger(e); err != nil {
+		s.Log.Error("the audit trail lacks an entry", "operation", e.Operation, "error", err)
+	}
 }
 
 // turn waits until a large body may be read: it is held in memory whole.

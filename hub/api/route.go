@@ -187,8 +187,15 @@ func run[I, O any](ctx context.Context, c *call, r route[I, O], in *I) (*O, erro
 	return r.Run(ctx, c, in)
 }
 
+// refused tells apart what somebody may not from what went wrong.
+func refused(err error) bool {
+	_, waits := errors.AsType[*access.DelayError](err)
+	return waits || errors.Is(err, access.ErrForbidden) || errors.Is(err, access.ErrUnauthenticated) || errors.Is(err, policy.ErrRefused)
+}
+
 // record writes what was done into the audit trail, one entry for each thing, and remembers what edits things. What a nobody was refused is not
-// written, because it would let strangers fill the disk, but for passwords that were checked: that is slow.
+// written, because it would let strangers fill the disk, but for passwords that were checked, which is slow, and
+// a minute's first of those that have to wait.
 func (s *server) record(c *call, name string, err error) error {
 	if c.who.Kind == "" && !c.tried {
 		return nil
@@ -211,7 +218,7 @@ func (s *server) record(c *call, name string, err error) error {
 		}
 		if o.err != nil {
 			e.Result, e.Detail = audit.ResultFailed, s.sentence(o.err)
-			if errors.Is(o.err, access.ErrForbidden) || errors.Is(o.err, access.ErrUnauthenticated) || errors.Is(o.err, policy.ErrRefused) {
+			if refused(o.err) {
 				e.Result = audit.ResultRefused
 			}
 		}

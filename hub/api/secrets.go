@@ -22,8 +22,10 @@ const (
 	maxReadings = 10_000
 )
 
-// readings remembers who was given which secrets lately, since the hub started. It is safe for concurrent use.
+// readings remembers what was recorded lately, such as who was given which secrets, since the hub started. It is safe for
+// concurrent use.
 type readings struct {
+	again time.Duration // after it, the same is recorded again
 	mu    sync.Mutex
 	since map[reading]time.Time // guarded by mu; at most maxReadings
 }
@@ -33,13 +35,15 @@ type reading struct {
 	on         access.Resource
 }
 
-func newReadings() *readings { return &readings{since: map[reading]time.Time{}} }
+func newReadings(again time.Duration) *readings {
+	return &readings{again: again, since: map[reading]time.Time{}}
+}
 
 // fresh reports whether the reading is to be recorded, and remembers that it was.
 func (r *readings) fresh(what reading, now time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if began, ok := r.since[what]; ok && now.Sub(began) < readAgain {
+	if began, ok := r.since[what]; ok && now.Sub(began) < r.again {
 		return false
 	}
 	if len(r.since) >= maxReadings {

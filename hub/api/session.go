@@ -83,8 +83,9 @@ func (s *server) login(_ context.Context, c *call, in *loginInput) (*sessionOutp
 		Name: in.Body.Username, Password: in.Body.Password, Code: in.Body.Code, Remote: c.remote, Agent: in.Agent,
 	})
 	if err != nil {
-		// Who has to wait, or was sent away, was not even tried; and to be asked for the code is no failure.
-		c.who, c.tried = access.Principal{}, errors.Is(err, access.ErrUnauthenticated)
+		// Who has to wait was not even tried, which is on record now and then; and to be asked for the code is no failure.
+		_, waits := errors.AsType[*access.DelayError](err)
+		c.who, c.tried = access.Principal{}, errors.Is(err, access.ErrUnauthenticated) || waits && s.bounces("wait", c.remote)
 		if errors.Is(err, access.ErrSecondFactor) && in.Body.Code == "" {
 			c.tried = false
 		}

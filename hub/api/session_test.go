@@ -72,6 +72,9 @@ func TestSigningIn(t *testing.T) {
 	if n := strings.Count(trail, "account bob"); n > 6 {
 		t.Errorf("%d attempts are in the audit trail, also those that were not even tried", n)
 	}
+	if n := strings.Count(trail, `too many sign-ins failed`); n != 1 {
+		t.Errorf("%d sign-ins that had to wait are in the audit trail, want one a minute:\n%s", n, trail)
+	}
 	for _, secret := range []string{password, "wrong wrong", made.Secret, session} {
 		if strings.Contains(trail, secret) {
 			t.Errorf("the audit trail has the secret %q", secret)
@@ -111,6 +114,10 @@ func TestCookiesAreGuarded(t *testing.T) {
 	}
 	if p := w.refused(http.MethodPost, "/session", resource.Login{Username: "admin", Password: password}, "Sec-Fetch-Site", "cross-site"); p.Status != 403 {
 		t.Errorf("another site may sign somebody in: %+v", p)
+	}
+	trail := w.trail()
+	if want := `"principal":"admin","break_glass":true,"remote":"127.0.0.1","operation":"session.foreign-request","result":"refused"`; strings.Count(trail, want) != 1 {
+		t.Errorf("requests by other sites are not in the audit trail once:\n%s", trail)
 	}
 	for name, headers := range map[string][]string{
 		"own page":     {"Cookie", c, "Sec-Fetch-Site", "same-origin"},

@@ -3,6 +3,7 @@ import type { AuditFilter } from './queries';
 // What the operations of the audit trail are, for people. The word itself is shown beside.
 const operations: Record<string, string> = {
   'session.login': 'signed in',
+  'session.foreign-request': 'was made to send a request by another site',
   'session.logout': 'signed out',
   'session.first-admin': 'made the first administrator',
   'devices.read': 'looked at devices',
