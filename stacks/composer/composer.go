@@ -43,7 +43,7 @@ func Run(ctx context.Context, cfg Config) int {
 	if cfg.Noise == nil {
 		cfg.Noise = io.Discard
 	}
-	out := &output{w: cfg.Events, noise: cfg.Noise}
+	out := newOutput(cfg)
 	if err := check(cfg.Request); err != nil {
 		out.emit(ipc.Event{Kind: ipc.KindFailed, Code: ipc.CodeBadRequest, Detail: err.Error()})
 		return ipc.ExitBadRequest
@@ -72,8 +72,8 @@ func check(req ipc.Request) error {
 		return fmt.Errorf("the request's %s is %q; it must be one of %q", what, got, allowed)
 	}
 	errs := []error{
-		oneOf("action", req.Action, ipc.ActionUp, ipc.ActionDown, ipc.ActionValidate, ipc.ActionPlan),
-		oneOf("pull", req.Pull, "", ipc.PullMissing, ipc.PullAlways, ipc.PullNever),
+		oneOf("action", req.Action, ipc.ActionUp, ipc.ActionDown, ipc.ActionValidate, ipc.ActionPlan, ipc.ActionFetch, ipc.ActionStop),
+		oneOf("pull", req.Pull, "", ipc.PullMissing, ipc.PullAlways, ipc.PullNever, ipc.PullFetched),
 		oneOf("volumes", req.Volumes, "", ipc.VolumesKeep, ipc.VolumesRemove),
 	}
 	if !reProject.MatchString(req.Project) {
@@ -84,7 +84,7 @@ func check(req ipc.Request) error {
 			errs = append(errs, fmt.Errorf("the request's %s is %q; it must be an absolute path", what, dir))
 		}
 	}
-	if req.Dir == "" && req.Action != ipc.ActionDown {
+	if req.Dir == "" && needsBundle(req.Action) {
 		errs = append(errs, errors.New("the request has no dir; it must be the folder with the bundle's files"))
 	}
 	if req.WaitSeconds < 0 {
@@ -93,6 +93,9 @@ func check(req ipc.Request) error {
 	return errors.Join(errs...)
 }
 
+// needsBundle says whether an action needs the files of the bundle.
+func needsBundle(action string) bool { return action != ipc.ActionDown && action != ipc.ActionStop }
+
 // run is one request while it is worked on. It belongs to the goroutine of Run.
 type run struct {
 	req      ipc.Request
@@ -100,6 +103,7 @@ type run struct {
 	store    *staging.Store // nil until locked
 	eng      *engine        // nil until connected
 	warnings []string
+	changing bool // the engine may have been changed
 }
 
 func (r *run) do(ctx context.Context) (ipc.Event, error) {
@@ -107,7 +111,7 @@ func (r *run) do(ctx context.Context) (ipc.Event, error) {
 		return r.validate(ctx)
 	}
 	var p *project
-	if r.req.Action != ipc.ActionDown {
+	if needsBundle(r.req.Action) {
 		loaded, err := r.load(ctx)
 		if err != nil {
 			return ipc.Event{}, err
@@ -120,8 +124,11 @@ func (r *run) do(ctx context.Context) (ipc.Event, error) {
 	}
 	defer eng.close()
 	r.eng = eng
+	if r.req.Action == ipc.ActionFetch {
+		return r.fetch(ctx, p)
+	}
 	// A stack that is removed may have no folder any more; then there is nothing to lock.
-	if root := r.req.StackRoot(); root != "" && !(r.req.Action == ipc.ActionDown && missing(root)) {
+	if root := r.req.StackRoot(); root != "" && (needsBundle(r.req.Action) || !missing(root)) {
 		release, err := r.open(ctx, root)
 		if err != nil {
 			return ipc.Event{}, err
@@ -131,6 +138,8 @@ func (r *run) do(ctx context.Context) (ipc.Event, error) {
 	switch r.req.Action {
 	case ipc.ActionDown:
 		return r.down(ctx)
+	case ipc.ActionStop:
+		return r.stop(ctx)
 	case ipc.ActionPlan:
 		return r.plan(ctx, p)
 	default:

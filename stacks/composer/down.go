@@ -28,6 +28,7 @@ func (r *run) down(ctx context.Context) (ipc.Event, error) {
 	if len(all) > 0 && !slices.ContainsFunc(all, func(c container.Summary) bool { return !foreign(c) }) {
 		return ipc.Event{Text: "nothing of the stack is there: the project of its name is another's"}, nil
 	}
+	r.changing = true
 	for _, c := range all {
 		r.out.know(nameOf(c), c.Labels[api.ServiceLabel])
 	}
@@ -51,6 +52,26 @@ func (r *run) down(ctx context.Context) (ipc.Event, error) {
 		}
 	}
 	return ipc.Event{Text: "the project is removed"}, nil
+}
+
+// stop stops the project's containers, and leaves those of others alone.
+func (r *run) stop(ctx context.Context) (ipc.Event, error) {
+	all, err := r.eng.containers(ctx, r.req.Project)
+	if err != nil {
+		return ipc.Event{}, err
+	}
+	for _, c := range all {
+		if foreign(c) {
+			continue
+		}
+		r.changing = true
+		r.out.step(c.Labels[api.ServiceLabel], "stopping "+nameOf(c))
+		if err := r.eng.ContainerStop(ctx, c.ID, container.StopOptions{}); err != nil && !errdefs.IsNotFound(err) {
+			return ipc.Event{}, fmt.Errorf("stop container %q: %w", nameOf(c), err)
+		}
+	}
+	states, err := r.states(ctx, nil)
+	return ipc.Event{Text: "the containers are stopped", Services: states}, err
 }
 
 // removeRest removes what the library left, as an earlier run was killed or as it only warned, and says what cannot be

@@ -115,6 +115,8 @@ type Failure struct {
 	Detail string
 	// Log is the end of the container's log, for CodeUnhealthy and CodeExited.
 	Log string
+	// Away: a registry did not answer.
+	Away bool
 }
 
 // Error is Detail.

@@ -42,6 +42,7 @@ func (r *run) failed(ctx context.Context, err error) ipc.Event {
 	e := ipc.Event{
 		Kind: ipc.KindFailed, Code: f.Code, Service: f.Service, Container: f.Container, Text: "failed",
 		Detail: r.redact(f.Detail), Log: f.Log, Warnings: r.warnings,
+		Unchanged: !r.changing, Away: f.Away,
 	}
 	if r.eng == nil || f.Code == ipc.CodeEngineUnreachable {
 		return e

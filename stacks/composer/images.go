@@ -2,18 +2,12 @@ package composer
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"slices"
 
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/containerd/errdefs"
-	"github.com/docker/cli/cli/command"
-	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/client"
-	"github.com/docker/docker/pkg/jsonmessage"
 
 	"github.com/farshore/farshore/stacks/composer/ipc"
 )
@@ -46,11 +40,11 @@ func needs(p *project, pull string) []need {
 	return list
 }
 
-// policy is when to pull: the service's word before the request's, but PullNever of the request before all.
+// policy is when to pull: the service's word before the request's, but PullNever and PullFetched of the request before all.
 func policy(service, request string) string {
 	switch {
-	case request == ipc.PullNever:
-		return ipc.PullNever
+	case request == ipc.PullNever, request == ipc.PullFetched:
+		return request
 	case service == types.PullPolicyAlways:
 		return ipc.PullAlways
 	case service == types.PullPolicyNever:
@@ -59,6 +53,15 @@ func policy(service, request string) string {
 		return ipc.PullMissing
 	}
 	return request
+}
+
+// fetch makes the images present, and changes nothing that runs. What is present is not asked of a registry, unless
+// pulling is demanded.
+func (r *run) fetch(ctx context.Context, p *project) (ipc.Event, error) {
+	if err := r.ensureImages(ctx, p); err != nil {
+		return ipc.Event{}, err
+	}
+	return ipc.Event{Text: "the images are on the device", Warnings: r.warnings}, nil
 }
 
 // ensureImages makes sure that every image is on the engine, before anything else is changed.
@@ -83,6 +86,11 @@ func (r *run) ensureImage(ctx context.Context, n need) error {
 		return nil
 	case err != nil && !errdefs.IsNotFound(err) && !errdefs.IsInvalidArgument(err):
 		return fmt.Errorf("look for image %q: %w", n.ref, err)
+	case n.policy == ipc.PullFetched:
+		return &Failure{
+			Code: ipc.CodeImageUnavailable, Service: n.service,
+			Detail: fmt.Sprintf("service %s needs image %q, which was removed from the device again; it is fetched once more", n.service, n.ref),
+		}
 	case n.policy == ipc.PullNever:
 		return &Failure{
 			Code: ipc.CodeImageUnavailable, Service: n.service,
@@ -103,39 +111,10 @@ func (r *run) pullFailure(ctx context.Context, n need, err error) error {
 		return fmt.Errorf("pull image %q: %w", n.ref, err)
 	}
 	return &Failure{
-		Code: ipc.CodeImageUnavailable, Service: n.service,
+		Code: ipc.CodeImageUnavailable, Service: n.service, Away: reAway.MatchString(err.Error()),
 		Detail: fmt.Sprintf("service %s needs image %q, which cannot be pulled (%s); check its name, the registry's credentials and the device's way to the registry; what was running runs on",
 			n.service, n.ref, brief(err)),
 	}
-}
-
-func (r *run) pull(ctx context.Context, n need) error {
-	auth, err := command.RetrieveAuthTokenFromImage(r.eng.cli.ConfigFile(), n.ref)
-	if err != nil {
-		return err
-	}
-	stream, err := r.eng.ImagePull(ctx, n.ref, image.PullOptions{RegistryAuth: auth, Platform: n.platform})
-	if err != nil {
-		return err
-	}
-	defer func() { _ = stream.Close() }()
-	dec := json.NewDecoder(stream)
-	for {
-		var msg jsonmessage.JSONMessage
-		err := dec.Decode(&msg)
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return err
-		}
-		if msg.Error != nil {
-			return errors.New(msg.Error.Message)
-		}
-	}
-	// An engine that ran out of space may end the stream without a word.
-	_, err = r.eng.ImageInspect(ctx, n.ref)
-	return err
 }
 
 // imageIDs are the ids of the project's images by reference; those that are not on the engine are left out.

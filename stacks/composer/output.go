@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 
@@ -14,11 +15,40 @@ import (
 // output writes events, and is the writer that the Compose library reports progress to as JSON lines. Its methods may
 // be called concurrently.
 type output struct {
-	mu    sync.Mutex // guards all below and the writes
+	hide  *strings.Replacer // what is secret
+	mu    sync.Mutex        // guards all below and the writes
 	w     io.Writer
 	noise io.Writer
 	names map[string]string // service by container name
 	last  map[string]string // last text by thing, to leave out repetitions
+}
+
+// leastSecret is the length below which a secret is left in texts: it would mutilate them, and keeps nothing secret.
+const leastSecret = 4
+
+func newOutput(cfg Config) *output {
+	var secrets []string
+	add := func(value string) {
+		if len(value) >= leastSecret {
+			secrets = append(secrets, value)
+		}
+	}
+	for _, v := range cfg.Request.Secrets {
+		add(v)
+		for line := range strings.Lines(v) { // logs and errors have a key line by line
+			add(strings.TrimSpace(line))
+		}
+	}
+	for _, a := range cfg.Request.Registries {
+		add(a.Password)
+	}
+	// Of several that begin alike, the longest is to be hidden.
+	slices.SortFunc(secrets, func(a, b string) int { return len(b) - len(a) })
+	var pairs []string
+	for _, s := range secrets {
+		pairs = append(pairs, s, "***")
+	}
+	return &output{w: cfg.Events, noise: cfg.Noise, hide: strings.NewReplacer(pairs...)}
 }
 
 // progressLine is what the library writes for one progress event.
@@ -53,6 +83,12 @@ func (o *output) step(service, text string) {
 }
 
 func (o *output) write(e ipc.Event) {
+	for _, text := range []*string{&e.Text, &e.Detail, &e.Log} {
+		*text = o.hide.Replace(*text)
+	}
+	for i := range e.Warnings {
+		e.Warnings[i] = o.hide.Replace(e.Warnings[i])
+	}
 	line, err := json.Marshal(e)
 	if err != nil {
 		return // Event holds plain strings and numbers: it marshals
@@ -68,7 +104,7 @@ func (o *output) Write(p []byte) (int, error) {
 	for line := range bytes.Lines(p) {
 		var l progressLine
 		if json.Unmarshal(line, &l) != nil || l.ID == "" {
-			_, _ = o.noise.Write(line)
+			_, _ = o.hide.WriteString(o.noise, string(line))
 			continue
 		}
 		o.progress(l)

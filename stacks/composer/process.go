@@ -41,7 +41,7 @@ func Main(stdin io.Reader, stdout, stderr io.Writer) int {
 
 	var req ipc.Request
 	if err := json.NewDecoder(io.LimitReader(stdin, maxRequest)).Decode(&req); err != nil {
-		(&output{w: stdout, noise: stderr}).emit(ipc.Event{
+		newOutput(Config{Events: stdout, Noise: stderr}).emit(ipc.Event{
 			Kind: ipc.KindFailed, Code: ipc.CodeBadRequest,
 			Detail: fmt.Sprintf("stdin holds no request (%v); this program is started by farshore-agent", err),
 		})

@@ -26,9 +26,12 @@ type project struct {
 
 // load reads the bundle as a project whose containers carry the labels of the request.
 func (r *run) load(ctx context.Context) (*project, error) {
-	loaded, err := compose.Load(ctx, compose.Source{
-		Dir: r.req.Dir, Files: r.req.Files, Env: r.req.Env, Project: r.req.Project,
-	})
+	env := maps.Clone(r.req.Env)
+	if env == nil {
+		env = map[string]string{}
+	}
+	maps.Copy(env, r.req.Secrets)
+	loaded, err := compose.Load(ctx, compose.Source{Dir: r.req.Dir, Files: r.req.Files, Env: env, Project: r.req.Project})
 	if err != nil {
 		return nil, err
 	}

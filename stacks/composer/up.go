@@ -41,6 +41,7 @@ func (r *run) up(ctx context.Context, p *project) (ipc.Event, error) {
 		}
 	}
 	if r.req.WaitSeconds > 0 {
+		r.out.emit(ipc.Event{Kind: ipc.KindStep, Text: "waiting for the containers", Waits: true})
 		if err := w.wait(ctx); err != nil {
 			return ipc.Event{}, err
 		}
@@ -59,6 +60,7 @@ func (r *run) up(ctx context.Context, p *project) (ipc.Event, error) {
 
 // apply lets the library create and start what differs.
 func (r *run) apply(ctx context.Context, p *project, w *watch) error {
+	r.changing = true
 	if err := r.create(ctx, p); err != nil {
 		return err
 	}

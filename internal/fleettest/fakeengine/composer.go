@@ -63,6 +63,7 @@ type run struct {
 	progress func(ipc.Event)
 	services []service
 	actions  map[string]string // by service
+	changing bool              // something may have been changed
 }
 
 // Run carries out a request and returns its final event. The error is that of ctx when the composer was stopped in the
@@ -78,6 +79,12 @@ func (c *Composer) Run(ctx context.Context, req ipc.Request, progress func(ipc.E
 		err = r.up()
 	case ipc.ActionDown:
 		err = r.down()
+	case ipc.ActionFetch:
+		if err = r.load(); err == nil {
+			err = r.images()
+		}
+	case ipc.ActionStop:
+		err = r.stop()
 	case ipc.ActionPlan:
 		err = r.plan()
 	case ipc.ActionValidate:
@@ -89,7 +96,7 @@ func (c *Composer) Run(ctx context.Context, req ipc.Request, progress func(ipc.E
 	if err == nil {
 		return final, nil
 	}
-	final.Kind = ipc.KindFailed
+	final.Kind, final.Unchanged = ipc.KindFailed, !r.changing
 	var no *refusal
 	switch {
 	case errors.As(err, &no):
@@ -223,7 +230,7 @@ func (r *run) images() error {
 		if err := r.step(s.name, "pull image %s", s.spec.Image); err != nil {
 			return err
 		}
-		if s.fail == "pull" || !there && r.req.Pull == ipc.PullNever {
+		if s.fail == "pull" || !there && (r.req.Pull == ipc.PullNever || r.req.Pull == ipc.PullFetched) {
 			return refuse(ipc.CodeImageUnavailable, "image %s of service %s is neither on the device nor to be had: check its name, or the registry", s.spec.Image, s.name)
 		}
 		r.engine.mu.Lock()
@@ -255,6 +262,7 @@ func (r *run) service(s service) error {
 		case <-timer.C:
 		}
 	}
+	r.changing = true
 	defer r.engine.notify()
 	r.engine.mu.Lock()
 	defer r.engine.mu.Unlock()
@@ -334,6 +342,21 @@ func (r *run) judge() (undecided bool, err error) {
 		}
 	}
 	return undecided, nil
+}
+
+func (r *run) stop() error {
+	if err := r.step("", "stop %s", r.req.Project); err != nil {
+		return err
+	}
+	r.engine.mu.Lock()
+	defer r.engine.notify()
+	defer r.engine.mu.Unlock()
+	for _, b := range r.have("") {
+		if b.running() {
+			r.engine.end(b, 0)
+		}
+	}
+	return nil
 }
 
 func (r *run) down() error {

@@ -27,6 +27,8 @@ const (
 	ActionDown     = "down"     // remove what belongs to Project; the bundle may be gone
 	ActionValidate = "validate" // load the bundle only; no engine is asked
 	ActionPlan     = "plan"     // say what up would do; changes nothing
+	ActionFetch    = "fetch"    // make the images of the bundle present; changes nothing else
+	ActionStop     = "stop"     // stop the containers of Project; the bundle may be gone
 )
 
 // StackLabel is on each container that is made for a stack; one of the project without it was made by somebody else, and
@@ -39,6 +41,7 @@ const (
 	PullMissing = "missing" // pull what the engine does not have; the default
 	PullAlways  = "always"  // pull every image, so that a moved tag is noticed
 	PullNever   = "never"   // use what is there
+	PullFetched = "fetched" // use what is there, as an ActionFetch has just made it present; goes before all others
 )
 
 // What happens to data on ActionDown, for Request.Volumes.
@@ -100,6 +103,10 @@ type Request struct {
 	// Env holds the variables for interpolation. They go before those of a .env file in the bundle. The environment
 	// of the composer process is not used.
 	Env map[string]string `json:"env,omitempty"`
+	// Secrets are variables for interpolation that go before Env. Their values are in no event.
+	Secrets map[string]string `json:"secrets,omitempty"`
+	// Registries is how registries let somebody in. For others the configuration of Docker's own tools counts.
+	Registries []Auth `json:"registries,omitempty"`
 	// Pull is one of the Pull constants; empty means PullMissing.
 	Pull string `json:"pull,omitempty"`
 	// Labels are put on each container that is created. They never cause a container to be recreated, so a container
@@ -112,6 +119,14 @@ type Request struct {
 	// WaitSeconds is how long ActionUp waits for all containers to run, and to be healthy where they have a health
 	// check. 0 means not to wait beyond what depends_on asks for.
 	WaitSeconds int `json:"wait_seconds,omitempty"`
+}
+
+// Auth is how one registry lets somebody in.
+type Auth struct {
+	// Registry is its host, with the port where it is not 443.
+	Registry string `json:"registry"`
+	User     string `json:"user,omitempty"`
+	Password string `json:"password,omitempty"`
 }
 
 // StackRoot is Root, or what stands for it when it is empty. It is empty when neither Root nor Dir is set.
@@ -139,6 +154,16 @@ type Event struct {
 	// Log is the end of the failing container's log (at most MaxLog bytes), with CodeUnhealthy and CodeExited. It is
 	// the container's own output and may hold anything.
 	Log string `json:"log,omitempty"`
+	// Unchanged: nothing was changed on the engine, on KindFailed.
+	Unchanged bool `json:"unchanged,omitempty"`
+	// Away: what failed is a registry that did not answer, which may pass by itself, on KindFailed.
+	Away bool `json:"away,omitempty"`
+	// Waits: all changes are made, what follows is waiting for the containers, on KindStep.
+	Waits bool `json:"waits,omitempty"`
+	// Done of Total bytes of the images that are fetched are on the device, on KindStep. Total grows as the engine
+	// gets to know of more. Both are 0 where nothing is known.
+	Done  int64 `json:"done,omitempty"`
+	Total int64 `json:"total,omitempty"`
 	// Warnings are sentences about things that work but are probably not meant, on KindDone.
 	Warnings []string `json:"warnings,omitempty"`
 	// Services is the state of each container (or planned change of each service), on KindDone, and on KindFailed
