@@ -35,10 +35,10 @@ type Summary struct {
 	Services []Service `json:"services"`
 	// Volumes are the names of the project's named volumes as the bundle calls them, sorted.
 	Volumes []string `json:"volumes,omitempty"`
-	// Networks are the networks of the services as the bundle calls them, sorted: "default" is the one of services that
+	// Networks are those that it declares, as the bundle calls them, sorted; "default" among them where services
 	// name none.
 	Networks []string `json:"networks,omitempty"`
-	// Configs and Secrets are the names of what services mount of these kinds, sorted.
+	// Configs and Secrets are the names of those that it declares, sorted.
 	Configs []string `json:"configs,omitempty"`
 	Secrets []string `json:"secrets,omitempty"`
 	// Profiles are all that services have, active or not, sorted.
