@@ -29,6 +29,8 @@ type ImageConfig struct {
 	Host string
 	// Cmd is the program and its arguments; empty means to sleep, and to end at once on SIGTERM.
 	Cmd []string
+	// Entrypoint is put before Cmd; empty means none.
+	Entrypoint []string
 	// Health is a shell command for the health check, tried every second; empty means none.
 	Health string
 	// Env are "NAME=value" pairs.
@@ -93,6 +95,13 @@ func (cfg ImageConfig) changes() ([]string, error) {
 		return nil, err
 	}
 	changes := []string{"ENV PATH=/bin", "CMD " + string(list)}
+	if len(cfg.Entrypoint) > 0 {
+		entrypoint, err := json.Marshal(cfg.Entrypoint)
+		if err != nil {
+			return nil, err
+		}
+		changes = append(changes, "ENTRYPOINT "+string(entrypoint))
+	}
 	if cfg.Health != "" {
 		changes = append(changes, "HEALTHCHECK --interval=1s --timeout=5s --retries=3 CMD "+cfg.Health)
 	}

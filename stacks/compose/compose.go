@@ -110,6 +110,7 @@ func Validate(files map[string][]byte, env map[string]string) (Summary, error) {
 	sum := Summarize(project)
 	sum.Asks, sum.Varies = asks(project), b.varies()
 	sum.Takes, sum.Variables = takes(project), b.uses(project)
+	sum.Warnings = append(sum.Warnings, b.unheeded(project)...)
 	compared := digests{project: project, trees: map[string][]byte{}}
 	for i := range sum.Services {
 		s := &sum.Services[i]

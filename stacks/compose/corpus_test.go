@@ -15,7 +15,7 @@ import (
 // expected is what somebody who reads a bundle of the corpus says of it. It is written by hand.
 type expected struct {
 	Env map[string]string // what the stack's variables are set to
-	Run bool              // it can run on any engine, with other images; package composer does it
+	Run string            // quick, long: package composer runs it with other images, long ones in soak tests only
 
 	Services  map[string]string // name: image, and "xN" with other than one replica
 	Networks  []string

@@ -272,37 +272,6 @@ func SeccompFile(opt string) (string, bool) {
 	return "", false
 }
 
-// check refuses what loads but cannot run on a device.
-func (b *bundle) check(project *types.Project) error {
-	if len(project.Services) == 0 {
-		return &Error{
-			Code: ipc.CodeComposeInvalid, File: b.main, Text: "the bundle has no service to run",
-			Remedy: "add one under services, or activate a profile with COMPOSE_PROFILES",
-		}
-	}
-	for _, name := range sortedServices(project) {
-		svc := project.Services[name]
-		refuse := func(key, text, remedy string) error {
-			at := b.find("services", name, key)
-			return &Error{
-				Code: ipc.CodeComposeInvalid, File: at.file, Line: at.line,
-				Text: fmt.Sprintf("service %s %s", name, text), Remedy: remedy,
-			}
-		}
-		switch {
-		case svc.Image == "" && svc.Build != nil:
-			return refuse("build", "has a build section and no image", "build the image elsewhere, push it to a registry and name it with image")
-		case svc.Provider != nil:
-			return refuse("provider", "uses a provider, which devices do not run", "use a container")
-		case len(svc.Models) > 0:
-			return refuse("models", "uses models, which devices do not run", "run the model in a container")
-		case svc.UseAPISocket:
-			return refuse("use_api_socket", "asks for the engine's socket by use_api_socket", "mount /var/run/docker.sock")
-		}
-	}
-	return b.checkTakes(project)
-}
-
 func sortedServices(project *types.Project) []string {
 	names := project.ServiceNames()
 	sort.Strings(names)
