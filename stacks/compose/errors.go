@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -69,7 +70,7 @@ func (b *bundle) explain(err error) *Error {
 	}
 	text := strings.TrimSuffix(oneLine(b.relative(err.Error())), ": invalid compose project")
 	if m := reParse.FindStringSubmatch(text); m != nil {
-		return syntaxError(m[1], m[2])
+		return b.syntaxError(m[1], m[2])
 	}
 	file := b.main
 	if m := reValidating.FindStringSubmatch(text); m != nil {
@@ -77,6 +78,12 @@ func (b *bundle) explain(err error) *Error {
 		if a := reAdditional.FindStringSubmatch(text); a != nil {
 			return b.unknownKey(file, a[1], a[2])
 		}
+	}
+	if e := b.clearer(text); e != nil {
+		if e.File == "" {
+			e.File = file
+		}
+		return e
 	}
 	// Values may come from variables, whole or in part, so they are not repeated.
 	text = reParsing.ReplaceAllString(text, "parsing the value")
@@ -117,13 +124,39 @@ func (b *bundle) unknownKey(file, at, keys string) *Error {
 		path = strings.Split(at, ".")
 		where = "in " + at
 	}
-	return &Error{
+	e := &Error{
 		Code: ipc.CodeComposeUnknownKey, File: file, Line: b.line(file, append(path, key)),
 		Text: fmt.Sprintf("unknown key %q %s", key, where), Remedy: "correct its spelling or remove it",
 	}
+	switch {
+	case at == "" && b.isService(file, key):
+		e.Text, e.Remedy = fmt.Sprintf("service %s is at the top of the file, as in the first version of Compose", key), "put services: above it, and indent it below"
+	case slices.Contains(nameless, at) && !reKeyName.MatchString(key):
+		e.Text, e.Remedy = fmt.Sprintf("the name %q in %s has characters that names cannot have", key, at), "use letters of English, digits, and . _ -"
+	}
+	return e
 }
 
-func syntaxError(file, text string) *Error {
+var reKeyName = regexp.MustCompile(`^[a-zA-Z0-9._-]+$`)
+
+// isService reports whether what a file has at its top under a key looks like a service.
+func (b *bundle) isService(file, key string) bool {
+	for _, model := range b.models[file] {
+		m := mapping(mapping(model)[key])
+		if m["image"] != nil || m["build"] != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// Sentences of the YAML parser.
+var (
+	reTwice  = regexp.MustCompile(`^mapping key "(.*)" already defined at (line \d+)`)
+	reAnchor = regexp.MustCompile(`^unknown anchor '(.*)' referenced`)
+)
+
+func (b *bundle) syntaxError(file, text string) *Error {
 	e := &Error{Code: ipc.CodeComposeSyntax, File: file, Remedy: "correct the YAML there"}
 	if m := reLine.FindStringSubmatch(text); m != nil {
 		e.Line, _ = strconv.Atoi(m[1])
@@ -133,6 +166,28 @@ func syntaxError(file, text string) *Error {
 	if _, after, ok := strings.Cut(text, fmt.Sprintf("line %d: ", e.Line)); ok {
 		text = after
 	}
-	e.Text = "this is not well-formed YAML: " + strings.TrimSpace(text)
+	text = strings.TrimSpace(text)
+	lines, line := strings.Split(string(b.files[file]), "\n"), ""
+	if e.Line > 0 && e.Line <= len(lines) {
+		line = lines[e.Line-1]
+	}
+	e.Text = "this is not well-formed YAML: " + text
+	if m := reTwice.FindStringSubmatch(text); m != nil {
+		e.Text, e.Remedy = fmt.Sprintf("the key %q is there twice, first in %s", m[1], m[2]), "keep one of them"
+	}
+	if m := reAnchor.FindStringSubmatch(text); m != nil {
+		e.Line = 1 + slices.IndexFunc(lines, func(l string) bool { return strings.Contains(l, "*"+m[1]) })
+		e.Text, e.Remedy = fmt.Sprintf("the alias *%s has no anchor", m[1]), fmt.Sprintf("write &%s where it is defined, above", m[1])
+	}
+	switch {
+	case strings.HasPrefix(strings.TrimLeft(line, " "), "\t"):
+		e.Text, e.Remedy = "the line is indented with a tab", "indent with spaces"
+	case strings.HasPrefix(text, "found character that cannot start"):
+		e.Remedy = "put the value in quotes"
+	case strings.HasPrefix(text, "mapping values are not allowed"), strings.HasPrefix(text, "did not find expected key"):
+		e.Remedy = "check the indentation of this line and of the one above, and put texts with a colon in quotes"
+	case strings.HasPrefix(text, "found unexpected end of stream"):
+		e.Remedy = "close the quotes that are open"
+	}
 	return e
 }

@@ -80,7 +80,7 @@ func (b *bundle) decode(name string) ([]any, error) {
 			break
 		}
 		if err != nil {
-			return nil, syntaxError(name, err.Error())
+			return nil, b.syntaxError(name, err.Error())
 		}
 		if expanded(&doc, map[*yaml.Node]int{}) > maxNodes {
 			return nil, &Error{Code: ipc.CodeComposeSyntax, File: name, Text: "its aliases expand to too much", Remedy: "write it with fewer aliases"}
@@ -90,7 +90,7 @@ func (b *bundle) decode(name string) ([]any, error) {
 		}
 		var model any
 		if err := doc.Decode(&model); err != nil {
-			return nil, syntaxError(name, err.Error())
+			return nil, b.syntaxError(name, err.Error())
 		}
 		models = append(models, model)
 	}
