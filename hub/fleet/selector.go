@@ -64,6 +64,32 @@ func matchesPlace(r labels.Requirement, all map[string]string) bool {
 	return unwanted
 }
 
+// Needs gives a label without which a device is not meant: a key, and the values of which it must have one (none: any
+// will do). A key of "" says that there is no such label. It is never FactID, since devices are meant by several ids.
+// Whoever asks many selectors about one device need not ask those whose label it lacks.
+func (s Selector) Needs() (key string, values []string) {
+	if s.parsed == nil {
+		return "", nil
+	}
+	requirements, _ := s.parsed.Requirements()
+	for _, r := range requirements {
+		if r.Key() == FactID {
+			continue
+		}
+		switch r.Operator() {
+		case selection.Equals, selection.DoubleEquals, selection.In:
+			if of := r.ValuesUnsorted(); len(values) == 0 || len(of) < len(values) {
+				key, values = r.Key(), of
+			}
+		case selection.Exists, selection.GreaterThan, selection.LessThan:
+			if key == "" {
+				key = r.Key()
+			}
+		}
+	}
+	return key, values
+}
+
 // String gives the selector in one normal form; "" matches all.
 func (s Selector) String() string {
 	if s.parsed == nil {

@@ -3,6 +3,8 @@ package fleet
 import (
 	"iter"
 	"time"
+
+	"github.com/farshore/farshore/protocol"
 )
 
 // Sight is what a look over the whole fleet sees of one device. What it points to is shared and never changed.
@@ -52,4 +54,15 @@ func (e *entry) version(d *Device) string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return first(e.seen.Version, d.Facts.Version)
+}
+
+// Meant gives what decides who means a device: its record without its presence, and its labels as LabelsOf gives them,
+// both as of one moment. They are shared and never changed. Nil: there is no such device.
+func (r *Registry) Meant(id protocol.DeviceID) (*Device, map[string]string) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if e := r.now.devices[id]; e != nil {
+		return e.dev, e.labels
+	}
+	return nil, nil
 }

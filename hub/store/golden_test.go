@@ -15,6 +15,7 @@ import (
 	"github.com/farshore/farshore/hub/access"
 	"github.com/farshore/farshore/hub/backup"
 	"github.com/farshore/farshore/hub/certificate"
+	"github.com/farshore/farshore/hub/edgegroups"
 	"github.com/farshore/farshore/hub/events"
 	"github.com/farshore/farshore/hub/fleet"
 	"github.com/farshore/farshore/hub/gate"
@@ -184,6 +185,13 @@ func TestStoredWaitingRoomIsReadForEver(t *testing.T) {
 func TestStoredPoliciesAreReadForEver(t *testing.T) {
 	golden(t, policyAt("norway/oslo"), "policy", policy.Policy{
 		Group: "norway/oslo", Forbid: []stacks.Rule{stacks.RuleBindMounts}, Images: []string{"registry.example.com/**"}, Note: "rule 12",
+	})
+}
+
+func TestStoredEdgeGroupsAreReadForEver(t *testing.T) {
+	golden(t, edgeGroupAt(7), "edge-group", edgegroups.Group{
+		ID: 7, Name: "canaries", Description: "first to get what is new", Home: "norway/oslo", Devices: []protocol.DeviceID{"aaaaaaaaaaaaaaaa", "qz3x4y5w6v7u2t3s"},
+		Selector: "ring=canary", Owner: protocol.Owner{Visibility: protocol.ForTeam, Team: "oslo"}, Created: 1_760_000_000, Updated: 1_760_000_001, By: "user anna",
 	})
 }
 
