@@ -70,9 +70,11 @@ func (h *Hub) deviceChanged(c fleet.Change) {
 		if c.Kind == fleet.ChangeRemoved {
 			h.told.forget(id)
 			h.forget(id)
+			h.report(id, "take it off edge groups", h.sets.DeviceRemoved(id))
 		}
 	}
 	if c.Labels || c.Kind != fleet.ChangeLiveness {
+		h.report(id, "work out its edge groups", h.sets.DeviceChanged(id)) // before whoever goes by them
 		h.report(id, "work out its stacks", h.planner.DeviceChanged(id))
 	}
 	if c.Settings {

@@ -2,8 +2,13 @@ package hub
 
 import (
 	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
 
 	"github.com/farshore/farshore/hub/edge"
+	"github.com/farshore/farshore/hub/edgegroups"
 	"github.com/farshore/farshore/hub/fleet"
 	"github.com/farshore/farshore/hub/store"
 	"github.com/farshore/farshore/hub/vault"
@@ -13,36 +18,94 @@ import (
 	"github.com/farshore/farshore/waitingroom/admission"
 )
 
-// fleetView is the fleet as the planner sees it.
-type fleetView struct{ fleet *fleet.Registry }
+// fleetView is the fleet as the planner sees it. It is safe for concurrent use.
+type fleetView struct {
+	fleet *fleet.Registry
+	sets  *edgegroups.Desk
+
+	mu     sync.Mutex
+	parsed map[string]fleet.Selector // guarded by mu; at most maxParsed
+}
+
+// maxParsed bounds how many selectors are remembered: more than there are stacks.
+const maxParsed = 4096
+
+func newFleetView(f *fleet.Registry, sets *edgegroups.Desk) *fleetView {
+	return &fleetView{fleet: f, sets: sets, parsed: map[string]fleet.Selector{}}
+}
+
+// selector parses each selector once: the planner asks for each device and stack.
+func (v *fleetView) selector(text string) (fleet.Selector, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	sel, ok := v.parsed[text]
+	if ok {
+		return sel, nil
+	}
+	sel, err := fleet.ParseSelector(text)
+	if err != nil {
+		return fleet.Selector{}, err
+	}
+	if len(v.parsed) >= maxParsed {
+		clear(v.parsed)
+	}
+	v.parsed[text] = sel
+	return sel, nil
+}
 
 // Check implements planner.Fleet.
-func (v fleetView) Check(selector string) error {
+func (v *fleetView) Check(selector string) error {
 	_, err := fleet.ParseSelector(selector)
 	return err
 }
 
 // Matching implements planner.Fleet.
-func (v fleetView) Matching(r stacks.Reach) ([]protocol.DeviceID, error) {
-	sel, err := fleet.ParseSelector(r.Selector)
+func (v *fleetView) Matching(r stacks.Reach) ([]protocol.DeviceID, error) {
+	sel, err := v.selector(r.Selector)
 	if err != nil {
 		return nil, err
 	}
-	return v.fleet.Match(sel, r.Group), nil
+	for _, id := range r.Exclude {
+		if _, there := v.sets.Members(id); !there {
+			return nil, noEdgeGroup(id)
+		}
+	}
+	if len(r.Include) == 0 {
+		return slices.DeleteFunc(v.fleet.Match(sel, r.Group), func(dev protocol.DeviceID) bool { return v.sets.InAny(dev, r.Exclude) }), nil
+	}
+	meant := map[protocol.DeviceID]bool{}
+	for _, id := range r.Include {
+		members, there := v.sets.Members(id)
+		if !there {
+			return nil, noEdgeGroup(id)
+		}
+		for _, m := range members {
+			meant[m.Device] = meant[m.Device] || v.meant(r, sel, m.Device)
+		}
+	}
+	maps.DeleteFunc(meant, func(_ protocol.DeviceID, is bool) bool { return !is })
+	return slices.Collect(maps.Keys(meant)), nil
 }
 
 // Matches implements planner.Fleet.
-func (v fleetView) Matches(r stacks.Reach, id protocol.DeviceID) (bool, error) {
-	sel, err := fleet.ParseSelector(r.Selector)
-	if err != nil {
-		return false, err
-	}
-	d, ok := v.fleet.Device(id)
-	return ok && d.Revoked == 0 && fleet.Within(d.Group, r.Group) && sel.Matches(v.fleet.LabelsOf(id)), nil
+func (v *fleetView) Matches(r stacks.Reach, id protocol.DeviceID) (bool, error) {
+	sel, err := v.selector(r.Selector)
+	return err == nil && v.meant(r, sel, id), err
+}
+
+// meant reports whether a reach with that selector means a device.
+func (v *fleetView) meant(r stacks.Reach, sel fleet.Selector, id protocol.DeviceID) bool {
+	d, labels := v.fleet.Meant(id)
+	return d != nil && d.Revoked == 0 && fleet.Within(d.Group, r.Group) && sel.Matches(labels) &&
+		(len(r.Include) == 0 || v.sets.InAny(id, r.Include)) && !v.sets.InAny(id, r.Exclude)
+}
+
+func noEdgeGroup(id uint64) error {
+	return fmt.Errorf("edge group with the id %d: %w: it was removed: name another", id, fleet.ErrNotFound)
 }
 
 // Target implements planner.Fleet.
-func (v fleetView) Target(id protocol.DeviceID) (stacks.Target, bool) {
+func (v *fleetView) Target(id protocol.DeviceID) (stacks.Target, bool) {
 	d, ok := v.fleet.Device(id)
 	if !ok || d.Revoked != 0 {
 		return stacks.Target{}, false

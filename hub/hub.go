@@ -25,6 +25,7 @@ import (
 	"github.com/farshore/farshore/hub/certificate"
 	"github.com/farshore/farshore/hub/commands"
 	"github.com/farshore/farshore/hub/deviceca"
+	"github.com/farshore/farshore/hub/edgegroups"
 	"github.com/farshore/farshore/hub/events"
 	"github.com/farshore/farshore/hub/fleet"
 	"github.com/farshore/farshore/hub/gate"
@@ -60,6 +61,7 @@ type Hub struct {
 	events   *events.Bus
 	timeline *timeline.Timeline
 	fleet    *fleet.Registry
+	sets     *edgegroups.Desk
 	planner  *planner.Planner
 	policies *policy.Book
 	book     *commands.Book
@@ -218,9 +220,12 @@ func (h *Hub) assemble() (err error) {
 	if err := h.access.Settle(grounds{h.fleet, h.access}); err != nil {
 		return err
 	}
+	if err := h.openEdgeGroups(); err != nil {
+		return err
+	}
 	h.planner, err = planner.New(planner.Config{
 		Store:    h.store,
-		Fleet:    fleetView{h.fleet},
+		Fleet:    newFleetView(h.fleet, h.sets),
 		Vault:    h.vault,
 		Log:      h.log,
 		Validate: compose.Validate,
@@ -307,6 +312,7 @@ type Services struct {
 	Events      *events.Bus
 	Timeline    *timeline.Timeline
 	Fleet       *fleet.Registry
+	EdgeGroups  *edgegroups.Desk
 	Planner     *planner.Planner
 	Commands    *commands.Book
 	Releases    *releases.Shelf
@@ -325,7 +331,7 @@ type Services struct {
 // Services returns the parts of a hub that was not closed.
 func (h *Hub) Services() Services {
 	return Services{
-		Access: h.access, Audit: h.audit, Events: h.events, Timeline: h.timeline, Fleet: h.fleet, Planner: h.planner, Commands: h.book,
+		Access: h.access, Audit: h.audit, Events: h.events, Timeline: h.timeline, Fleet: h.fleet, EdgeGroups: h.sets, Planner: h.planner, Commands: h.book,
 		Snapshots: h.fold, Waiting: h.desk, Sessions: h.sessions, Gate: h.gate, Certificate: h.certificate, Backups: h.backups, Addresses: h.addresses,
 		Releases: h.releases, Updates: h.updates,
 		API: h.api(),
