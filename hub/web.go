@@ -48,7 +48,7 @@ func (h *Hub) api() api.Config {
 		Releases:  h.releases,
 		Updates:   h.updates,
 
-		Protection: h.gate, Certificates: h.certificate,
+		Protection: h.gate, Certificates: h.certificate, EdgeGroups: h.sets,
 		Hub: resource.Hub{
 			Version: h.cfg.Version, URL: h.addresses.URL, MQTTURL: h.addresses.MQTTURL,
 		},

@@ -27,9 +27,12 @@ const (
 	StacksApply      Operation = "stacks.apply"
 	StacksRemove     Operation = "stacks.remove"
 	StacksOperate    Operation = "stacks.operate" // redeploy: what makes nothing new
-	CommandsRead     Operation = "commands.read"  // results and output too
-	CommandsLook     Operation = "commands.look"  // snapshot, logs: what changes nothing on the device
-	CommandsGive     Operation = "commands.give"  // start, stop, restart, kill
+	EdgeGroupsRead   Operation = "edge-groups.read"
+	EdgeGroupsChange Operation = "edge-groups.change"
+	EdgeGroupsRemove Operation = "edge-groups.remove"
+	CommandsRead     Operation = "commands.read" // results and output too
+	CommandsLook     Operation = "commands.look" // snapshot, logs: what changes nothing on the device
+	CommandsGive     Operation = "commands.give" // start, stop, restart, kill
 	CommandsRemove   Operation = "commands.remove"
 	CommandsWithdraw Operation = "commands.withdraw"
 	ReleasesRead     Operation = "releases.read"
@@ -110,6 +113,9 @@ var table = []struct {
 	{StacksApply, [...]reach{e, e, e, o, o, s, o, o}},
 	{StacksRemove, [...]reach{e, e, e, o, o, s, o, o}},
 	{StacksOperate, [...]reach{e, e, e, e, o, s, o, o}},
+	{EdgeGroupsRead, [...]reach{e, e, e, e, e, s, s, o}},
+	{EdgeGroupsChange, [...]reach{e, e, e, o, o, s, o, o}},
+	{EdgeGroupsRemove, [...]reach{e, e, e, o, o, s, o, o}},
 	{CommandsRead, [...]reach{e, e, e, e, e, s, s, o}},
 	{CommandsLook, [...]reach{e, e, e, e, e, s, s, o}},
 	{CommandsGive, [...]reach{e, e, e, e, o, s, o, o}},

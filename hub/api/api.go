@@ -48,6 +48,7 @@ type Config struct {
 	Changes      DeviceChanges
 	Groups       Groups
 	Profiles     Profiles
+	EdgeGroups   EdgeGroups
 	Stacks       Stacks
 	StackDesk    StackDesk
 	Commands     Commands
@@ -145,7 +146,7 @@ func newServer(c Config) (*server, error) {
 
 func (c *Config) check() error {
 	for _, part := range []any{
-		c.Accounts, c.Tokens, c.People, c.Audit, c.Trail, c.Destinations, c.Events, c.Devices, c.Changes, c.Groups, c.Profiles, c.Stacks, c.StackDesk,
+		c.Accounts, c.Tokens, c.People, c.Audit, c.Trail, c.Destinations, c.Events, c.Devices, c.Changes, c.Groups, c.Profiles, c.EdgeGroups, c.Stacks, c.StackDesk,
 		c.Commands, c.Snapshots, c.Waiting, c.Keys, c.Sessions, c.Timeline, c.Views, c.Backups, c.Policies, c.Protection, c.Certificates,
 		c.Releases, c.Updates,
 	} {
@@ -244,6 +245,7 @@ func (s *server) routes() {
 	s.updateRoutes()
 	s.groupRoutes()
 	s.profileRoutes()
+	s.edgeGroupRoutes()
 	s.policyRoutes()
 	s.auditRoutes()
 	s.protectionRoutes()

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/farshore/farshore/hub/access"
+	"github.com/farshore/farshore/hub/edgegroups"
 	"github.com/farshore/farshore/hub/fleet"
 	"github.com/farshore/farshore/stacks"
 )
@@ -100,4 +101,11 @@ func stackEtag(s *stacks.Stack) string {
 		return ""
 	}
 	return etagOf([]any{s.ID, s.Latest, s.Selector, s.RemoveVolumes, s.Removed != 0, s.Group, s.Owner})
+}
+
+func edgeGroupEtag(g *edgegroups.Group) string {
+	if g == nil {
+		return ""
+	}
+	return etagOf([]any{g.ID, g.Description, g.Home, g.Devices, g.Selector, g.Owner})
 }

@@ -4,6 +4,7 @@ import (
 	"github.com/farshore/farshore/hub/access"
 	"github.com/farshore/farshore/hub/api/resource"
 	"github.com/farshore/farshore/hub/commands"
+	"github.com/farshore/farshore/hub/edgegroups"
 	"github.com/farshore/farshore/hub/fleet"
 	"github.com/farshore/farshore/protocol"
 	"github.com/farshore/farshore/stacks"
@@ -28,6 +29,10 @@ func onStack(s *stacks.Stack) access.Resource {
 	return access.Resource{Kind: "stack", ID: s.Name, Group: s.Group, Owner: &s.Owner}
 }
 
+func onEdgeGroup(g *edgegroups.Group) access.Resource {
+	return access.Resource{Kind: "edge-group", ID: g.Name, Group: g.Home, Owner: &g.Owner}
+}
+
 func onWaiting(w *waitingroom.Waiting, groups map[string]string) access.Resource {
 	return access.Resource{Kind: "device", ID: string(w.ID), Group: groups[w.EnrolmentKey]}
 }
@@ -35,9 +40,9 @@ func onWaiting(w *waitingroom.Waiting, groups map[string]string) access.Resource
 // eyes are what one caller may see, as of when the request began. Lists are looked through with them, and so is what
 // stands in an answer beside the thing that the right was asked for. For who may see all they cost next to nothing.
 type eyes struct {
-	s                                     *server
-	devices, stacks, snapshots, ofCommand access.Scope
-	allDevices, allParts                  bool
+	s                                                 *server
+	devices, stacks, snapshots, ofCommand, edgeGroups access.Scope
+	allDevices, allParts                              bool
 }
 
 // eyes are made once for a request, whichever of its goroutines asks first.
@@ -50,6 +55,7 @@ func (s *server) eyesOf(who access.Principal) *eyes {
 	y := &eyes{
 		s: s, devices: s.Accounts.Scope(who, access.DevicesRead), stacks: s.Accounts.Scope(who, access.StacksRead),
 		snapshots: s.Accounts.Scope(who, access.SnapshotsRead), ofCommand: s.Accounts.Scope(who, access.CommandsRead),
+		edgeGroups: s.Accounts.Scope(who, access.EdgeGroupsRead),
 	}
 	y.allDevices = y.devices.All()
 	y.allParts = y.stacks.All() && y.snapshots.All() && y.ofCommand.All()
@@ -59,6 +65,8 @@ func (s *server) eyesOf(who access.Principal) *eyes {
 func (y *eyes) device(d *fleet.Device) bool { return y.allDevices || y.devices.Covers(onDevice(d)) }
 
 func (y *eyes) stack(rec *stacks.Stack) bool { return y.allParts || y.stacks.Covers(onStack(rec)) }
+
+func (y *eyes) edgeGroup(g *edgegroups.Group) bool { return y.edgeGroups.Covers(onEdgeGroup(g)) }
 
 // stackOn: a stack's state on a device is seen by who sees the device and reaches its owner's things there.
 func (y *eyes) stackOn(d *fleet.Device, owner protocol.Owner) bool {

@@ -106,6 +106,11 @@ func (s *server) removeGroup(path string) error {
 			return fmt.Errorf("group %q: %w: stack %s is at home there: move or remove it first", path, fleet.ErrInUse, o.Name)
 		}
 	}
+	for _, g := range s.EdgeGroups.List() {
+		if inGroup(g.Home, path) && path != "" {
+			return fmt.Errorf("group %q: %w: edge group %s is at home there: move or remove it first", path, fleet.ErrInUse, g.Name)
+		}
+	}
 	return s.Groups.RemoveGroup(path)
 }
 

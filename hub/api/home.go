@@ -63,17 +63,24 @@ func (c *call) ownerFor(group string, asked *resource.Owner) protocol.Owner {
 	return protocol.Owner{}
 }
 
+// checkOwner says what is wrong with an owner that is asked for. Nil: nothing was asked for.
+func (c *call) checkOwner(o *resource.Owner) error {
+	switch {
+	case o == nil:
+	case o.Visibility == protocol.ForTeam && (o.Team == "" || o.Account != ""):
+		return invalid("body.owner", "visibility team was given without a team, or with an account: name the team")
+	case o.Visibility != protocol.ForTeam && o.Team != "", o.Visibility != protocol.ForOwner && o.Account != "":
+		return invalid("body.owner", "visibility %s goes with neither account nor team: leave it out", o.Visibility)
+	case o.Visibility == protocol.ForOwner && o.Account == "" && c.who.Owner == "":
+		return invalid("body.owner.account", "you have no account: name the one it is for")
+	}
+	return nil
+}
+
 // home reads where a stack is to be and whose, and asks for the right to apply it there too.
 func (s *server) home(c *call, name string, b *resource.Apply, spec *planner.ApplySpec) error {
-	if o := b.Owner; o != nil {
-		switch {
-		case o.Visibility == protocol.ForTeam && (o.Team == "" || o.Account != ""):
-			return invalid("body.owner", "visibility team was given without a team, or with an account: name the team")
-		case o.Visibility != protocol.ForTeam && o.Team != "", o.Visibility != protocol.ForOwner && o.Account != "":
-			return invalid("body.owner", "visibility %s goes with neither account nor team: leave it out", o.Visibility)
-		case o.Visibility == protocol.ForOwner && o.Account == "" && c.who.Owner == "":
-			return invalid("body.owner.account", "you have no account: name the one it is for")
-		}
+	if err := c.checkOwner(b.Owner); err != nil {
+		return err
 	}
 	rec, there := s.Stacks.Named(name)
 	before := rec

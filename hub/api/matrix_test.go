@@ -16,6 +16,7 @@ import (
 	"github.com/farshore/farshore/hub/api"
 	"github.com/farshore/farshore/hub/api/resource"
 	"github.com/farshore/farshore/hub/commands"
+	"github.com/farshore/farshore/hub/edgegroups"
 	"github.com/farshore/farshore/hub/fleet"
 	"github.com/farshore/farshore/internal/fleettest"
 	"github.com/farshore/farshore/protocol"
@@ -31,21 +32,21 @@ var updateMatrix = flag.Bool("matrix", false, "write testdata/matrix.txt anew, t
 // group, own are those that are the person's, their team's or public.
 var plainly = map[access.Role]struct{ all, own string }{
 	access.RoleAdministrator: {all: "devices.read devices.change devices.revoke groups.read groups.change policy.change profiles.read profiles.change snapshots.read " +
-		"waiting.read waiting.approve waiting.reject keys.read keys.create keys.remove stacks.read stacks.apply stacks.remove stacks.operate " +
+		"waiting.read waiting.approve waiting.reject keys.read keys.create keys.remove stacks.read stacks.apply stacks.remove stacks.operate edge-groups.read edge-groups.change edge-groups.remove " +
 		"policy.exempt commands.give commands.remove secrets.read commands.read commands.look commands.withdraw events.read access.read access.change people.change audit.read hub.read hub.change updates.read updates.start releases.read releases.change backup.make"},
 	access.RoleDeviceAdministrator: {all: "devices.read devices.change devices.revoke groups.read groups.change policy.change profiles.read snapshots.read " +
-		"waiting.read waiting.approve waiting.reject keys.read keys.create keys.remove stacks.read stacks.apply stacks.remove stacks.operate " +
+		"waiting.read waiting.approve waiting.reject keys.read keys.create keys.remove stacks.read stacks.apply stacks.remove stacks.operate edge-groups.read edge-groups.change edge-groups.remove " +
 		"policy.exempt commands.give commands.remove secrets.read commands.read commands.look commands.withdraw events.read access.read access.change updates.read updates.start releases.read"},
 	access.RoleEdgeAdministrator: {all: "devices.read devices.change devices.revoke groups.read groups.change profiles.read profiles.change snapshots.read " +
-		"waiting.read waiting.approve waiting.reject keys.read keys.create keys.remove stacks.read stacks.apply stacks.remove stacks.operate " +
+		"waiting.read waiting.approve waiting.reject keys.read keys.create keys.remove stacks.read stacks.apply stacks.remove stacks.operate edge-groups.read edge-groups.change edge-groups.remove " +
 		"commands.give commands.remove secrets.read commands.read commands.look commands.withdraw events.read hub.read updates.read updates.start releases.read releases.change"},
-	access.RoleOperator: {all: "devices.read groups.read profiles.read snapshots.read stacks.read stacks.operate commands.read commands.look commands.give commands.withdraw events.read updates.read releases.read"},
-	access.RoleHelpdesk: {all: "devices.read groups.read profiles.read snapshots.read stacks.read commands.read commands.look events.read updates.read releases.read"},
+	access.RoleOperator: {all: "devices.read groups.read profiles.read snapshots.read stacks.read stacks.operate edge-groups.read commands.read commands.look commands.give commands.withdraw events.read updates.read releases.read"},
+	access.RoleHelpdesk: {all: "devices.read groups.read profiles.read snapshots.read stacks.read edge-groups.read commands.read commands.look events.read updates.read releases.read"},
 	access.RoleStandardUser: {
 		all: "devices.read groups.read profiles.read events.read",
-		own: "snapshots.read stacks.read stacks.apply stacks.remove stacks.operate commands.read commands.look commands.give commands.remove commands.withdraw secrets.read",
+		own: "snapshots.read stacks.read stacks.apply stacks.remove stacks.operate edge-groups.read edge-groups.change edge-groups.remove commands.read commands.look commands.give commands.remove commands.withdraw secrets.read",
 	},
-	access.RoleReadOnlyUser: {all: "devices.read groups.read profiles.read events.read updates.read releases.read", own: "snapshots.read stacks.read commands.read commands.look"},
+	access.RoleReadOnlyUser: {all: "devices.read groups.read profiles.read events.read updates.read releases.read", own: "snapshots.read stacks.read edge-groups.read commands.read commands.look"},
 	access.RoleInstaller:    {all: "groups.read profiles.read waiting.read waiting.approve waiting.reject events.read"},
 }
 
@@ -105,6 +106,8 @@ var matrixRoutes = map[string]matrixRoute{
 	"list-waiting": {things: "any"}, "approve": {things: "waiting", body: body(`{"approvals":[{"id":"REF"}]}`)}, "reject": {things: "waiting", body: body(`{"ids":["REF"]}`)},
 	"list-stacks": {things: "any"}, "get-stack": {things: "stack"}, "apply-stack": {things: "stack", body: body(oneFile)}, "preview-stack": {things: "stack", body: body(oneFile)},
 	"remove-stack": {things: "stack"}, "redeploy-stack": {things: "stack"}, "list-versions": {things: "stack"}, "get-bundle": {things: "stack"}, "stack-status": {things: "stack"},
+	"list-edge-groups": {things: "any"}, "get-edge-group": {things: "edge-group"}, "put-edge-group": {things: "edge-group", body: body(`{"selector":"x=y"}`)},
+	"remove-edge-group": {things: "edge-group"}, "edge-group-devices": {things: "edge-group"}, "preview-edge-group": {things: "any", body: body(`{"selector":"x=y"}`)},
 	"start-update": {things: "group", door: true, body: body(`{"release":"v1","group":"REF"}`)}, "preview-update": {things: "group", door: true, body: body(`{"release":"v1","group":"REF"}`)},
 	"list-updates": {things: "any"}, "list-releases": {things: "any"},
 	"events": {things: "any", query: body("follow=false")},
@@ -128,6 +131,7 @@ type (
 	commandsBrake struct{ noCommands }
 	waitingBrake  struct{ api.WaitingRoom }
 	keysBrake     struct{ noKeys }
+	setsBrake     struct{ api.EdgeGroups }
 	noCommands    = api.Commands
 )
 
@@ -163,6 +167,12 @@ func (commandsBrake) Give(commands.Spec) (commands.Record, error) {
 func (commandsBrake) Withdraw(protocol.CommandID, string) (commands.Record, error) {
 	return commands.Record{}, errBrake
 }
+
+func (setsBrake) Put(edgegroups.Spec, func(*edgegroups.Group) error) (edgegroups.Group, error) {
+	return edgegroups.Group{}, errBrake
+}
+
+func (setsBrake) Remove(_, _ string, _ func(*edgegroups.Group) error) error { return errBrake }
 
 func (waitingBrake) Approve(context.Context, admission.Approval) (admission.Admitted, error) {
 	return admission.Admitted{}, errBrake
@@ -254,6 +264,8 @@ func matrixWorld(t *testing.T) (*world, []person, map[string][]subject) {
 		w.ask(http.MethodPut, "/stacks/"+s.name, resource.Apply{Files: map[string][]byte{"compose.yml": []byte(compose)}, Group: &s.group, Owner: &s.owner}, nil)
 		owner := protocol.Owner{Visibility: s.owner.Visibility, Account: s.owner.Account, Team: s.owner.Team}
 		things["stack"] = append(things["stack"], subject{name: s.name, ref: s.name, group: s.group, owner: &owner, sees: "stacks.read"})
+		w.ask(http.MethodPut, "/edge-groups/"+s.name, resource.PutEdgeGroup{Group: &s.group, Owner: &s.owner}, nil)
+		things["edge-group"] = append(things["edge-group"], subject{name: s.name, ref: s.name, group: s.group, owner: &owner, sees: "edge-groups.read"})
 		d := devices[0]
 		if s.group == other {
 			d = devices[1]
@@ -280,6 +292,7 @@ func TestMatrix(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Changes, c.Groups, c.StackDesk, c.Keys = changesBrake{c.Changes}, groupsBrake{c.Groups}, deskBrake{c.StackDesk}, keysBrake{c.Keys}
+	c.EdgeGroups = setsBrake{c.EdgeGroups}
 	c.Commands, c.Waiting = commandsBrake{c.Commands}, waitingBrake{c.Waiting}
 	handler, err := api.New(c)
 	if err != nil {
@@ -287,7 +300,7 @@ func TestMatrix(t *testing.T) {
 	}
 	answer := func(o documented, s subject, r matrixRoute, p person) string {
 		path := o.path
-		for _, name := range []string{"device", "stack", "command", "key", "profile", "user", "team", "grant", "update", "release", "backup"} {
+		for _, name := range []string{"device", "stack", "command", "key", "profile", "user", "team", "grant", "update", "release", "backup", "edgegroup"} {
 			path = strings.ReplaceAll(path, "{"+name+"}", s.ref)
 		}
 		path = strings.ReplaceAll(path, "{version}", "0")
@@ -373,8 +386,8 @@ func expected(op, kind string, s subject, p person) string {
 		switch {
 		case !p.may(op, "", nil):
 			return "no"
-		case op == "stacks.apply":
-			return "taken" // they could make a stack, were it not for its name
+		case op == "stacks.apply", op == "edge-groups.change":
+			return "taken" // they could make one, were it not for its name
 		}
 		return "none"
 	case p.may(op, s.group, s.owner):

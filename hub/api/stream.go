@@ -17,6 +17,7 @@ import (
 	"github.com/farshore/farshore/hub/access"
 	"github.com/farshore/farshore/hub/api/resource"
 	"github.com/farshore/farshore/hub/commands"
+	"github.com/farshore/farshore/hub/edgegroups"
 	"github.com/farshore/farshore/hub/events"
 	"github.com/farshore/farshore/hub/fleet"
 	"github.com/farshore/farshore/stacks"
@@ -191,6 +192,8 @@ func (f *follower) sees(y *eyes, scopes *streamScopes, e *events.Event) bool {
 		return scopes.waiting.Covers(access.Resource{Kind: "device", ID: string(e.Device), Group: e.Group})
 	case e.Device == "" && slices.Contains([]string{"hub", "backup", "audit"}, about): // they tell of the hub's inside
 		return scopes.hub.Covers(access.Resource{})
+	case about == "edge-group":
+		return y.edgeGroup(&edgegroups.Group{Home: e.Group, Owner: e.Owner})
 	case y.allParts && y.allDevices:
 		return true
 	case about == "command":

@@ -103,7 +103,8 @@ func ofMilli(ms int64) time.Time {
 // its own way there, is left aside: approvals, commands, stacks on devices.
 func (s *server) remember(c *call, on access.Resource) {
 	switch c.op {
-	case access.DevicesChange, access.DevicesRevoke, access.GroupsChange, access.ProfilesChange, access.StacksApply, access.StacksRemove:
+	case access.DevicesChange, access.DevicesRevoke, access.GroupsChange, access.ProfilesChange, access.StacksApply, access.StacksRemove,
+		access.EdgeGroupsChange, access.EdgeGroupsRemove:
 		s.edits.note(on, c.by())
 	}
 	if c.op != access.DevicesChange && c.op != access.DevicesRevoke {

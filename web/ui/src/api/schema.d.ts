@@ -407,6 +407,79 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/edge-groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List edge groups: named sets of devices */
+        get: operations["list-edge-groups"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/edge-groups/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** See which devices an edge group would have */
+        post: operations["preview-edge-group"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/edge-groups/{edgegroup}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Look at an edge group */
+        get: operations["get-edge-group"];
+        /**
+         * Make an edge group what it shall be
+         * @description It has the devices that are listed, and those that the selector names, of the ones in its home or below it. Who is in it is kept up to date as devices change; stacks that are meant for it reach those who come, and leave those who go.
+         */
+        put: operations["put-edge-group"];
+        post?: never;
+        /** Remove an edge group that no stack uses */
+        delete: operations["remove-edge-group"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/edge-groups/{edgegroup}/devices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the devices of an edge group by name, and why they are in it */
+        get: operations["edge-group-devices"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/events": {
         parameters: {
             query?: never;
@@ -2234,6 +2307,62 @@ export interface components {
              */
             version?: number;
         };
+        EdgeGroup: {
+            /** @description Who edited it last */
+            by?: string;
+            /** Format: date-time */
+            created: string;
+            description?: string;
+            /** @description Those that are listed; not in lists of edge groups */
+            devices?: string[] | null;
+            /** @description Changes with what can be edited: give it as If-Match */
+            etag: string;
+            /** @description Its home: it has devices of this group, and of those below it, only. Empty: the root */
+            group: string;
+            /**
+             * Format: int64
+             * @description Never used again for another edge group
+             */
+            id: number;
+            /**
+             * Format: int64
+             * @description How many devices are listed that you may see
+             */
+            listed: number;
+            /**
+             * Format: int64
+             * @description How many devices are in it now that you may see
+             */
+            members: number;
+            name: string;
+            owner: components["schemas"]["Owner"];
+            /** @description Names devices by their labels. Empty: none */
+            selector?: string;
+            /** Format: date-time */
+            updated: string;
+        };
+        EdgeGroupDevice: {
+            group: string;
+            id: string;
+            /** @description It is in the list */
+            listed: boolean;
+            name: string;
+            /** @description Why it is listed and all the same no member now */
+            reason?: string;
+            /** @description The selector names it */
+            selected: boolean;
+            /** @description Its liveness */
+            state: string;
+        };
+        EdgeGroupPreview: {
+            /**
+             * Format: int64
+             * @description How many, of those that you may see
+             */
+            count: number;
+            /** @description The first 100, by name */
+            items: components["schemas"]["EdgeGroupDevice"][];
+        };
         EffectiveAccess: {
             /** @description Operations on everything there */
             all: string[];
@@ -2453,6 +2582,12 @@ export interface components {
         };
         ListDeviceStack: {
             items: components["schemas"]["DeviceStack"][];
+        };
+        ListEdgeGroup: {
+            items: components["schemas"]["EdgeGroup"][];
+        };
+        ListEdgeGroupDevice: {
+            items: components["schemas"]["EdgeGroupDevice"][];
         };
         ListGrant: {
             items: components["schemas"]["Grant"][];
@@ -2783,6 +2918,13 @@ export interface components {
              */
             state: "on-time" | "late" | "overdue" | "quiet" | "never-seen" | "revoked";
         };
+        PreviewEdgeGroup: {
+            devices?: string[] | null;
+            group?: string;
+            /** @description The one that is being edited, if it is there */
+            name?: string;
+            selector?: string;
+        };
         PreviewFile: {
             /** @enum {string} */
             change: "added" | "changed" | "removed" | "same";
@@ -3045,6 +3187,23 @@ export interface components {
             certificate: string;
             /** @description Its key, PEM, not encrypted; it is kept sealed and never given back */
             key: string;
+        };
+        PutEdgeGroup: {
+            description?: string;
+            /** @description Devices that are in it by themselves: id, name, or the beginning of either. Those that you do not see stay */
+            devices?: string[] | null;
+            /**
+             * @description Its home; empty: the root. Absent: stays as it is
+             * @example norway/oslo
+             */
+            group?: string;
+            /** @description Absent: stays as it is; of a new one administrators, or you where you may not make it theirs */
+            owner?: components["schemas"]["Owner"];
+            /**
+             * @description Devices with these labels. Empty: none
+             * @example site in (oslo, bergen), env=prod, !canary
+             */
+            selector?: string;
         };
         PutGroup: {
             labels?: {
@@ -4582,6 +4741,206 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TimelinePage"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-edge-groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListEdgeGroup"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "preview-edge-group": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PreviewEdgeGroup"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EdgeGroupPreview"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-edge-group": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name */
+                edgegroup: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EdgeGroup"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-edge-group": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The etag of what you have read, or * for anything that is there: what is not so any more is not changed (412, code changed) */
+                "If-Match"?: string;
+                /** @description * : it must not be there yet (412, code exists) */
+                "If-None-Match"?: "*";
+            };
+            path: {
+                /** @description Name */
+                edgegroup: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PutEdgeGroup"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EdgeGroup"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "remove-edge-group": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The etag of what you have read, or * for anything that is there: what is not so any more is not changed (412, code changed) */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description Name */
+                edgegroup: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "edge-group-devices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name */
+                edgegroup: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListEdgeGroupDevice"];
                 };
             };
             /** @description It did not work: what happened, to which thing, and what to do */
