@@ -167,6 +167,9 @@ func (h *Hub) stackNotice(n planner.Notice) {
 		return
 	}
 	h.events.Publish(e)
+	if n.Kind == planner.KindRemoved {
+		h.sourceGone(n.Stack)
+	}
 }
 
 func (h *Hub) commandNotice(n commands.Notice) {

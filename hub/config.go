@@ -46,6 +46,8 @@ type Config struct {
 	// AgentImage is the image that commands name which start an agent in a container. "": the one that `make images`
 	// makes of this version.
 	AgentImage string
+	// GitAllowLocal lets repositories that stacks come from be on this machine, and at link-local addresses.
+	GitAllowLocal bool
 	// ReleaseKeys are the public keys that may have signed a release for devices. None: no release is accepted.
 	ReleaseKeys []ed25519.PublicKey
 	// Console serves what is neither API nor for agents. Nil: nothing.

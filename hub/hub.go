@@ -29,6 +29,7 @@ import (
 	"github.com/farshore/farshore/hub/events"
 	"github.com/farshore/farshore/hub/fleet"
 	"github.com/farshore/farshore/hub/gate"
+	"github.com/farshore/farshore/hub/gitsource"
 	"github.com/farshore/farshore/hub/identity"
 	"github.com/farshore/farshore/hub/orders"
 	"github.com/farshore/farshore/hub/policy"
@@ -77,6 +78,7 @@ type Hub struct {
 	changes  *changes
 	door     *doorway.Door
 	backups  *backup.Keeper
+	sources  *gitsource.Desk
 
 	gate        *gate.Gate
 	certificate *certificate.Keeper
@@ -135,6 +137,7 @@ func (h *Hub) open() (err error) {
 		return err
 	}
 	h.catchUp()
+	h.orphanSources()
 	return h.tellRestored()
 }
 
@@ -236,6 +239,9 @@ func (h *Hub) assemble() (err error) {
 	if err != nil {
 		return err
 	}
+	if err := h.openSources(); err != nil {
+		return err
+	}
 	h.book, err = commands.New(commands.Config{
 		Store:   h.store,
 		Accepts: h.acceptsCommands,
@@ -323,6 +329,7 @@ type Services struct {
 	Gate        *gate.Gate
 	Certificate *certificate.Keeper
 	Backups     *backup.Keeper
+	Sources     *gitsource.Desk
 	Addresses   Addresses
 	// API is the configuration of the hub's API, without a console and always ready.
 	API api.Config
@@ -332,7 +339,7 @@ type Services struct {
 func (h *Hub) Services() Services {
 	return Services{
 		Access: h.access, Audit: h.audit, Events: h.events, Timeline: h.timeline, Fleet: h.fleet, EdgeGroups: h.sets, Planner: h.planner, Commands: h.book,
-		Snapshots: h.fold, Waiting: h.desk, Sessions: h.sessions, Gate: h.gate, Certificate: h.certificate, Backups: h.backups, Addresses: h.addresses,
+		Snapshots: h.fold, Waiting: h.desk, Sessions: h.sessions, Gate: h.gate, Certificate: h.certificate, Backups: h.backups, Sources: h.sources, Addresses: h.addresses,
 		Releases: h.releases, Updates: h.updates,
 		API: h.api(),
 	}

@@ -47,6 +47,8 @@ func (h *Hub) api() api.Config {
 		Policies:  h.policies,
 		Releases:  h.releases,
 		Updates:   h.updates,
+		Sources:   h.sources,
+		Hooks:     h.sources,
 
 		Protection: h.gate, Certificates: h.certificate, EdgeGroups: h.sets,
 		Hub: resource.Hub{

@@ -7,6 +7,8 @@
 # Program (or a file, from /), Debian packages, and whether tests that need it are skipped with SKIP_ENGINE=1.
 needed=(
 	'gcc gcc always'
+	'git git always'
+	'sshd openssh-server always'
 	'dockerd docker.io engine'
 	'docker docker.io engine'
 	'containerd containerd engine'

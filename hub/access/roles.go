@@ -33,6 +33,7 @@ const (
 	CommandsRead     Operation = "commands.read" // results and output too
 	CommandsLook     Operation = "commands.look" // snapshot, logs: what changes nothing on the device
 	CommandsGive     Operation = "commands.give" // start, stop, restart, kill
+	StacksSource     Operation = "stacks.source" // have the hub fetch a stack from a repository
 	CommandsRemove   Operation = "commands.remove"
 	CommandsWithdraw Operation = "commands.withdraw"
 	ReleasesRead     Operation = "releases.read"
@@ -116,6 +117,7 @@ var table = []struct {
 	{EdgeGroupsRead, [...]reach{e, e, e, e, e, s, s, o}},
 	{EdgeGroupsChange, [...]reach{e, e, e, o, o, s, o, o}},
 	{EdgeGroupsRemove, [...]reach{e, e, e, o, o, s, o, o}},
+	{StacksSource, [...]reach{e, e, e, o, o, o, o, o}},
 	{CommandsRead, [...]reach{e, e, e, e, e, s, s, o}},
 	{CommandsLook, [...]reach{e, e, e, e, e, s, s, o}},
 	{CommandsGive, [...]reach{e, e, e, e, o, s, o, o}},

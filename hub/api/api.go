@@ -25,6 +25,7 @@ import (
 
 	"github.com/farshore/farshore/deploy"
 	"github.com/farshore/farshore/hub/api/resource"
+	"github.com/farshore/farshore/hub/gitsource"
 	"github.com/farshore/farshore/protocol"
 )
 
@@ -62,6 +63,7 @@ type Config struct {
 	Policies     Policies
 	Releases     Releases
 	Updates      Updates
+	Sources      Sources
 	// Protection of the ports, and Certificates of browsers and the CLI.
 	Protection   Protection
 	Certificates Certificates
@@ -78,6 +80,8 @@ type Config struct {
 	MetricsNeedSignIn bool
 	// Storage tells how the hub's data folder does, for /metrics. Nil: it is not told.
 	Storage func() Storage
+	// Hooks serve webhooks, below gitsource.HookPath. Nil: nothing is there.
+	Hooks http.Handler
 	// Console serves what is neither API nor watching. Nil: nothing is there.
 	Console http.Handler
 	Log     *slog.Logger
@@ -127,6 +131,9 @@ func newServer(c Config) (*server, error) {
 	if c.Console == nil {
 		c.Console = http.NotFoundHandler()
 	}
+	if c.Hooks == nil {
+		c.Hooks = http.NotFoundHandler()
+	}
 	if c.Overdue == nil {
 		c.Overdue = func(protocol.DeviceID) (protocol.Overdue, bool) { return protocol.Overdue{}, false }
 	}
@@ -148,7 +155,7 @@ func (c *Config) check() error {
 	for _, part := range []any{
 		c.Accounts, c.Tokens, c.People, c.Audit, c.Trail, c.Destinations, c.Events, c.Devices, c.Changes, c.Groups, c.Profiles, c.EdgeGroups, c.Stacks, c.StackDesk,
 		c.Commands, c.Snapshots, c.Waiting, c.Keys, c.Sessions, c.Timeline, c.Views, c.Backups, c.Policies, c.Protection, c.Certificates,
-		c.Releases, c.Updates,
+		c.Releases, c.Updates, c.Sources,
 	} {
 		if part == nil {
 			return errors.New("api: a part is missing in its Config")
@@ -170,6 +177,7 @@ func (s *server) handler() http.Handler {
 	mux.HandleFunc("GET /healthz", s.healthz)
 	mux.HandleFunc("GET /readyz", s.readyz)
 	mux.Handle("GET /metrics", s.metricsHandler(prometheus.NewRegistry()))
+	mux.Handle(gitsource.HookPath, s.Hooks)
 	mux.Handle("/", s.Console)
 	timed := s.meters.timed(mux)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -239,6 +247,7 @@ func (s *server) routes() {
 	s.timelineRoutes()
 	s.stackRoutes()
 	s.previewRoutes()
+	s.sourceRoutes()
 	s.schemaRoutes()
 	s.commandRoutes()
 	s.releaseRoutes()

@@ -18,6 +18,7 @@ import (
 	"github.com/farshore/farshore/hub/commands"
 	"github.com/farshore/farshore/hub/edgegroups"
 	"github.com/farshore/farshore/hub/fleet"
+	"github.com/farshore/farshore/hub/gitsource"
 	"github.com/farshore/farshore/internal/fleettest"
 	"github.com/farshore/farshore/protocol"
 	"github.com/farshore/farshore/stacks"
@@ -32,13 +33,13 @@ var updateMatrix = flag.Bool("matrix", false, "write testdata/matrix.txt anew, t
 // group, own are those that are the person's, their team's or public.
 var plainly = map[access.Role]struct{ all, own string }{
 	access.RoleAdministrator: {all: "devices.read devices.change devices.revoke groups.read groups.change policy.change profiles.read profiles.change snapshots.read " +
-		"waiting.read waiting.approve waiting.reject keys.read keys.create keys.remove stacks.read stacks.apply stacks.remove stacks.operate edge-groups.read edge-groups.change edge-groups.remove " +
+		"waiting.read waiting.approve waiting.reject keys.read keys.create keys.remove stacks.read stacks.apply stacks.remove stacks.operate edge-groups.read edge-groups.change edge-groups.remove stacks.source " +
 		"policy.exempt commands.give commands.remove secrets.read commands.read commands.look commands.withdraw events.read access.read access.change people.change audit.read hub.read hub.change updates.read updates.start releases.read releases.change backup.make"},
 	access.RoleDeviceAdministrator: {all: "devices.read devices.change devices.revoke groups.read groups.change policy.change profiles.read snapshots.read " +
-		"waiting.read waiting.approve waiting.reject keys.read keys.create keys.remove stacks.read stacks.apply stacks.remove stacks.operate edge-groups.read edge-groups.change edge-groups.remove " +
+		"waiting.read waiting.approve waiting.reject keys.read keys.create keys.remove stacks.read stacks.apply stacks.remove stacks.operate edge-groups.read edge-groups.change edge-groups.remove stacks.source " +
 		"policy.exempt commands.give commands.remove secrets.read commands.read commands.look commands.withdraw events.read access.read access.change updates.read updates.start releases.read"},
 	access.RoleEdgeAdministrator: {all: "devices.read devices.change devices.revoke groups.read groups.change profiles.read profiles.change snapshots.read " +
-		"waiting.read waiting.approve waiting.reject keys.read keys.create keys.remove stacks.read stacks.apply stacks.remove stacks.operate edge-groups.read edge-groups.change edge-groups.remove " +
+		"waiting.read waiting.approve waiting.reject keys.read keys.create keys.remove stacks.read stacks.apply stacks.remove stacks.operate edge-groups.read edge-groups.change edge-groups.remove stacks.source " +
 		"commands.give commands.remove secrets.read commands.read commands.look commands.withdraw events.read hub.read updates.read updates.start releases.read releases.change"},
 	access.RoleOperator: {all: "devices.read groups.read profiles.read snapshots.read stacks.read stacks.operate edge-groups.read commands.read commands.look commands.give commands.withdraw events.read updates.read releases.read"},
 	access.RoleHelpdesk: {all: "devices.read groups.read profiles.read snapshots.read stacks.read edge-groups.read commands.read commands.look events.read updates.read releases.read"},
@@ -108,6 +109,8 @@ var matrixRoutes = map[string]matrixRoute{
 	"remove-stack": {things: "stack"}, "redeploy-stack": {things: "stack"}, "list-versions": {things: "stack"}, "get-bundle": {things: "stack"}, "stack-status": {things: "stack"},
 	"list-edge-groups": {things: "any"}, "get-edge-group": {things: "edge-group"}, "put-edge-group": {things: "edge-group", body: body(`{"selector":"x=y"}`)},
 	"remove-edge-group": {things: "edge-group"}, "edge-group-devices": {things: "edge-group"}, "preview-edge-group": {things: "any", body: body(`{"selector":"x=y"}`)},
+	"list-sources": {things: "any"}, "get-source": {things: "stack"}, "put-source": {things: "stack", body: body(`{"url":"https://git.example.com/x.git"}`)},
+	"remove-source": {things: "stack"}, "sync-source": {things: "stack"},
 	"start-update": {things: "group", door: true, body: body(`{"release":"v1","group":"REF"}`)}, "preview-update": {things: "group", door: true, body: body(`{"release":"v1","group":"REF"}`)},
 	"list-updates": {things: "any"}, "list-releases": {things: "any"},
 	"events": {things: "any", query: body("follow=false")},
@@ -132,6 +135,7 @@ type (
 	waitingBrake  struct{ api.WaitingRoom }
 	keysBrake     struct{ noKeys }
 	setsBrake     struct{ api.EdgeGroups }
+	sourcesBrake  struct{ api.Sources }
 	noCommands    = api.Commands
 )
 
@@ -173,6 +177,18 @@ func (setsBrake) Put(edgegroups.Spec, func(*edgegroups.Group) error) (edgegroups
 }
 
 func (setsBrake) Remove(_, _ string, _ func(*edgegroups.Group) error) error { return errBrake }
+func (sourcesBrake) Put(gitsource.Change) (gitsource.State, error) {
+	return gitsource.State{}, errBrake
+}
+func (sourcesBrake) Remove(string) error { return errBrake }
+func (sourcesBrake) Sync(context.Context, string) (gitsource.Outcome, error) {
+	return gitsource.Outcome{}, errBrake
+}
+
+// Get has a source for each stack.
+func (sourcesBrake) Get(stack string) (gitsource.State, bool) {
+	return gitsource.State{Source: gitsource.Source{Stack: stack}}, true
+}
 
 func (waitingBrake) Approve(context.Context, admission.Approval) (admission.Admitted, error) {
 	return admission.Admitted{}, errBrake
@@ -298,6 +314,12 @@ func TestMatrix(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	sourced := c
+	sourced.Sources = sourcesBrake{c.Sources}
+	ofSources, err := api.New(sourced)
+	if err != nil {
+		t.Fatal(err)
+	}
 	answer := func(o documented, s subject, r matrixRoute, p person) string {
 		path := o.path
 		for _, name := range []string{"device", "stack", "command", "key", "profile", "user", "team", "grant", "update", "release", "backup", "edgegroup"} {
@@ -317,6 +339,8 @@ func TestMatrix(t *testing.T) {
 		rec := httptest.NewRecorder()
 		if r.door || r.things == "hub" && o.method != http.MethodGet {
 			door.ServeHTTP(rec, req)
+		} else if strings.Contains(o.path, "/source") {
+			ofSources.ServeHTTP(rec, req)
 		} else {
 			handler.ServeHTTP(rec, req)
 		}

@@ -22,6 +22,7 @@ import (
 	"github.com/farshore/farshore/hub/commands"
 	"github.com/farshore/farshore/hub/fleet"
 	"github.com/farshore/farshore/hub/gate"
+	"github.com/farshore/farshore/hub/gitsource"
 	"github.com/farshore/farshore/hub/policy"
 	"github.com/farshore/farshore/hub/releases"
 	"github.com/farshore/farshore/hub/releases/releasefile"
@@ -114,6 +115,9 @@ func table() []row {
 		{audit.ErrInvalid, http.StatusUnprocessableEntity, "invalid"},
 		{audit.ErrCursor, http.StatusUnprocessableEntity, "invalid"},
 		{fleet.ErrInvalid, http.StatusUnprocessableEntity, "invalid"},
+		{gitsource.ErrNotFound, http.StatusNotFound, "not-found"},
+		{gitsource.ErrFromGit, http.StatusConflict, "from-git"},
+		{gitsource.ErrInvalid, http.StatusUnprocessableEntity, "invalid"},
 		{stacks.ErrInvalid, http.StatusUnprocessableEntity, "invalid"},
 		{commands.ErrInvalid, http.StatusUnprocessableEntity, "invalid"},
 		{admission.ErrBadSpec, http.StatusUnprocessableEntity, "invalid"},

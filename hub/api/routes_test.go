@@ -129,6 +129,7 @@ func TestEveryOperationAsksForItsRight(t *testing.T) {
 
 // bodies are valid, so that what refuses is the right.
 var bodies = map[string]string{
+	"put-source":   `{"url":"https://git.example.com/x.git"}`,
 	"start-update": `{"release":"v1"}`, "preview-update": `{"release":"v1"}`,
 	"create-user": `{"name":"x"}`, "change-user": `{"disabled":true}`, "link-user": `{}`, "put-team": `{}`, "create-grant": `{"user":"x","role":"operator"}`,
 	"put-access-settings": `{"session_seconds":900,"min_password":12,"second_factor":"nobody"}`,

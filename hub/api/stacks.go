@@ -9,6 +9,7 @@ import (
 
 	"github.com/farshore/farshore/hub/access"
 	"github.com/farshore/farshore/hub/api/resource"
+	"github.com/farshore/farshore/hub/gitsource"
 	"github.com/farshore/farshore/protocol"
 	"github.com/farshore/farshore/stacks"
 	"github.com/farshore/farshore/stacks/planner"
@@ -147,6 +148,9 @@ func (s *server) getStack(c *call, name string) (*reply[resource.Stack], error) 
 }
 
 func (s *server) applyStack(_ context.Context, c *call, in *applyInput) (*reply[resource.Stack], error) {
+	if src, has := s.Sources.Get(in.Stack); has {
+		return nil, fromGit(&src.Source)
+	}
 	spec, err := s.applySpec(c, in.Stack, &in.Body)
 	if err != nil {
 		return nil, err
@@ -167,6 +171,10 @@ func (s *server) applyStack(_ context.Context, c *call, in *applyInput) (*reply[
 	}
 	c.detail = fmt.Sprintf("version %d", v.Number)
 	return s.getStack(c, in.Stack)
+}
+
+func fromGit(src *gitsource.Source) error {
+	return fmt.Errorf("stack %q %w (%s), and the next commit would undo this: commit it there, change the source, or remove the source first", src.Stack, gitsource.ErrFromGit, src.URL)
 }
 
 func (s *server) applySpec(c *call, name string, b *resource.Apply) (planner.ApplySpec, error) {

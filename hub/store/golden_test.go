@@ -19,6 +19,7 @@ import (
 	"github.com/farshore/farshore/hub/events"
 	"github.com/farshore/farshore/hub/fleet"
 	"github.com/farshore/farshore/hub/gate"
+	"github.com/farshore/farshore/hub/gitsource"
 	"github.com/farshore/farshore/hub/policy"
 	"github.com/farshore/farshore/hub/timeline"
 	"github.com/farshore/farshore/hub/updates"
@@ -218,6 +219,21 @@ func TestStoredUpdatesAreReadForEver(t *testing.T) {
 	golden(t, updateJobAt("abc123", "qz3x4y5w6v7u2t3s"), "update-job", updates.Job{
 		Device: "qz3x4y5w6v7u2t3s", Attempt: 1, Command: 77, Back: true, From: "v1.2.0", State: protocol.CommandFailed, Code: "update-reverted",
 		Text: "it did not start", Bytes: 184_000, Patch: true, Given: 1_760_000_000, Ended: 1_760_000_001,
+	})
+}
+
+func TestStoredSourcesAreReadForEver(t *testing.T) {
+	selector, group, remove := "site=oslo", "norway", true
+	golden(t, sourceAt("web"), "git-source", gitsource.Source{
+		Stack: "web", URL: "ssh://git@example.com/plant/stacks.git", Ref: "main", Path: "web", SignIn: gitsource.SignInKey, User: "git",
+		HostKeys: []string{"SHA256:x"}, CA: "PEM", Interval: 300, Redeploy: gitsource.RedeployCommits, Hook: "unguessable",
+		Sealed: []byte("sealed by the vault"), Has: gitsource.Has{Password: true, Key: true, HookSecret: true, Env: []string{"A"}, OwnEnv: true},
+		Pull: protocol.PullAlways, Rev: 3, Created: 1_760_000_000, Changed: 1_760_000_001, By: "anna",
+		Target: &gitsource.Target{Selector: &selector, Group: &group, Owner: &protocol.Owner{Visibility: protocol.ForTeam, Team: "crew"}, RemoveVolumes: &remove},
+		Progress: gitsource.Progress{
+			Rev: 3, Commit: "c0ffee", Author: "Anna", Subject: "The first", Content: "beef", Version: 2, Applied: 1_760_000_002, Bad: "bad",
+			Code: "broken", Problem: "the commit is broken", Since: 1_760_000_003,
+		},
 	})
 }
 

@@ -143,6 +143,10 @@ var onlyImporters = []struct {
 		why: "selectors are resolved on the hub; the agent has no use for them",
 	},
 	{
+		library: []string{"github.com/go-git/..."}, importers: []string{"./hub/gitsource/..."},
+		why: "what a repository sends is hostile, and is bounded in one place",
+	},
+	{
 		library: []string{"github.com/danielgtaylor/huma/v2/..."}, importers: []string{"./hub/api/..."},
 		why: "the HTTP API is described in one place",
 	},

@@ -41,6 +41,7 @@ var wrong = []pkg{
 	{ImportPath: "./cmd/composer", Imports: []string{"github.com/docker/compose/v2/pkg/api"}},
 	{ImportPath: "./hub/api", Imports: []string{"github.com/compose-spec/compose-go/v2/loader"}},
 	{ImportPath: "./edgeagent", Imports: []string{"k8s.io/apimachinery/pkg/labels"}},
+	{ImportPath: "./hub/api", Imports: []string{"github.com/go-git/go-git/v5"}},
 	{ImportPath: "./hub/access", Imports: []string{"github.com/danielgtaylor/huma/v2"}},
 	{ImportPath: "./cmd/hub", Imports: []string{"github.com/spf13/cobra"}},
 

@@ -93,8 +93,9 @@ func (f *Fleet) StartHub() {
 	f.t.Helper()
 	h, err := hub.New(hub.Config{
 		Data: f.data, Listen: publicAddress, MQTTListen: mqttAddress, Log: f.log,
-		ReleaseKeys: []ed25519.PublicKey{ReleaseKey().Public().(ed25519.PublicKey)},
-		ListenFunc:  func(address string) (net.Listener, error) { return f.Network.Listen(address) },
+		GitAllowLocal: true, // repositories of tests are on this machine
+		ReleaseKeys:   []ed25519.PublicKey{ReleaseKey().Public().(ed25519.PublicKey)},
+		ListenFunc:    func(address string) (net.Listener, error) { return f.Network.Listen(address) },
 	})
 	if err != nil {
 		f.t.Fatal(err)
