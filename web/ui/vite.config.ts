@@ -43,5 +43,14 @@ export default defineConfig({
     target: 'es2023',
   },
   server: { proxy: { '/api': { target: hub, secure: false, changeOrigin: true } } },
-  test: { environment: 'jsdom', include: ['src/**/*.test.{ts,tsx}'] },
+  // A page for each test costs more than most tests: only those that render something get one.
+  test: {
+    projects: [
+      {
+        extends: true,
+        test: { name: 'logic', environment: 'node', include: ['src/**/*.test.ts'], setupFiles: ['src/noPage.ts'] },
+      },
+      { extends: true, test: { name: 'pages', environment: 'jsdom', include: ['src/**/*.test.tsx'] } },
+    ],
+  },
 });
