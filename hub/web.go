@@ -73,5 +73,8 @@ func (h *Hub) ready(ctx context.Context) error {
 	if err := h.store.Broken(); err != nil {
 		return fmt.Errorf("the last change could not be stored: %w", err)
 	}
+	if err := h.audit.Broken(); err != nil {
+		return fmt.Errorf("what was done last is not on record: %w", err)
+	}
 	return nil
 }

@@ -51,6 +51,7 @@ const (
 	OpTorn     = "audit.torn"      // the line before was cut short when the hub stopped
 	OpDamaged  = "audit.damaged"   // what was there when the hub started is not what was signed
 	OpDropped  = "audit.dropped"   // old segments were removed
+	OpGap      = "audit.gap"       // entries before it could not be written
 	OpSummedUp = "audit.summed-up" // more entries by strangers than are kept one by one
 )
 
@@ -130,6 +131,8 @@ type Log struct {
 	start     Checkpoint    // before the oldest segment
 	retention Retention
 	strangers strangers
+	failed    error // why the last entry could not be written
+	lost      int   // so many could not, since the last that could
 }
 
 // Open opens or makes the trail. Where it ends within a line, because power failed, an entry says so. Where it is not
@@ -174,11 +177,56 @@ func (l *Log) Record(e Entry) error {
 	return l.append(Line{Entry: e})
 }
 
-// append writes one entry. l.mu is held.
+// Broken says why the last entry could not be written; nil: it could. It is tried again every minute.
+func (l *Log) Broken() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.failed
+}
+
+// append writes one entry, and before it how many could not be written. l.mu is held.
 func (l *Log) append(line Line) error {
 	if l.file == nil {
 		return fmt.Errorf("write the audit trail in %q: %w", l.Dir, os.ErrClosed)
 	}
+	err := l.fill()
+	if err == nil {
+		err = l.put(line)
+	}
+	if l.failed = err; err != nil {
+		l.lost++
+	}
+	return err
+}
+
+// fill says how many entries there are not, as soon as that can be written. l.mu is held.
+func (l *Log) fill() error {
+	if l.lost == 0 {
+		return nil
+	}
+	err := l.put(Line{Entry: Entry{
+		Principal: system, Operation: OpGap, Result: ResultFailed,
+		Detail: fmt.Sprintf("entries that could not be written before this: %d; the last because: %v", l.lost, l.failed),
+	}})
+	if err != nil {
+		return err
+	}
+	l.failed, l.lost = nil, 0
+	return nil
+}
+
+// again tries whether entries can be written again.
+func (l *Log) again() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.file == nil {
+		return nil
+	}
+	return l.fill()
+}
+
+// put writes one entry. l.mu is held.
+func (l *Log) put(line Line) error {
 	if l.torn {
 		if err := l.mend(); err != nil {
 			return err
@@ -231,7 +279,7 @@ func (l *Log) Run(ctx context.Context) error {
 			_ = l.sync() // stays dirty, and is said when it is signed
 			continue
 		case <-sign.C:
-			err = errors.Join(l.sumUp(time.Now()), l.sign())
+			err = errors.Join(l.again(), l.sumUp(time.Now()), l.sign())
 		case <-tidy.C:
 			err = l.dropOld(time.Now())
 		case <-l.tidy:

@@ -25,6 +25,7 @@ const operations: Record<string, string> = {
   'audit.torn': 'closed a line that was cut short in the audit trail of',
   'audit.damaged': 'found damage in the audit trail of',
   'audit.dropped': 'removed old entries from the audit trail of',
+  'audit.gap': 'could not write for a while into the audit trail of',
   'audit.summed-up': 'was refused more often than is kept one by one at',
   'hub.change': 'changed',
   'hub.certificate': 'changed the certificate of',
