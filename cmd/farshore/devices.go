@@ -344,7 +344,7 @@ again does not come in by rule: somebody has to approve it.`,
 func (a *app) revokeDeviceCommand() *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{
-		Use: "revoke DEVICE… --yes", Short: "shut devices out for good; what is known of them stays", Args: cobra.MinimumNArgs(1), ValidArgsFunction: a.completeDevices,
+		Use: "revoke DEVICE… --yes", Short: "shut devices out until they are approved again; what is known of them stays", Args: cobra.MinimumNArgs(1), ValidArgsFunction: a.completeDevices,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.endDevices(cmd, args, ending{yes: yes, question: "Shut out " + strings.Join(args, ", ") + "?", verb: "revoked"})
 		},
