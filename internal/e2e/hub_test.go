@@ -158,7 +158,7 @@ func (h *hub) cli(args ...string) string {
 		if r.code != exitUnreachable || time.Since(began) > patience {
 			h.t.Fatalf("farshore %v: %v", args, r)
 		}
-		time.Sleep(pollEvery)
+		time.Sleep(lookAgain(time.Since(began)))
 	}
 }
 

@@ -222,8 +222,11 @@ func field(text, name string) string {
 	return ""
 }
 
-// pollEvery is how often a condition is looked at. Each look may start a program.
-const pollEvery = 150 * time.Millisecond
+// lookAgain is when to look at a condition again that was waited for so long. Each look may start a program, which takes
+// time away from what is waited for, and a long wait may well take a tenth longer.
+func lookAgain(waited time.Duration) time.Duration {
+	return min(max(waited/10, 150*time.Millisecond), time.Second)
+}
 
 // wait looks at a condition until check returns nil. When it does not within limit, the test ends with the last reason.
 func wait(t *testing.T, limit time.Duration, what string, check func() error) {
@@ -234,10 +237,11 @@ func wait(t *testing.T, limit time.Duration, what string, check func() error) {
 		if err == nil {
 			return
 		}
-		if time.Since(began) > limit {
+		waited := time.Since(began)
+		if waited > limit {
 			t.Fatalf("not within %s: %s: %v", limit, what, err)
 		}
-		time.Sleep(pollEvery)
+		time.Sleep(lookAgain(waited))
 	}
 }
 

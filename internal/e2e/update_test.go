@@ -57,7 +57,7 @@ func TestAgentUpdate(t *testing.T) {
 		}), 15},
 		{"v1.5.0", "it could not be started", f.text("not a program"), 60},
 	} {
-		u.add(f.release(broken.version, broken.agent))
+		u.add(f.dud(broken.version, broken.agent))
 		u.start(broken.version, broken.seconds).fails("update-reverted", broken.says)
 		u.runs("v1.1.0")
 		h.connected(j.device, "")
@@ -105,7 +105,7 @@ func TestAgentUpdate(t *testing.T) {
 	// A release that somebody else has signed gets no further than the hub.
 	f.key = filepath.Join(dir, "other.pem")
 	runCLI(t, nil, "release", "keygen", f.key)
-	if code, said := u.call(http.MethodPost, "/releases", read(t, f.release("v3.0.0", f.text("anything"))), nil); code < 400 || !strings.Contains(said, "trust") {
+	if code, said := u.call(http.MethodPost, "/releases", read(t, f.dud("v3.0.0", f.text("anything"))), nil); code < 400 || !strings.Contains(said, "trust") {
 		t.Errorf("a foreign release: %d %s", code, said)
 	}
 }
@@ -197,10 +197,21 @@ func (f *factory) build(args []string) {
 // release signs a release of an agent, with the composer that the device has already.
 func (f *factory) release(version, agent string) (bundle string) {
 	f.t.Helper()
+	return f.releaseOf(version, agent, program("farshore-composer"))
+}
+
+// dud signs a release of an agent of which the device gets no further than to try it.
+func (f *factory) dud(version, agent string) (bundle string) {
+	f.t.Helper()
+	return f.releaseOf(version, agent, f.text("the composer of "+version))
+}
+
+func (f *factory) releaseOf(version, agent, composer string) (bundle string) {
+	f.t.Helper()
 	programs := filepath.Join(f.dir, "release-"+version)
 	platform := filepath.Join(programs, runtime.GOOS+"-"+runtime.GOARCH)
 	write(f.t, filepath.Join(platform, "farshore-agent"), string(read(f.t, agent)))
-	write(f.t, filepath.Join(platform, "farshore-composer"), string(read(f.t, program("farshore-composer"))))
+	write(f.t, filepath.Join(platform, "farshore-composer"), string(read(f.t, composer)))
 	bundle = f.path(version + ".release")
 	if r := runCLI(f.t, nil, "release", "make", "--key", f.key, "--version", version, "--out", bundle, programs); r.code != exitOK {
 		f.t.Fatal(r)
