@@ -56,6 +56,12 @@ export async function startSample() {
   await stacks(hub);
   await moments(hub);
   await hub.put('groups', { path: 'ships/aurora', profile: 'satellite' });
+  await hub.put('edge-groups/canaries', {
+    description: 'First to get what is new',
+    selector: 'line=filling',
+    devices: ['bremen-0001'],
+  });
+  await hub.put('edge-groups/bremen-arm', { group: 'plants/bremen', selector: 'farshore.io/arch in (arm64, arm-v7)' });
   const { id } = await hub.device('bremen-0001');
   return { hub, device: id, stack: 'telemetry', ...(await startDayTwo(hub, release)) };
 }
@@ -140,6 +146,9 @@ export function places({ device, stack, update, link }) {
     ['groups', 'groups'],
     ['group', 'groups?path=plants/bremen'],
     ['group-policy', 'groups?path=plants'],
+    ['edge-groups', 'edge-groups'],
+    ['edge-group', 'edge-groups?name=canaries'],
+    ['edge-group-unknown', 'edge-groups?name=nobody', /status of 404/],
     ['stacks', 'stacks'],
     ['stack', `stacks/${stack}`],
     ['stack-versions', `stacks/${stack}?tab=versions`],

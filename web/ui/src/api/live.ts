@@ -138,6 +138,12 @@ export function concerns(e: Pick<Schemas['Event'], 'kind' | 'device' | 'stack'>)
   const keys: (readonly unknown[])[] = [];
   if (e.device) keys.push(['device', e.device]);
   if (e.kind.startsWith('device.')) keys.push(['devices'], ['groups']);
+  // Who is in an edge group follows devices; whether they are heard of does not matter to it.
+  if (
+    e.kind.startsWith('edge-group.') ||
+    ['device.added', 'device.updated', 'device.removed', 'device.revoked'].includes(e.kind)
+  )
+    keys.push(['edge-groups'], ['edge-group']);
   if (e.kind.startsWith('waiting.')) keys.push(['waiting'], ['devices'], ['keys']);
   if (e.stack || e.kind.startsWith('stack.'))
     keys.push(['stacks'], ['stack', ...(e.stack ? [e.stack] : [])], ['devices']);

@@ -27,6 +27,7 @@ import {
   IconSitemap,
   IconStack2,
   IconSun,
+  IconTags,
   IconUser,
 } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
@@ -55,6 +56,7 @@ const everyPlace = [
   },
   { to: '/keys', label: 'Edge keys', short: 'Keys', icon: IconKey, phone: true, needs: 'keys.read' },
   { to: '/groups', label: 'Groups', icon: IconSitemap, phone: false, needs: 'groups.read' },
+  { to: '/edge-groups', label: 'Edge groups', icon: IconTags, phone: false, needs: 'edge-groups.read' },
   { to: '/stacks', label: 'Stacks', icon: IconStack2, phone: true, needs: 'stacks.read' },
   { to: '/updates', label: 'Updates', icon: IconPackageImport, phone: false, needs: 'updates.read' },
   { to: '/activity', label: 'Activity', icon: IconActivity, phone: false },

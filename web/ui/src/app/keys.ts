@@ -8,6 +8,7 @@ export const shortcuts = [
   { keys: 'g w', does: 'Waiting room', to: '/waiting' },
   { keys: 'g k', does: 'Edge keys', to: '/keys' },
   { keys: 'g g', does: 'Groups', to: '/groups' },
+  { keys: 'g e', does: 'Edge groups', to: '/edge-groups' },
   { keys: 'g s', does: 'Stacks', to: '/stacks' },
   { keys: 'g u', does: 'Updates', to: '/updates' },
   { keys: 'g a', does: 'Activity', to: '/activity' },

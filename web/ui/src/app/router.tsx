@@ -16,6 +16,7 @@ import { Shell } from './Shell';
 import {
   activitySearch,
   deviceSearch,
+  edgeGroupsSearch,
   fleetSearch,
   groupsSearch,
   keysSearch,
@@ -119,6 +120,13 @@ const groups = createRoute({
   component: lazyRouteComponent(() => part(import('../pages/groups/Groups')), 'Groups'),
 });
 
+const edgeGroups = createRoute({
+  getParentRoute: () => inside,
+  path: '/edge-groups',
+  validateSearch: edgeGroupsSearch,
+  component: lazyRouteComponent(() => part(import('../pages/edgegroups/EdgeGroups')), 'EdgeGroups'),
+});
+
 const stacks = createRoute({
   getParentRoute: () => inside,
   path: '/stacks',
@@ -184,6 +192,7 @@ const routeTree = root.addChildren([
     waiting,
     keys,
     groups,
+    edgeGroups,
     stacks,
     newStack,
     stack,

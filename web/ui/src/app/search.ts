@@ -83,6 +83,9 @@ export const groupsSearch = (s: Raw) =>
     selector: text(s.selector, 2000),
   });
 
+/** The edge group that is shown. */
+export const edgeGroupsSearch = (s: Raw) => defined({ name: text(s.name, 63) });
+
 export const keysSearch = (s: Raw) => defined({ new: s.new === true || s.new === 'true' ? true : undefined });
 
 export const stackSearch = (s: Raw) =>
