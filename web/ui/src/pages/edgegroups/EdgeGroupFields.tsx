@@ -104,7 +104,7 @@ export function EdgeGroupFields({ name, fields, set, known, refused }: Props) {
               ? 'No device fits now'
               : `${count(would.count, 'device')} ${would.count === 1 ? 'fits' : 'fit'}${would.count > shown ? `, the first ${shown} are:` : ''}`)}
         </Text>
-        {would && <Members devices={would.items.slice(0, shown)} label="Devices that fit" />}
+        {would && <Members devices={would.items.slice(0, shown)} label="Devices that fit" plain />}
       </div>
     </Stack>
   );

@@ -99,6 +99,11 @@ function Item({ group: g, current }: { group: EdgeGroup; current: boolean }) {
         {count(g.members, 'device')}
         {g.group && ` of ${g.group}`}
       </Text>
+      {g.description && (
+        <Text size="sm" className="fs-text">
+          {g.description}
+        </Text>
+      )}
       {g.selector && (
         <Text size="xs" c="dimmed" className="fs-text fs-code">
           {g.selector}
@@ -107,11 +112,6 @@ function Item({ group: g, current }: { group: EdgeGroup; current: boolean }) {
       {g.listed > 0 && (
         <Text size="xs" c="dimmed">
           {count(g.listed, 'device')} listed
-        </Text>
-      )}
-      {g.description && (
-        <Text size="xs" c="dimmed" className="fs-text">
-          {g.description}
         </Text>
       )}
     </Paper>
