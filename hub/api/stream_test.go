@@ -188,6 +188,7 @@ func minimal(t *testing.T, c api.Config) http.Handler {
 	c.Protection, c.Certificates = open, struct{ api.Certificates }{}
 	c.Trail, c.Releases, c.Updates = struct{ api.TrailReader }{}, struct{ api.Releases }{}, struct{ api.Updates }{}
 	c.Backups, c.Destinations = struct{ api.Backups }{}, struct{ api.Destinations }{}
+	c.EdgeGroups, c.Sources = struct{ api.EdgeGroups }{}, struct{ api.Sources }{}
 	handler, err := api.New(c)
 	if err != nil {
 		t.Fatal(err)
