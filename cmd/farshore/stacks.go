@@ -56,7 +56,7 @@ func (a *app) stacksCommand() *cobra.Command {
 		},
 	}
 	return parent("stacks", "edge stacks: what shall run on which devices",
-		a.applyCommand(), ls, show, a.statusCommand(), a.removeStackCommand(), redeploy)
+		a.applyCommand(), ls, show, a.statusCommand(), a.removeStackCommand(), redeploy, a.sourceCommand())
 }
 
 // ownerText says whose a stack is: "administrators", "public", "anna", "team crew".

@@ -1116,6 +1116,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/sources": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the repositories that stacks come from
+         * @description Also those of stacks that are not there yet, since no commit was good.
+         */
+        get: operations["list-sources"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/stacks": {
         parameters: {
             query?: never;
@@ -1206,6 +1226,51 @@ export interface paths {
         put?: never;
         /** Make all its devices apply the latest version again */
         post: operations["redeploy-stack"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/stacks/{stack}/source": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** See which repository a stack comes from, and how that stands */
+        get: operations["get-source"];
+        /**
+         * Have a stack come from a Git repository
+         * @description The hub looks there at once, and then now and then, or when the webhook asks for it. Each commit that changes the path becomes a version; of commits between two looks the last one does. A commit that cannot be a version is told, and what runs stays. A stack that is not there is made of the first good commit. The webhook takes POST requests with X-Hub-Signature-256 (GitHub and those like it) or X-Gitlab-Token.
+         */
+        put: operations["put-source"];
+        post?: never;
+        /**
+         * Have a stack come from its repository no longer
+         * @description The stack stays as it is.
+         */
+        delete: operations["remove-source"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/stacks/{stack}/source/sync": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Look into the repository now
+         * @description It waits for the end of the look, and says what it came to.
+         */
+        post: operations["sync-source"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2616,6 +2681,9 @@ export interface components {
         ListSignInSession: {
             items: components["schemas"]["SignInSession"][];
         };
+        ListSource: {
+            items: components["schemas"]["Source"][];
+        };
         ListStack: {
             items: components["schemas"]["Stack"][];
         };
@@ -3255,6 +3323,68 @@ export interface components {
             /** @description Networks or addresses of proxies that are believed where a caller is: by X-Forwarded-For, and by the PROXY protocol */
             trusted_proxies?: string[];
         };
+        PutSource: {
+            /** @description Authorities of the server, PEM, beside the system's */
+            ca?: string;
+            /** @description Variables for Compose, all of them; absent: as they are, and those of the latest version for a new source. Write-only */
+            env?: {
+                [key: string]: string;
+            };
+            /** @description Likewise */
+            group?: string;
+            /** @description What the SSH server's key must be: SHA256:…, or lines of known_hosts */
+            host_keys?: string[] | null;
+            /**
+             * Format: int64
+             * @description Between two looks; 0: only when asked. Absent: 300
+             */
+            interval_seconds?: number;
+            /** @description Private SSH key; absent: as it is. Write-only */
+            key?: string;
+            /** @description Likewise */
+            owner?: components["schemas"]["Owner"];
+            /** @description Of the key that is given. Write-only */
+            passphrase?: string;
+            /** @description Password or token; absent: as it is. Write-only */
+            password?: string;
+            /** @description Folder, or compose file, in the repository; absent: all of it */
+            path?: string;
+            /**
+             * @description When images are asked of a registry; absent: missing
+             * @enum {string}
+             */
+            pull?: "missing" | "always" | "never";
+            /**
+             * @description Devices apply the stack again although nothing has changed: with each commit, or each look. Absent: they do not
+             * @enum {string}
+             */
+            redeploy?: "commits" | "looks";
+            /**
+             * @description Branch or tag; absent: what the repository's HEAD names
+             * @example main
+             */
+            ref?: string;
+            /** @description Likewise */
+            remove_volumes?: boolean;
+            /** @description As for a stack that is applied; it holds with the next good commit */
+            selector?: string;
+            /**
+             * @description Absent: none
+             * @enum {string}
+             */
+            sign_in?: "none" | "password" | "key";
+            /**
+             * @description https://HOST/PATH, ssh://USER@HOST/PATH or USER@HOST:PATH, without a password
+             * @example https://git.example.com/plant/stacks.git
+             */
+            url: string;
+            /** @description With password. Over SSH the address says the user */
+            user?: string;
+            /** @description There is an address that makes the hub look */
+            webhook?: boolean;
+            /** @description Signs the webhook's requests, 16 characters or more; absent: as it is. Write-only */
+            webhook_secret?: string;
+        };
         PutTeam: {
             leaders?: string[] | null;
             members?: string[] | null;
@@ -3438,6 +3568,98 @@ export interface components {
         SnapshotTimes: {
             /** @description Oldest first */
             times: string[];
+        };
+        Source: {
+            /**
+             * Format: date-time
+             * @description When
+             */
+            applied?: string;
+            /** @description Of that commit */
+            author?: string;
+            /** @description Who changed it last */
+            by?: string;
+            ca?: string;
+            /** Format: date-time */
+            changed: string;
+            /**
+             * @description A stable word for what is wrong; absent: nothing
+             * @example host-key
+             */
+            code?: string;
+            /** @description The last good one */
+            commit?: string;
+            /** @description Names of its own variables */
+            env?: string[] | null;
+            /** @description Changes with what can be edited: give it as If-Match */
+            etag: string;
+            /** @description The stack is there; false: it waits for the first good commit */
+            exists: boolean;
+            host_keys?: string[] | null;
+            /**
+             * Format: int64
+             * @description 0: it looks when it is asked to
+             */
+            interval_seconds: number;
+            /**
+             * Format: date-time
+             * @description When the last look ended, since the hub was started
+             */
+            looked?: string;
+            looking: boolean;
+            /**
+             * Format: date-time
+             * @description When the next look is due; absent: when it is asked for
+             */
+            next?: string;
+            /** @description It says the variables; false: those of the latest version stay */
+            own_env: boolean;
+            path?: string;
+            /** @description The same as a sentence */
+            problem?: string;
+            pull: string;
+            /** @enum {string} */
+            redeploy?: "commits" | "looks";
+            ref?: string;
+            /** @enum {string} */
+            sign_in: "none" | "password" | "key";
+            /**
+             * Format: date-time
+             * @description Since when that is wrong
+             */
+            since?: string;
+            stack: string;
+            /** @description First line of its message */
+            subject?: string;
+            url: string;
+            user?: string;
+            /**
+             * Format: int64
+             * @description That was made last
+             */
+            version?: number;
+            /** @description What is dangerous about it */
+            warning?: string;
+            webhook: boolean;
+            /** @description Given to who may change the source */
+            webhook_url?: string;
+        };
+        SourceLook: {
+            /** @description A stable word for what is wrong */
+            code?: string;
+            /** @description That the branch or tag names */
+            commit?: string;
+            /** @description Nothing is wrong */
+            ok: boolean;
+            /** @description Devices apply the stack again */
+            redeployed?: boolean;
+            /** @description What it came to, in a sentence */
+            text: string;
+            /**
+             * Format: int64
+             * @description That was made of it; absent: none
+             */
+            version?: number;
         };
         Stack: {
             /** Format: date-time */
@@ -6613,6 +6835,35 @@ export interface operations {
             };
         };
     };
+    "list-sources": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListSource"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "list-stacks": {
         parameters: {
             query?: {
@@ -6838,6 +7089,141 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Stack"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-source": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name */
+                stack: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Source"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-source": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The etag of what you have read, or * for anything that is there: what is not so any more is not changed (412, code changed) */
+                "If-Match"?: string;
+                /** @description * : it must not be there yet (412, code exists) */
+                "If-None-Match"?: "*";
+            };
+            path: {
+                /** @description Name */
+                stack: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PutSource"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Source"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "remove-source": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name */
+                stack: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "sync-source": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name */
+                stack: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SourceLook"];
                 };
             };
             /** @description It did not work: what happened, to which thing, and what to do */
