@@ -94,6 +94,10 @@ type Target struct {
 	Labels map[string]string
 	// Group that it is in, a path.
 	Group string
+	// Confirmed: somebody has seen its pairing code, so that it may have secrets.
+	Confirmed bool
+	// Capability of its agent, as it said last.
+	Capability uint
 }
 
 // Names of reserved variables.

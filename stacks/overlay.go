@@ -82,10 +82,15 @@ func (o Overlay) rank(id protocol.DeviceID, t Target) int {
 	return 0
 }
 
+// HasOverlays reports whether some of the files are meant for some devices only.
+func HasOverlays(files []protocol.File) bool {
+	return slices.ContainsFunc(files, func(f protocol.File) bool { return strings.HasPrefix(f.Path, Overlays) })
+}
+
 // FilesOf gives the files of a version as a device has them, sorted by path. Files whose path cannot be read are left
 // out.
 func FilesOf(files []protocol.File, id protocol.DeviceID, t Target) []protocol.File {
-	if !slices.ContainsFunc(files, func(f protocol.File) bool { return strings.HasPrefix(f.Path, Overlays) }) {
+	if !HasOverlays(files) {
 		return files
 	}
 	type pick struct {

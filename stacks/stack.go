@@ -177,25 +177,29 @@ type DeviceRecord struct {
 	First uint64 `cbor:"3,keyasint"`
 	// Status is what the device said last. State 0: nothing yet.
 	Status protocol.StackStatus `cbor:"4,keyasint"`
-	// Grant is what a rollout said that it shall have. The zero value: no rollout did.
-	Grant Grant `cbor:"5,keyasint,omitzero"`
 }
 
-// Grant is what a rollout says that one device shall have. It holds until a later rollout has reached all devices.
+// Grant is what a rollout says that one device shall have. It holds until a later rollout has reached all devices; its
+// nonce stays. It is the stored record, one for each device and stack.
 type Grant struct {
-	// Rollout is its number. 0: there is no grant.
-	Rollout uint64 `cbor:"1,keyasint"`
-	// Attempt of the rollout on the device.
-	Attempt uint32 `cbor:"2,keyasint,omitempty"`
+	Stack  uint64            `cbor:"1,keyasint"`
+	Device protocol.DeviceID `cbor:"2,keyasint"`
+	// Rollout is its number.
+	Rollout uint64 `cbor:"3,keyasint"`
+	// Attempt of the rollout on the device, or Withdrawn.
+	Attempt uint32 `cbor:"4,keyasint,omitempty"`
 	// Version that the device shall have, or None.
-	Version uint64 `cbor:"3,keyasint"`
+	Version uint64 `cbor:"5,keyasint"`
 	// Nonce that it repeats.
-	Nonce uint64 `cbor:"4,keyasint,omitempty"`
+	Nonce uint64 `cbor:"6,keyasint,omitempty"`
 	// Before is the version that it should have before the rollout, or None; it is what is brought back.
-	Before uint64 `cbor:"5,keyasint,omitempty"`
+	Before uint64 `cbor:"7,keyasint"`
 	// BeforeNonce belongs to Before.
-	BeforeNonce uint64 `cbor:"6,keyasint,omitempty"`
+	BeforeNonce uint64 `cbor:"8,keyasint,omitempty"`
 }
+
+// Withdrawn is the attempt of a grant that was taken back before the device knew of it.
+const Withdrawn = math.MaxUint32
 
 // EnvNames are the names of the operator's variables, sorted.
 func (v *Version) EnvNames() []string { return slices.Sorted(maps.Keys(v.Env)) }

@@ -98,7 +98,7 @@ func (d *Desk) step(r *run, now time.Time) error {
 		seen[i] = d.see(r, t, now)
 		r.seen[t.ID] = seen[i]
 	}
-	before := clone(r.Rollout)
+	before := r.Rollout.Clone()
 	out := r.Rollout.Step(now, seen)
 	if err := d.store(r, before); err != nil {
 		r.Rollout = before
@@ -115,15 +115,6 @@ func (d *Desk) step(r *run, now time.Time) error {
 		d.start(r, byID[task.ID], task, now)
 	}
 	return d.store(r, r.Rollout)
-}
-
-func clone(s rollout.State) rollout.State {
-	devices := make(map[protocol.DeviceID]rollout.Device, len(s.Devices))
-	for id, x := range s.Devices {
-		devices[id] = x
-	}
-	s.Devices = devices
-	return s
 }
 
 // store makes an update durable with its changed jobs, where it is not as it was before.

@@ -369,11 +369,7 @@ func (d *Desk) Do(id string, a rollout.Action, by string) (View, error) {
 	if r == nil {
 		return View{}, notFound(id)
 	}
-	state := r.Rollout
-	state.Devices = make(map[protocol.DeviceID]rollout.Device, len(r.Rollout.Devices))
-	for dev, x := range r.Rollout.Devices {
-		state.Devices[dev] = x
-	}
+	state := r.Rollout.Clone()
 	if err := state.Do(a, by); err != nil {
 		return View{}, fmt.Errorf("update %s: %w", id, err)
 	}

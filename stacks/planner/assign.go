@@ -15,7 +15,8 @@ import (
 func (p *Planner) assign(s *stack, wanted map[protocol.DeviceID]bool) []protocol.DeviceID {
 	var changed []protocol.DeviceID
 	for dev := range wanted {
-		if p.want(s, dev) {
+		target, there := p.cfg.Fleet.Target(dev)
+		if there && p.want(s, dev, target.Group) {
 			changed = append(changed, dev)
 		}
 	}
@@ -27,17 +28,22 @@ func (p *Planner) assign(s *stack, wanted map[protocol.DeviceID]bool) []protocol
 	return changed
 }
 
-// want says that a device shall have the stack, and reports whether that is new. The caller holds mu.
-func (p *Planner) want(s *stack, dev protocol.DeviceID) bool {
+// want says that a device of that group shall have the stack, and reports whether that is new. The caller holds mu.
+func (p *Planner) want(s *stack, dev protocol.DeviceID, group string) bool {
+	s.stir()
 	a := s.devices[dev]
 	if a == nil {
-		p.put(s, dev, &assigned{wanted: true})
+		p.put(s, &assigned{dev: dev, group: group, wanted: true})
 		return true
 	}
 	if a.wanted {
+		if a.group != group {
+			s.edit(a, func() { a.group = group })
+			s.recount() // it was counted out of the other group
+		}
 		return false
 	}
-	s.edit(a, func() { a.wanted, a.holds = true, false })
+	s.edit(a, func() { a.wanted, a.holds, a.group = true, false, group })
 	return true
 }
 
@@ -54,7 +60,7 @@ func (p *Planner) unwant(s *stack, dev protocol.DeviceID) bool {
 		}
 		return true
 	}
-	s.edit(a, func() { a.wanted, a.holds = false, false })
+	s.edit(a, func() { a.wanted, a.holds, a.withheld = false, false, reason{} })
 	return true
 }
 
@@ -74,7 +80,8 @@ func (p *Planner) DeviceChanged(dev protocol.DeviceID) error {
 func (p *Planner) deviceChanged(dev protocol.DeviceID) (changed, emptied bool, err error) {
 	p.change.Lock()
 	defer p.change.Unlock()
-	if _, there := p.cfg.Fleet.Target(dev); !there {
+	target, there := p.cfg.Fleet.Target(dev)
+	if !there {
 		emptied, err = p.forget(dev)
 		return false, emptied, err
 	}
@@ -88,15 +95,15 @@ func (p *Planner) deviceChanged(dev protocol.DeviceID) (changed, emptied bool, e
 				continue // it keeps what it has
 			}
 		}
-		why := ""
+		var why reason
 		if match {
 			why = p.refusal(s, dev)
 		}
 		p.mu.Lock()
 		p.refuseOne(s, dev, why)
-		if match && why == "" {
-			// Its variables may have changed with its labels.
-			changed = p.want(s, dev) || len(s.latest().Mentions) > 0 || changed
+		if match && why.code == "" {
+			// Its variables, files and time zone may have changed with its labels, name and group.
+			changed = p.want(s, dev, target.Group) || s.differs() || s.devices[dev].withheld.code != "" || changed
 		} else {
 			changed = p.unwant(s, dev) || changed
 		}
@@ -120,12 +127,22 @@ func (p *Planner) forget(dev protocol.DeviceID) (bool, error) {
 		p.drop(s, dev)
 		p.mu.Unlock()
 	}
+	var granted []uint64
 	p.mu.Lock()
 	for _, s := range p.byID {
 		delete(s.former, dev)
-		p.refuseOne(s, dev, "")
+		p.refuseOne(s, dev, reason{})
+		if _, has := s.grants[dev]; has {
+			granted = append(granted, s.id)
+			delete(s.grants, dev)
+		}
 	}
 	p.mu.Unlock()
+	if len(granted) > 0 {
+		if err := p.cfg.Store.DropGrants(dev, granted); err != nil {
+			errs = append(errs, fmt.Errorf("forget what rollouts granted to device %s: %w", dev, err))
+		}
+	}
 	return any, errors.Join(errs...)
 }
 
@@ -194,9 +211,15 @@ func (p *Planner) Desired(dev protocol.DeviceID) []protocol.Entry {
 	}
 	defer p.devices.Lock(string(dev))()
 	failed := p.mark(dev)
-	p.mu.RLock()
-	defer p.mu.RUnlock()
-	return p.entries(dev, target, failed)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	set, withheld := p.entries(dev, target, failed)
+	for s, a := range p.byDevice[dev] {
+		if why := withheld[s]; why != a.withheld {
+			s.edit(a, func() { a.withheld = why })
+		}
+	}
+	return set
 }
 
 // mark makes durable which stacks the device is about to be told of, and returns those for which it failed. The
@@ -210,8 +233,9 @@ func (p *Planner) mark(dev protocol.DeviceID) map[*stack]bool {
 	p.mu.RLock()
 	for s, a := range p.byDevice[dev] {
 		// One that was let go and taken back is known, but may read nothing yet.
-		if a.wanted && (!a.known || a.first == never) {
-			r := stacks.DeviceRecord{Stack: s.id, Device: dev, First: s.rec.Latest, Status: a.status}
+		version, _, _ := s.due(a)
+		if s.shall(a) && (!a.known || a.first > version) {
+			r := stacks.DeviceRecord{Stack: s.id, Device: dev, First: version, Status: a.status}
 			unknown = append(unknown, fresh{s, r})
 		}
 	}
@@ -240,30 +264,40 @@ func (p *Planner) adopt(s *stack, r stacks.DeviceRecord) {
 		if p.byID[s.id] != s {
 			return // and deleted, record and all
 		}
-		a = &assigned{}
-		p.put(s, r.Device, a)
+		a = &assigned{dev: r.Device}
+		p.put(s, a)
 	}
 	s.edit(a, func() { a.known, a.first, a.status = true, r.First, r.Status })
 }
 
-// entries works out a device's desired set without the stacks in except. The caller holds mu.
-func (p *Planner) entries(dev protocol.DeviceID, target stacks.Target, except map[*stack]bool) []protocol.Entry {
+// entries works out a device's desired set without the stacks in except, and why some stacks are not in it as they
+// should. The caller holds mu.
+func (p *Planner) entries(dev protocol.DeviceID, target stacks.Target, except map[*stack]bool) ([]protocol.Entry, map[*stack]reason) {
 	var out []protocol.Entry
+	var withheld map[*stack]reason
 	for s, a := range p.byDevice[dev] {
-		if a.wanted && !except[s] {
-			v := s.latest()
-			env := stacks.DeviceEnv(dev, target, v.Mentions)
-			if env == nil {
-				env = map[string]string{}
-			}
-			maps.Copy(env, v.Env)
-			e := s.rec.Entry(v, stacks.FilesOf(v.Files, dev, target), env)
-			e.Nonce = s.rec.Nonce
+		if !s.shall(a) || except[s] {
+			continue
+		}
+		e, why, ok := p.entry(s, a, target)
+		if ok {
 			out = append(out, e)
+		}
+		if why.code != "" {
+			if withheld == nil {
+				withheld = map[*stack]reason{}
+			}
+			withheld[s] = why
 		}
 	}
 	sortEntries(out)
-	return out
+	return out, withheld
+}
+
+// differs reports whether what a device is given of the stack depends on the device. The caller holds mu.
+func (s *stack) differs() bool {
+	v := s.latest()
+	return len(v.Mentions) > 0 || len(s.rec.Change.Windows) > 0 || stacks.HasOverlays(v.Files)
 }
 
 // Holds notes that a device has the desired set with this hash, as it said in a hello, or when it accepted an order.
@@ -284,10 +318,12 @@ func (p *Planner) holds(dev protocol.DeviceID, hash protocol.ShortHash) (emptied
 	defer p.devices.Lock(string(dev))()
 	var silent []*stack
 	p.mu.Lock()
-	if protocol.DesiredHash(p.entries(dev, target, nil)) == hash {
+	set, withheld := p.entries(dev, target, nil)
+	if protocol.DesiredHash(set) == hash {
 		for s, a := range p.byDevice[dev] {
-			s.edit(a, func() { a.holds = a.wanted })
-			if !a.wanted && a.status.State == 0 {
+			s.edit(a, func() { a.holds = s.shall(a) && withheld[s].code == "" })
+			s.stir()
+			if !s.shall(a) && a.known && a.status.State == 0 {
 				silent = append(silent, s)
 			}
 		}
@@ -308,13 +344,14 @@ func (p *Planner) release(s *stack, dev protocol.DeviceID, said protocol.StackSt
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	s.stir()
 	a := s.devices[dev]
 	switch {
 	case a == nil:
 	case !a.wanted:
 		p.drop(s, dev)
 		s.former[dev] = max(said.Rev, a.status.Rev)
-	default: // it shall have it again, and is told with the next order
+	default: // it may have it (again), and is told with the next order
 		s.edit(a, func() {
 			a.known, a.holds, a.first = false, false, 0
 			a.status = protocol.StackStatus{Stack: s.id, Rev: max(said.Rev, a.status.Rev)}

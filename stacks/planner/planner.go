@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"math"
 	"sync"
+	"time"
 
 	"github.com/farshore/farshore/internal/keylock"
 	"github.com/farshore/farshore/protocol"
@@ -33,6 +34,9 @@ type Fleet interface {
 	Matches(reach stacks.Reach, dev protocol.DeviceID) (bool, error)
 	// Target describes a device, and is false for one that is not there.
 	Target(dev protocol.DeviceID) (stacks.Target, bool)
+	// Reachable reports whether a device is heard of as expected, so that it will hear of a change soon, and else when it
+	// might be. The zero time: nobody knows.
+	Reachable(dev protocol.DeviceID) (bool, time.Time)
 }
 
 // Store keeps stacks, versions, blobs and what devices have. One method is one transaction.
@@ -47,6 +51,8 @@ type Store interface {
 	PutStackDevice(r stacks.DeviceRecord) error
 	// DropStackDevice removes one device record; one that is not there is no error.
 	DropStackDevice(stack uint64, dev protocol.DeviceID) error
+	// DropGrants removes what rollouts granted to a device.
+	DropGrants(dev protocol.DeviceID, stacks []uint64) error
 	// Blob returns a blob's bytes.
 	Blob(h protocol.Hash) ([]byte, error)
 }
@@ -56,6 +62,9 @@ type Saved struct {
 	Stacks   []stacks.Stack
 	Versions []stacks.Version
 	Devices  []stacks.DeviceRecord
+	Manners  []Manner
+	Rollouts []Rollout // by stack and number
+	Grants   []stacks.Grant
 }
 
 // Change is one change of a stack.
@@ -67,6 +76,16 @@ type Change struct {
 	Blobs map[protocol.Hash][]byte
 	// Drop are numbers of versions that go.
 	Drop []uint64
+	// Manner that is new. Nil: it stays.
+	Manner *Manner
+	// Rollout that is new; its Stack is set by the store. Nil: none.
+	Rollout *Rollout
+	// Ended are rollouts that changed.
+	Ended []*Rollout
+	// DropRollouts are numbers of rollouts that go.
+	DropRollouts []uint64
+	// Grants that are new or changed.
+	Grants []stacks.Grant
 }
 
 // Sealer keeps variables secret at rest; hub/vault has one.
@@ -75,7 +94,7 @@ type Sealer interface {
 	Open(purpose string, sealed []byte) ([]byte, error)
 }
 
-// Kinds of Notice. Those from KindRunning on are about one device.
+// Kinds of Notice. Those from KindRunning to KindHeld are about one device.
 const (
 	KindApplied    = "stack.applied"
 	KindRedeployed = "stack.redeployed"
@@ -85,6 +104,9 @@ const (
 	KindDegraded   = "stack.degraded"
 	KindFailed     = "stack.failed"
 	KindLeft       = "stack.left" // the device has it no more
+	KindHeld       = "stack.held" // somebody at the device took it in hand, or released it
+
+	KindRollout = "rollout.phase" // a rollout of the stack began, or went over to another phase
 )
 
 // Notice is something worth telling.
@@ -119,8 +141,20 @@ type Config struct {
 	Notify func(protocol.DeviceID)
 	// Events is told of what is worth telling. Nil: nobody.
 	Events func(Notice)
+	// Variables gives those that are set on a device and its groups, by name. Nil: there are none.
+	Variables func(dev protocol.DeviceID, group string) map[string]Variable
+	// Seal seals bytes to the device's key; the same bytes give the same. Nil: nothing can be sealed.
+	Seal func(dev protocol.DeviceID, context string, plain []byte) ([]byte, error)
+	// Credentials gives how registries let devices of a group in that need these images. Nil: nothing is known.
+	Credentials func(group string, images []string) []protocol.RegistryAuth
 	// KeepVersions is how many versions of a stack are kept, the latest. 0: DefaultKeepVersions.
 	KeepVersions int
+}
+
+// Variable is one of a device or group.
+type Variable struct {
+	Text   string
+	Secret bool
 }
 
 // DefaultKeepVersions is how many versions of a stack are kept: as bases for patches, and to look at.
@@ -144,6 +178,8 @@ type Planner struct {
 	byName   map[string]*stack                          // guarded by mu
 	byDevice map[protocol.DeviceID]map[*stack]*assigned // guarded by mu
 	refusals map[protocol.DeviceID]int                  // how many stacks are refused to a device; guarded by mu
+
+	wake chan struct{} // wakes Run
 }
 
 // stack is a stack in memory. All but id and name is guarded by Planner.mu, and rec and versions change under
@@ -158,10 +194,20 @@ type stack struct {
 	// back until it says that the stack is gone. Kept in memory only.
 	former map[protocol.DeviceID]uint64
 	// refused are devices that it is meant for and that must not get it, with the reason.
-	refused map[protocol.DeviceID]string
-	counts  [protocol.StackRolledBack + 1]int // devices by the state that is shown
-	files   map[protocol.ShortHash]file       // of all versions
+	refused map[protocol.DeviceID]reason
+	manner  Manner
+	runs    []*run // rollouts that are kept, ascending by number; at most two are not over: the active one and the next
+	grants  map[protocol.DeviceID]stacks.Grant
+	counts  counts                      // devices by the state that is shown
+	groups  map[string]*counts          // the same by group
+	files   map[protocol.ShortHash]file // of all versions
 }
+
+// counts are numbers of devices by state.
+type counts [protocol.StackRolledBack + 1]int
+
+// reason is why something is not done.
+type reason struct{ code, text string }
 
 // file is a file of some versions of a stack.
 type file struct {
@@ -173,12 +219,17 @@ func newStack(rec stacks.Stack) *stack {
 	return &stack{
 		id: rec.ID, name: rec.Name, rec: rec,
 		devices: map[protocol.DeviceID]*assigned{}, former: map[protocol.DeviceID]uint64{},
-		refused: map[protocol.DeviceID]string{},
+		refused: map[protocol.DeviceID]reason{}, grants: map[protocol.DeviceID]stacks.Grant{}, groups: map[string]*counts{},
 	}
 }
 
 // assigned is a stack on a device.
 type assigned struct {
+	dev protocol.DeviceID // immutable
+	// group of the device.
+	group string
+	// withheld: it cannot be given what it shall have; what it has stays. The zero value: it can.
+	withheld reason
 	// wanted: the device shall have it. Worked out from selectors, never stored.
 	wanted bool
 	// known: there is a device record, because the device may have been told.
@@ -209,12 +260,19 @@ func New(cfg Config) (*Planner, error) {
 	if cfg.Events == nil {
 		cfg.Events = func(Notice) {}
 	}
+	if cfg.Variables == nil {
+		cfg.Variables = func(protocol.DeviceID, string) map[string]Variable { return nil }
+	}
+	if cfg.Credentials == nil {
+		cfg.Credentials = func(string, []string) []protocol.RegistryAuth { return nil }
+	}
 	if cfg.KeepVersions == 0 {
 		cfg.KeepVersions = DefaultKeepVersions
 	}
 	p := &Planner{
 		cfg: cfg, devices: keylock.New(), byID: map[uint64]*stack{}, byName: map[string]*stack{},
 		byDevice: map[protocol.DeviceID]map[*stack]*assigned{}, refusals: map[protocol.DeviceID]int{},
+		wake: make(chan struct{}, 1),
 	}
 	saved, err := cfg.Store.LoadStacks()
 	if err != nil {
@@ -241,16 +299,18 @@ func (p *Planner) load(saved Saved) error {
 		}
 		s.versions = append(s.versions, &v)
 	}
+	p.loadRollouts(saved)
 	for _, r := range saved.Devices {
 		s := p.byID[r.Stack]
-		if _, there := p.cfg.Fleet.Target(r.Device); s == nil || !there {
+		target, there := p.cfg.Fleet.Target(r.Device)
+		if s == nil || !there {
 			// The device was removed, and the hub stopped before it came to this.
 			if err := p.cfg.Store.DropStackDevice(r.Stack, r.Device); err != nil {
 				return fmt.Errorf("drop device %s of stack %d: %w", r.Device, r.Stack, err)
 			}
 			continue
 		}
-		p.put(s, r.Device, &assigned{known: true, first: r.First, status: r.Status})
+		p.put(s, &assigned{dev: r.Device, group: target.Group, known: true, first: r.First, status: r.Status})
 	}
 	for _, s := range p.byID {
 		if len(s.versions) == 0 || s.latest().Number != s.rec.Latest {
@@ -307,8 +367,9 @@ func (s *stack) index() {
 	}
 }
 
-// put makes a an assignment of the stack to the device. The caller holds mu, or the Planner is new.
-func (p *Planner) put(s *stack, dev protocol.DeviceID, a *assigned) {
+// put makes a an assignment of the stack to its device. The caller holds mu, or the Planner is new.
+func (p *Planner) put(s *stack, a *assigned) {
+	dev := a.dev
 	of := p.byDevice[dev]
 	if of == nil {
 		of = map[*stack]*assigned{}
@@ -317,13 +378,27 @@ func (p *Planner) put(s *stack, dev protocol.DeviceID, a *assigned) {
 	of[s], s.devices[dev] = a, a
 	a.status.Rev = max(a.status.Rev, s.former[dev])
 	delete(s.former, dev)
-	s.counts[s.shown(a)]++
+	s.count(a, 1)
+}
+
+// count counts an assignment in or out. The caller holds mu, or the Planner is new.
+func (s *stack) count(a *assigned, n int) {
+	state := s.shown(a)
+	s.counts[state] += n
+	of := s.groups[a.group]
+	if of == nil {
+		of = &counts{}
+		s.groups[a.group] = of
+	}
+	if of[state] += n; *of == (counts{}) {
+		delete(s.groups, a.group)
+	}
 }
 
 // drop ends an assignment. The caller holds mu.
 func (p *Planner) drop(s *stack, dev protocol.DeviceID) {
 	a := s.devices[dev]
-	s.counts[s.shown(a)]--
+	s.count(a, -1)
 	delete(s.devices, dev)
 	of := p.byDevice[dev]
 	if delete(of, s); len(of) == 0 {
@@ -333,30 +408,37 @@ func (p *Planner) drop(s *stack, dev protocol.DeviceID) {
 
 // edit changes an assignment and keeps the counts. The caller holds mu.
 func (s *stack) edit(a *assigned, fn func()) {
-	s.counts[s.shown(a)]--
+	s.count(a, -1)
 	fn()
-	s.counts[s.shown(a)]++
+	s.count(a, 1)
 }
 
 // recount counts anew after the stack itself changed. The caller holds mu.
 func (s *stack) recount() {
-	s.counts = [len(s.counts)]int{}
+	s.counts, s.groups = counts{}, map[string]*counts{}
 	for _, a := range s.devices {
-		s.counts[s.shown(a)]++
+		s.count(a, 1)
 	}
 }
 
-// shown is the state that people see: what the device said, as far as it is about what the device shall have.
+// shown is the state that people see: what the device said, as far as it is about what the device shall have. The caller
+// holds mu.
 func (s *stack) shown(a *assigned) protocol.StackState {
 	said := a.status.State
+	version, nonce, _ := s.due(a)
 	switch {
-	case !a.wanted && said == protocol.StackFailed, !a.wanted && said == protocol.StackWaiting:
-		return said // it cannot be removed for the reason it gives
-	case !a.wanted:
+	case a.wanted && version == stacks.None && !a.known:
+		return protocol.StackDeferred
+	case !a.wanted || version == stacks.None:
+		if said == protocol.StackFailed || said == protocol.StackWaiting {
+			return said // it cannot be removed for the reason it gives
+		}
 		return protocol.StackRemoving
 	case stacks.Reported(said) && said != protocol.StackRemoving && said != protocol.StackRemoved &&
-		a.status.Version == s.rec.Latest && a.status.Nonce == s.rec.Nonce:
+		a.status.Version == version && a.status.Nonce == nonce:
 		return said
+	case a.withheld.code != "":
+		return protocol.StackDeferred
 	case a.holds:
 		return protocol.StackOffered
 	}

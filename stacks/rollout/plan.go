@@ -85,6 +85,9 @@ func (p Plan) Check() error {
 	return nil
 }
 
+// IsZero reports whether nothing was said: all devices change at once.
+func (p Plan) IsZero() bool { return p == Plan{} }
+
 // Words gives the plan as sentences.
 func (p Plan) Words() string {
 	var b strings.Builder

@@ -9,6 +9,7 @@ package rollout
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/farshore/farshore/protocol"
@@ -112,6 +113,12 @@ func New(p Plan, begin time.Time) (State, error) {
 		s.Begin = begin.Unix()
 	}
 	return s, p.Check()
+}
+
+// Clone gives a copy that shares nothing with s.
+func (s State) Clone() State {
+	s.Devices = maps.Clone(s.Devices)
+	return s
 }
 
 // Count gives how many devices have each status.

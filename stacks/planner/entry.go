@@ -1,0 +1,156 @@
+package planner
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/farshore/farshore/protocol"
+	"github.com/farshore/farshore/stacks"
+)
+
+// entry is what a device is given of a stack that it shall have. Where it cannot be given that, why says so, and it is
+// given what it has, as far as that can be. ok is false when there is nothing to give. The caller holds mu.
+func (p *Planner) entry(s *stack, a *assigned, target stacks.Target) (e protocol.Entry, why reason, ok bool) {
+	version, nonce, by := s.due(a)
+	e, why = p.entryOf(s, a, target, want{version, nonce, by})
+	if why.code == "" {
+		return e, why, true
+	}
+	has, nonce := s.has(a)
+	if has == 0 || has == version || s.version(has) == nil {
+		return protocol.Entry{}, why, false
+	}
+	e, worse := p.entryOf(s, a, target, want{has, nonce, 0})
+	return e, why, worse.code == ""
+}
+
+// want is a version with its nonce, and the rollout that brings it; 0: none does.
+type want struct{ version, nonce, by uint64 }
+
+// has is the version that a device runs as it said last, with its nonce; 0: none. The caller holds mu.
+func (s *stack) has(a *assigned) (version, nonce uint64) {
+	switch said, g := a.status, s.grants[a.dev]; {
+	case said.Running != 0 && said.Running == g.Before:
+		return said.Running, g.BeforeNonce
+	case said.Running != 0:
+		return said.Running, s.rec.Nonce
+	case said.State == protocol.StackRunning, said.State == protocol.StackDegraded:
+		return said.Version, said.Nonce
+	}
+	return 0, 0
+}
+
+// entryOf makes the entry of a version for a device, or says why it cannot be made. The caller holds mu.
+func (p *Planner) entryOf(s *stack, a *assigned, target stacks.Target, w want) (protocol.Entry, reason) {
+	v := s.version(w.version)
+	if v == nil {
+		return protocol.Entry{}, reason{stacks.CodeInvalidHere, fmt.Sprintf("version %d is not kept any more: deploy another one", w.version)}
+	}
+	plain, secret := p.variables(v, a.dev, target)
+	e := s.rec.Entry(v, stacks.FilesOf(v.Files, a.dev, target), plain)
+	e.Nonce, e.Change = w.nonce, s.changeRule(w, target)
+	if len(secret) > 0 {
+		if !target.Confirmed {
+			return e, reason{stacks.CodeUnconfirmed, "it has secret variables, and nobody has confirmed the device by its pairing code: confirm it"}
+		}
+		sealed, err := p.sealFor(a.dev, ContextSecrets(s.id), protocol.Secrets{Env: secret})
+		if err != nil {
+			p.cfg.Log.Error("secrets cannot be sealed for a device", "device", a.dev, "stack", s.name, "error", err)
+			return e, reason{stacks.CodeInvalidHere, "its secret variables cannot be sealed for the device: the hub's log says why"}
+		}
+		e.Sealed = sealed
+	}
+	if need := e.Needs(); target.Capability != 0 && need > target.Capability {
+		return e, reason{stacks.CodeAgentTooOld, "its agent cannot hold back, watch or unseal stacks: update the agent"}
+	}
+	if target.Confirmed && (target.Capability == 0 || target.Capability >= 3) {
+		p.letIn(&e, a, v, target)
+	}
+	if err := stacks.CheckEntry(&e); err != nil {
+		return e, reason{stacks.CodeInvalidHere, protocol.Cut(err.Error(), protocol.MaxText)}
+	}
+	return e, reason{}
+}
+
+// variables are those that a device is given for a version: its own before those of its groups, and those before the
+// stack's.
+func (p *Planner) variables(v *stacks.Version, dev protocol.DeviceID, target stacks.Target) (plain, secret map[string]string) {
+	plain = stacks.DeviceEnv(dev, target, v.Mentions)
+	put := func(name, text string, hidden bool) {
+		to := &plain
+		if hidden {
+			to = &secret
+		}
+		if *to == nil {
+			*to = map[string]string{}
+		}
+		delete(plain, name)
+		delete(secret, name)
+		(*to)[name] = text
+	}
+	for name, text := range v.Env {
+		put(name, text, slices.Contains(v.Secret, name))
+	}
+	if len(v.Mentions) == 0 {
+		return plain, secret
+	}
+	own := p.cfg.Variables(dev, target.Group)
+	for _, name := range v.Mentions {
+		if x, ok := own[name]; ok {
+			put(name, x.Text, x.Secret)
+		}
+	}
+	return plain, secret
+}
+
+// changeRule says when a device may apply what a rollout brings; nil: at once. What is brought back is applied at once.
+// The caller holds mu.
+func (s *stack) changeRule(w want, target stacks.Target) *protocol.ChangeRule {
+	rule := protocol.ChangeRule{FetchLate: s.rec.Change.FetchLate, Windows: stacks.Zoned(s.rec.Change.Windows, target.Labels)}
+	if r := s.run(w.by); r != nil {
+		if r.Version != w.version {
+			return nil
+		}
+		rule.Hold = r.Approve && r.Approved == 0
+	}
+	if len(rule.Windows) == 0 && !rule.Hold {
+		return nil
+	}
+	return &rule
+}
+
+// letIn gives an entry what registries ask for. Where that cannot be sealed it is left out: the images may be there.
+// The caller holds mu.
+func (p *Planner) letIn(e *protocol.Entry, a *assigned, v *stacks.Version, target stacks.Target) {
+	if len(v.Images) == 0 {
+		return
+	}
+	list := p.cfg.Credentials(target.Group, v.Images)
+	if len(list) == 0 {
+		return
+	}
+	sealed, err := p.sealFor(a.dev, ContextAccess(e.ID), protocol.RegistryAccess{Registries: list})
+	if err != nil {
+		p.cfg.Log.Error("credentials of registries cannot be sealed for a device", "device", a.dev, "stack", e.Name, "error", err)
+		return
+	}
+	e.Access = sealed
+}
+
+// ContextSecrets and ContextAccess are the contexts in which Entry.Sealed and Entry.Access of a stack are sealed.
+func ContextSecrets(stack uint64) string { return fmt.Sprintf("stack %d secrets", stack) }
+
+// ContextAccess is for Entry.Access.
+func ContextAccess(stack uint64) string { return fmt.Sprintf("stack %d access", stack) }
+
+func (p *Planner) sealFor(dev protocol.DeviceID, context string, v any) ([]byte, error) {
+	if p.cfg.Seal == nil {
+		return nil, errors.New("nothing can be sealed here")
+	}
+	plain, err := protocol.Marshal(v)
+	if err != nil {
+		return nil, fmt.Errorf("encode %s: %w", context, err)
+	}
+	return p.cfg.Seal(dev, context, plain)
+}
