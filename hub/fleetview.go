@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/farshore/farshore/hub/edge"
 	"github.com/farshore/farshore/hub/edgegroups"
@@ -110,8 +111,25 @@ func (v *fleetView) Target(id protocol.DeviceID) (stacks.Target, bool) {
 	if !ok || d.Revoked != 0 {
 		return stacks.Target{}, false
 	}
-	return stacks.Target{Name: d.Name, Labels: v.fleet.LabelsOf(id), Group: d.Group}, true
+	return stacks.Target{
+		Name: d.Name, Labels: v.fleet.LabelsOf(id), Group: d.Group, Confirmed: d.Confirmed, Capability: d.Capability,
+	}, true
 }
+
+// Reachable implements planner.Fleet.
+func (v *fleetView) Reachable(id protocol.DeviceID) (bool, time.Time) {
+	now := time.Now()
+	l := v.fleet.Liveness(id, now)
+	return reachable(l, now), l.NextContact
+}
+
+// reachable reports whether a device is heard of as expected, so that it will hear of something soon.
+func reachable(l fleet.Liveness, now time.Time) bool {
+	return l.Connected || l.State == fleet.OnTime || l.State == fleet.Late || now.Sub(l.LastContact) < justHeard
+}
+
+// justHeard is how long after a contact a device that makes none regularly counts as being there.
+const justHeard = 10 * time.Minute
 
 // acceptedSets keeps what devices are known to hold, sealed because it has the variables of stacks, and tells the planner
 // of it.

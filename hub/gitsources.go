@@ -27,7 +27,8 @@ type gitStacks struct{ *Hub }
 func (g gitStacks) Apply(b gitsource.Bundle) (uint64, error) {
 	spec := planner.ApplySpec{
 		Name: b.Stack, Selector: b.Target.Selector, Group: b.Target.Group, Owner: b.Target.Owner, RemoveVolumes: b.Target.RemoveVolumes,
-		Files: b.Files, Env: b.Env, Pull: b.Pull, Author: b.Author, Message: fmt.Sprintf("%s (%s)", b.Message, b.Source), Expect: b.Expect,
+		Files: b.Files, Env: b.Env, Pull: b.Pull, Author: b.Author, Message: b.Message, Source: b.Source, Expect: b.Expect,
+		During: planner.Queue,
 	}
 	if b.Env == nil {
 		if now, err := g.planner.Get(b.Stack); err == nil {
@@ -42,7 +43,10 @@ func (g gitStacks) Apply(b gitsource.Bundle) (uint64, error) {
 }
 
 // Redeploy implements gitsource.Stacks.
-func (g gitStacks) Redeploy(stack, by string) error { return g.planner.Redeploy(stack, by) }
+func (g gitStacks) Redeploy(stack, by string) error {
+	_, err := g.planner.Deploy(planner.DeploySpec{Stack: stack, Force: true, During: planner.Queue, By: by})
+	return err
+}
 
 // Named implements gitsource.Stacks.
 func (g gitStacks) Named(name string) (stacks.Stack, bool) { return g.planner.Named(name) }

@@ -63,8 +63,7 @@ func (u updateTargets) Targets(selector, group string) (out []updates.Target, er
 		t := updates.Target{
 			ID: d.ID, Name: d.Name, Group: d.Group, Labels: x.Labels, Version: x.Version, Capability: d.Capability,
 			Platform: d.Build.Platform, NoUpdate: d.Build.NoUpdate,
-			Reachable: x.Liveness.Connected || x.Liveness.State == fleet.OnTime || x.Liveness.State == fleet.Late ||
-				now.Sub(x.Liveness.LastContact) < justHeard,
+			Reachable: reachable(x.Liveness, now),
 		}
 		for _, p := range []protocol.ProgramFact{
 			{Name: protocol.ProgramAgent, Hash: d.Build.Agent}, {Name: protocol.ProgramComposer, Hash: d.Build.Composer},
@@ -77,9 +76,6 @@ func (u updateTargets) Targets(selector, group string) (out []updates.Target, er
 	}
 	return out, nil
 }
-
-// justHeard is how long after a contact a device that makes none regularly counts as being there.
-const justHeard = 10 * time.Minute
 
 // pieces are the blobs of stacks and of releases, as devices may read them.
 type pieces struct {

@@ -65,6 +65,9 @@ func SplitOverlay(path string) (Overlay, string, error) {
 	return o, rest, nil
 }
 
+// Counts reports whether files of the overlay are meant for a device.
+func (o Overlay) Counts(id protocol.DeviceID, t Target) bool { return o.rank(id, t) > 0 }
+
 // rank says how much an overlay counts on a device: 0 not at all, else the more, the nearer.
 func (o Overlay) rank(id protocol.DeviceID, t Target) int {
 	switch {

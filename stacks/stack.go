@@ -151,6 +151,8 @@ type Version struct {
 	Health Health `cbor:"13,keyasint,omitzero" json:"health,omitzero"`
 	// Source says where it comes from, such as a commit. "": from Author.
 	Source string `cbor:"14,keyasint,omitempty" json:"source,omitempty"`
+	// Takes is what it takes of a device that only one can have.
+	Takes []Take `cbor:"15,keyasint,omitempty" json:"-"`
 	// Varying are names of variables that decide what Asks says: a device on which they are set is judged apart.
 	Varying []string `cbor:"16,keyasint,omitempty" json:"-"`
 	// Images that it uses, sorted, as far as they can be known without a device's variables.

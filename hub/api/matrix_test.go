@@ -23,6 +23,7 @@ import (
 	"github.com/farshore/farshore/protocol"
 	"github.com/farshore/farshore/stacks"
 	"github.com/farshore/farshore/stacks/planner"
+	"github.com/farshore/farshore/stacks/rollout"
 	"github.com/farshore/farshore/waitingroom"
 	"github.com/farshore/farshore/waitingroom/admission"
 )
@@ -163,7 +164,8 @@ func (deskBrake) Apply(planner.ApplySpec) (stacks.Stack, stacks.Version, error) 
 	return stacks.Stack{}, stacks.Version{}, errBrake
 }
 func (deskBrake) Remove(_, _ string) error   { return errBrake }
-func (deskBrake) Redeploy(_, _ string) error { return errBrake }
+func (deskBrake) Deploy(planner.DeploySpec) (uint64, error) { return 0, errBrake }
+func (deskBrake) Act(string, uint64, rollout.Action, string) error { return errBrake }
 func (commandsBrake) Give(commands.Spec) (commands.Record, error) {
 	return commands.Record{}, errBrake
 }

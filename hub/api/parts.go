@@ -19,6 +19,7 @@ import (
 	"github.com/farshore/farshore/snapshot/fold"
 	"github.com/farshore/farshore/stacks"
 	"github.com/farshore/farshore/stacks/planner"
+	"github.com/farshore/farshore/stacks/rollout"
 	"github.com/farshore/farshore/waitingroom"
 	"github.com/farshore/farshore/waitingroom/admission"
 )
@@ -106,7 +107,8 @@ type StackDesk interface {
 	Apply(planner.ApplySpec) (stacks.Stack, stacks.Version, error)
 	Preview(planner.ApplySpec) (planner.Preview, error)
 	Remove(name, by string) error
-	Redeploy(name, by string) error
+	Deploy(planner.DeploySpec) (uint64, error)
+	Act(name string, rollout uint64, action rollout.Action, by string) error
 	PolicyChanged()
 }
 

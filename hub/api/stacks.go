@@ -82,7 +82,8 @@ func (s *server) stackRoutes() {
 		Summary: "Make all its devices apply the latest version again",
 		Does:    access.StacksOperate, On: s.onStack,
 		Run: func(_ context.Context, c *call, _ *StackRef) (*reply[resource.Stack], error) {
-			if err := s.StackDesk.Redeploy(c.on.ID, c.by()); err != nil {
+			_, err := s.StackDesk.Deploy(planner.DeploySpec{Stack: c.on.ID, Force: true, By: c.by()})
+			if err != nil {
 				return nil, err
 			}
 			return s.getStack(c, c.on.ID)

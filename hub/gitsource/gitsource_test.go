@@ -60,7 +60,7 @@ func TestCommitsBecomeVersions(t *testing.T) {
 		versions, err := d.plan.Versions("web")
 		d.must(err)
 		v := versions[0]
-		if v.Author != "git: Anna" || v.Message != "The first one (git "+first+" refs/heads/main)" || d.content("conf/app.conf") != "a=1\n" || len(v.Files) != 2 {
+		if v.Author != "git: Anna" || v.Message != "The first one" || v.Source != "git "+first+" refs/heads/main" || d.content("conf/app.conf") != "a=1\n" || len(v.Files) != 2 {
 			t.Errorf("version %+v", v)
 		}
 		r.write("other/readme", "y")

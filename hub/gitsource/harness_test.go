@@ -22,6 +22,8 @@ import (
 // noDevices is a fleet with none.
 type noDevices struct{}
 
+func (noDevices) Reachable(protocol.DeviceID) (bool, time.Time) { return true, time.Time{} }
+
 func (noDevices) Check(string) error                                    { return nil }
 func (noDevices) Matching(stacks.Reach) ([]protocol.DeviceID, error)    { return nil, nil }
 func (noDevices) Matches(stacks.Reach, protocol.DeviceID) (bool, error) { return false, nil }
@@ -102,12 +104,15 @@ func (a adapter) Apply(b gitsource.Bundle) (uint64, error) {
 	}
 	_, v, err := a.plan.Apply(planner.ApplySpec{
 		Name: b.Stack, Selector: b.Target.Selector, Group: b.Target.Group, Owner: b.Target.Owner, Files: b.Files, Env: b.Env, Pull: b.Pull,
-		Author: b.Author, Message: b.Message + " (" + b.Source + ")", Expect: b.Expect,
+		Author: b.Author, Message: b.Message, Source: b.Source, Expect: b.Expect, During: planner.Queue,
 	})
 	return v.Number, err
 }
 
-func (a adapter) Redeploy(stack, by string) error { return a.plan.Redeploy(stack, by) }
+func (a adapter) Redeploy(stack, by string) error {
+	_, err := a.plan.Deploy(planner.DeploySpec{Stack: stack, Force: true, During: planner.Queue, By: by})
+	return err
+}
 
 func (a adapter) Named(name string) (stacks.Stack, bool) { return a.plan.Named(name) }
 

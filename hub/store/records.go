@@ -24,6 +24,12 @@ func (w *writer) remove(at place) {
 	}
 }
 
+func (w *writer) removeAll(at place) {
+	if w.err == nil {
+		w.err = removeAll(w.tx, at)
+	}
+}
+
 // all appends every record whose key begins with at.key to out, in key order.
 func all[T any](tx *bbolt.Tx, at place, out *[]T) error {
 	return each(tx, at, func(_ []byte, v T) error {

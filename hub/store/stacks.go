@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 
 	"go.etcd.io/bbolt"
@@ -15,6 +16,9 @@ const (
 	bucketStacks       = "stacks"          // by id
 	bucketVersions     = "stacks.versions" // by stack id and number
 	bucketStackDevices = "stacks.devices"  // by stack id and device
+	bucketManners      = "stacks.manners"  // by stack id
+	bucketRollouts     = "stacks.rollouts" // by stack id and number
+	bucketGrants       = "stacks.grants"   // by stack id and device
 )
 
 func stackAt(id uint64) place { return place{bucket: bucketStacks, version: 1, key: number(id)} }
@@ -27,30 +31,32 @@ func stackDeviceAt(stack uint64, dev protocol.DeviceID) place {
 	return place{bucket: bucketStackDevices, version: 1, key: append(number(stack), dev...)}
 }
 
+func mannerAt(stack uint64) place {
+	return place{bucket: bucketManners, version: 1, key: number(stack)}
+}
+
+func rolloutAt(stack, n uint64) place {
+	return place{bucket: bucketRollouts, version: 1, key: append(number(stack), number(n)...)}
+}
+
+func stackGrantAt(stack uint64, dev protocol.DeviceID) place {
+	return place{bucket: bucketGrants, version: 1, key: append(number(stack), dev...)}
+}
+
 // versionOwner is how a version owns its blobs.
 func versionOwner(stack, n uint64) string { return fmt.Sprintf("stack/%d/%d", stack, n) }
 
-// LoadStacks returns all stacks, versions and device records, by id and number.
+// LoadStacks returns all stacks with what belongs to them, by id and number, but the blobs.
 func (s *Store) LoadStacks() (saved planner.Saved, err error) {
 	err = s.db.View(func(tx *bbolt.Tx) error {
-		err := each(tx, place{bucket: bucketStacks, version: 1}, func(_ []byte, v stacks.Stack) error {
-			saved.Stacks = append(saved.Stacks, v)
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-		err = each(tx, place{bucket: bucketVersions, version: 1}, func(_ []byte, v stacks.Version) error {
-			saved.Versions = append(saved.Versions, v)
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-		return each(tx, place{bucket: bucketStackDevices, version: 1}, func(_ []byte, v stacks.DeviceRecord) error {
-			saved.Devices = append(saved.Devices, v)
-			return nil
-		})
+		return errors.Join(
+			all(tx, place{bucket: bucketStacks, version: 1}, &saved.Stacks),
+			all(tx, place{bucket: bucketVersions, version: 1}, &saved.Versions),
+			all(tx, place{bucket: bucketStackDevices, version: 1}, &saved.Devices),
+			all(tx, place{bucket: bucketManners, version: 1}, &saved.Manners),
+			all(tx, place{bucket: bucketRollouts, version: 1}, &saved.Rollouts),
+			all(tx, place{bucket: bucketGrants, version: 1}, &saved.Grants),
+		)
 	})
 	return saved, err
 }
@@ -89,9 +95,44 @@ func (s *Store) ApplyStack(c planner.Change) (stacks.Stack, error) {
 				return err
 			}
 		}
-		return nil
+		return putRollouts(tx, stack.ID, c)
 	})
 	return stack, err
+}
+
+func putRollouts(tx *bbolt.Tx, stack uint64, c planner.Change) error {
+	w := writer{tx: tx}
+	if c.Manner != nil {
+		m := *c.Manner
+		m.Stack = stack
+		w.put(mannerAt(stack), m)
+	}
+	for _, r := range c.Ended {
+		w.put(rolloutAt(stack, r.Number), r)
+	}
+	if c.Rollout != nil {
+		r := *c.Rollout
+		r.Stack = stack
+		w.put(rolloutAt(stack, r.Number), r)
+	}
+	for _, n := range c.DropRollouts {
+		w.remove(rolloutAt(stack, n))
+	}
+	for _, g := range c.Grants {
+		w.put(stackGrantAt(stack, g.Device), g)
+	}
+	return w.err
+}
+
+// DropGrants implements planner.Store.
+func (s *Store) DropGrants(dev protocol.DeviceID, of []uint64) error {
+	return s.batch(func(tx *bbolt.Tx) error {
+		w := writer{tx: tx}
+		for _, stack := range of {
+			w.remove(stackGrantAt(stack, dev))
+		}
+		return w.err
+	})
 }
 
 func dropVersion(tx *bbolt.Tx, stack, n uint64) error {
@@ -123,10 +164,13 @@ func (s *Store) DeleteStack(id uint64) error {
 				return err
 			}
 		}
-		if err := removeAll(tx, stackDeviceAt(id, "")); err != nil {
-			return err
+		w := writer{tx: tx}
+		for _, at := range []place{stackDeviceAt(id, ""), stackGrantAt(id, ""), {bucket: bucketRollouts, version: 1, key: number(id)}} {
+			w.removeAll(at)
 		}
-		return remove(tx, stackAt(id))
+		w.remove(mannerAt(id))
+		w.remove(stackAt(id))
+		return w.err
 	})
 }
 

@@ -3,12 +3,14 @@ package planner
 import (
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"time"
 
 	"github.com/farshore/farshore/protocol"
 	"github.com/farshore/farshore/stacks"
 	"github.com/farshore/farshore/stacks/compose"
+	"github.com/farshore/farshore/stacks/rollout"
 )
 
 // ApplySpec is what an operator wants a stack to be.
@@ -21,16 +23,31 @@ type ApplySpec struct {
 	// that is new.
 	Group *string
 	Owner *protocol.Owner
+	// Include and Exclude are ids of edge groups; see stacks.Reach. Nil: as they are, and none for a stack that is new.
+	Include, Exclude *[]uint64
+	// Change says when devices may be changed. Nil: as it is, and at any time for a stack that is new.
+	Change *stacks.ChangeRule
+	// Manner is how this and later versions are rolled out. Nil: as before, and to all at once for a stack that is new.
+	Manner *Manner
+	// During says what becomes of the rollout while another is under way, and Begin when it begins; the zero time: at once.
+	During During
+	Begin  time.Time
 	// Exempt: policies do not bind the author there.
 	Exempt bool
 	// Files of the bundle by path, all of them.
 	Files map[string][]byte
 	// Env are the variables for Compose, all of them but those that are kept.
 	Env map[string]string
+	// Secret are names of variables whose values are sealed on their way and on the device.
+	Secret []string
 	// Keep names variables that have the value of an earlier version. What Env gives counts more.
 	Keep KeptEnv
 	// Pull is when images are asked of a registry.
 	Pull protocol.PullPolicy
+	// Health says when the version counts as good on a device.
+	Health stacks.Health
+	// Source says where it comes from, such as a commit. "": from Author.
+	Source string
 	// RemoveVolumes: named volumes go when the stack is removed. Nil: as it is, and no for a stack that is new.
 	RemoveVolumes *bool
 	// Author and Message are who makes the version, and why.
@@ -63,10 +80,15 @@ func (p *Planner) Apply(spec ApplySpec) (stacks.Stack, stacks.Version, error) {
 	if tell != nil {
 		p.cfg.Events(Notice{Kind: KindApplied, Stack: s.Name, Group: s.Group, Owner: s.Owner, Version: s.Latest, By: spec.Author, Text: spec.Message})
 	}
-	for _, dev := range tell {
+	p.tell(tell)
+	return s, latest, nil
+}
+
+// tell tells devices that they shall have something else.
+func (p *Planner) tell(devices []protocol.DeviceID) {
+	for _, dev := range devices {
 		p.cfg.Notify(dev)
 	}
-	return s, latest, nil
 }
 
 // prepare checks what can be checked without locks, makes a version without numbers of it, and says what it asks for.
@@ -96,23 +118,99 @@ func (p *Planner) prepare(spec ApplySpec) (*stacks.Version, compose.Summary, err
 	if err := p.cfg.Fleet.Check(reach.Selector); err != nil {
 		return nil, none, fmt.Errorf("%w: %w", stacks.ErrInvalid, err)
 	}
+	if err := spec.checkMore(given); err != nil {
+		return nil, none, err
+	}
 	v := &stacks.Version{
-		Files: files, Env: given, Pull: spec.Pull, Mentions: stacks.Mentions(spec.Files),
-		Author: spec.Author, Message: spec.Message, Created: time.Now().Unix(),
+		Files: files, Env: given, Secret: spec.secrets(given), Pull: spec.Pull, Health: spec.Health, Source: spec.Source,
+		Mentions: stacks.Mentions(spec.Files), Author: spec.Author, Message: spec.Message, Created: time.Now().Unix(), Exempt: spec.Exempt,
 	}
-	env := p.sample(reach, v)
-	asks, err := p.cfg.Validate(spec.Files, env)
+	asks, err := p.examine(spec, v, reach)
 	if err != nil {
-		return nil, none, fmt.Errorf("%w: %w", stacks.ErrInvalid, err)
-	}
-	v.Exempt = spec.Exempt
-	bind(v, asks)
-	entry := (&stacks.Stack{Name: spec.Name}).Entry(v, files, env)
-	if err := stacks.CheckEntry(&entry); err != nil {
 		return nil, none, err
 	}
 	return v, asks, p.seal(v)
 }
+
+// examine looks at a version as each kind of device would have it, notes what it asks for, and says what the bundle asks
+// for where no overlays count.
+func (p *Planner) examine(spec ApplySpec, v *stacks.Version, reach stacks.Reach) (compose.Summary, error) {
+	scopes, err := stacks.Scopes(slices.Collect(maps.Keys(spec.Files)))
+	if err != nil {
+		return compose.Summary{}, err
+	}
+	env := p.sample(reach, v)
+	var first compose.Summary
+	for i, scope := range scopes {
+		dev, target := p.inScope(scope)
+		files := stacks.FilesOf(v.Files, dev, target)
+		bundle := make(map[string][]byte, len(files))
+		for _, f := range files {
+			bundle[f.Path] = spec.content(v, f.Hash)
+		}
+		sum, err := p.cfg.Validate(bundle, env)
+		switch {
+		case err != nil && i > 0:
+			return first, fmt.Errorf("%w: with %s: %w", stacks.ErrInvalid, scope, err)
+		case err != nil:
+			return first, fmt.Errorf("%w: %w", stacks.ErrInvalid, err)
+		case i == 0:
+			first = sum
+		}
+		bind(v, sum)
+		entry := (&stacks.Stack{Name: spec.Name}).Entry(v, files, env)
+		if err := stacks.CheckEntry(&entry); err != nil {
+			return first, err
+		}
+	}
+	return first, nil
+}
+
+// inScope is a device for which an overlay counts.
+func (p *Planner) inScope(o stacks.Overlay) (protocol.DeviceID, stacks.Target) {
+	if target, there := p.cfg.Fleet.Target(protocol.DeviceID(o.Device)); there {
+		return protocol.DeviceID(o.Device), target
+	}
+	return "", stacks.Target{Name: o.Device, Group: o.Group}
+}
+
+// content is that of the file with the hash.
+func (spec *ApplySpec) content(v *stacks.Version, hash protocol.Hash) []byte {
+	i := slices.IndexFunc(v.Files, func(f protocol.File) bool { return f.Hash == hash })
+	return spec.Files[v.Files[i].Path]
+}
+
+// secrets are the names of secret variables that there are, sorted.
+func (spec *ApplySpec) secrets(given map[string]string) []string {
+	out := slices.DeleteFunc(slices.Clone(spec.Secret), func(name string) bool { _, ok := given[name]; return !ok })
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// checkMore checks what is new in a spec beside its bundle.
+func (spec *ApplySpec) checkMore(given map[string]string) error {
+	for _, name := range spec.Secret {
+		if _, ok := given[name]; !ok {
+			return fmt.Errorf("%w: variable %.128q is called secret and is not given: give its value, or keep it", stacks.ErrInvalid, name)
+		}
+	}
+	if spec.Change != nil {
+		if err := stacks.CheckWindows(spec.Change.Windows); err != nil {
+			return fmt.Errorf("%w: %w", stacks.ErrInvalid, err)
+		}
+	}
+	if spec.Manner != nil {
+		if err := spec.Manner.check(); err != nil {
+			return err
+		}
+	}
+	if spec.Health.Retries > protocol.MaxRetries || spec.Health.Watch > maxWatch {
+		return fmt.Errorf("%w: a version is tried again at most %d times, and watched for at most a day", stacks.ErrInvalid, protocol.MaxRetries)
+	}
+	return nil
+}
+
+const maxWatch = 24 * 3600 // seconds
 
 // given are the variables of the spec with those that it keeps.
 func (p *Planner) given(spec ApplySpec) (map[string]string, error) {
@@ -162,6 +260,19 @@ func (spec *ApplySpec) put(rec *stacks.Stack) {
 	set(&rec.Group, spec.Group)
 	set(&rec.Owner, spec.Owner)
 	set(&rec.RemoveVolumes, spec.RemoveVolumes)
+	setGroups(&rec.Include, spec.Include)
+	setGroups(&rec.Exclude, spec.Exclude)
+	set(&rec.Change, spec.Change)
+	if len(rec.Change.Windows) == 0 {
+		rec.Change.Windows = nil
+	}
+}
+
+// setGroups puts ids of edge groups in order, so that what says the same is the same.
+func setGroups(to *[]uint64, from *[]uint64) {
+	if from != nil {
+		*to = slices.Compact(slices.Sorted(slices.Values(*from)))
+	}
 }
 
 func set[T any](to, from *T) {
@@ -177,12 +288,15 @@ func (p *Planner) sample(reach stacks.Reach, v *stacks.Version) map[string]strin
 	for _, m := range v.Mentions {
 		env[m] = "1"
 	}
-	if list, err := p.cfg.Fleet.Matching(reach); err == nil && len(list) > 0 && len(v.Mentions) > 0 {
+	maps.Copy(env, v.Env)
+	if list, err := p.cfg.Fleet.Matching(reach); err == nil && len(list) > 0 {
 		if target, ok := p.cfg.Fleet.Target(list[0]); ok {
 			maps.Copy(env, stacks.DeviceEnv(list[0], target, v.Mentions))
+			for name, x := range p.cfg.Variables(list[0], target.Group) {
+				env[name] = x.Text
+			}
 		}
 	}
-	maps.Copy(env, v.Env)
 	return env
 }
 
@@ -200,7 +314,10 @@ func (p *Planner) apply(spec ApplySpec, v *stacks.Version) (stacks.Stack, stacks
 			return stacks.Stack{}, stacks.Version{}, nil, err
 		}
 	}
-	if s != nil && c.Version == nil && c.Stack.Equal(&s.rec) {
+	if err := p.rollOut(s, &c, spec); err != nil {
+		return stacks.Stack{}, stacks.Version{}, nil, err
+	}
+	if s != nil && c.Version == nil && c.Manner == nil && c.Rollout == nil && c.Stack.Equal(&s.rec) {
 		return s.rec, *s.latest(), nil, nil
 	}
 	c.Stack.Updated = time.Now().Unix()
@@ -216,24 +333,45 @@ func (p *Planner) apply(spec ApplySpec, v *stacks.Version) (stacks.Stack, stacks
 		return stacks.Stack{}, stacks.Version{}, nil, fmt.Errorf("store stack %q: %w", spec.Name, err)
 	}
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	if s == nil {
 		s = newStack(rec)
 		p.byID[rec.ID], p.byName[rec.Name] = s, s
 	}
-	same := c.Version == nil && rec.RemoveVolumes == s.rec.RemoveVolumes
-	s.install(rec, c)
+	tell := s.install(rec, c)
 	p.refuse(s, nil)
-	tell := p.assign(s, wanted)
-	if !same {
-		tell = slices.AppendSeq(tell, maps.Keys(wanted))
-		slices.Sort(tell)
-		tell = slices.Compact(tell)
+	tell = append(tell, p.assign(s, wanted)...)
+	latest := *s.latest()
+	p.mu.Unlock()
+	tell = append(tell, p.reconsider()...) // what another stack lets go may be had now
+	slices.Sort(tell)
+	p.poke()
+	return rec, latest, slices.Compact(tell), nil
+}
+
+// rollOut makes the rollout part of a change that brings the latest version to devices, where one is needed.
+func (p *Planner) rollOut(s *stack, c *Change, spec ApplySpec) error {
+	var manner Manner
+	if s != nil {
+		manner = s.manner // changes under change only
 	}
-	if tell == nil {
-		tell = []protocol.DeviceID{}
+	if spec.Manner != nil && !reflect.DeepEqual(manner.Plan, spec.Manner.Plan) || spec.Manner != nil && !reflect.DeepEqual(manner.Order, spec.Manner.Order) {
+		manner = *spec.Manner
+		c.Manner = &manner
 	}
-	return rec, *s.latest(), tell, nil
+	if c.Version == nil {
+		p.mu.RLock()
+		comes := s.rec.Deployed() == s.rec.Latest && s.active() == nil
+		for _, r := range s.runs {
+			comes = comes || !r.over() && r.Version == s.rec.Latest
+		}
+		p.mu.RUnlock()
+		if comes || c.Stack.Removed != 0 {
+			return nil
+		}
+	}
+	return p.open(s, c, opening{
+		version: c.Stack.Latest, manner: manner, during: spec.During, begin: spec.Begin, by: spec.Author, message: spec.Message,
+	})
 }
 
 // plan works out what has to be stored. The stack is nil when it is new. The caller holds change.
@@ -250,6 +388,9 @@ func (p *Planner) plan(spec ApplySpec, v *stacks.Version) (*stack, Change) {
 	if s != nil && s.latest().Same(v) {
 		return s, c
 	}
+	if s != nil {
+		c.Stack.Current = s.rec.Deployed()
+	}
 	c.Stack.Latest++
 	v.Number, v.Stack = c.Stack.Latest, c.Stack.ID
 	c.Version = v
@@ -258,88 +399,105 @@ func (p *Planner) plan(spec ApplySpec, v *stacks.Version) (*stack, Change) {
 		c.Blobs[f.Hash] = spec.Files[f.Path]
 	}
 	if s != nil {
+		p.mu.RLock()
+		used := s.used()
 		for _, old := range s.versions[:max(0, len(s.versions)+1-p.cfg.KeepVersions)] {
-			c.Drop = append(c.Drop, old.Number)
+			if !used[old.Number] {
+				c.Drop = append(c.Drop, old.Number)
+			}
 		}
+		p.mu.RUnlock()
 	}
 	return s, c
 }
 
-// install takes over a change that was stored. The caller holds mu.
-func (s *stack) install(rec stacks.Stack, c Change) {
+// install takes over a change that was stored, and returns the devices that shall have something else. The caller holds
+// mu.
+func (s *stack) install(rec stacks.Stack, c Change) (tell []protocol.DeviceID) {
+	type due struct{ version, nonce uint64 }
+	before := make(map[protocol.DeviceID]due, len(s.devices))
+	for dev, a := range s.devices {
+		version, nonce, _ := s.due(a)
+		before[dev] = due{version, nonce}
+	}
+	others := rec.RemoveVolumes != s.rec.RemoveVolumes || !reflect.DeepEqual(rec.Change, s.rec.Change)
 	s.rec = rec
 	if c.Version != nil {
 		c.Version.Stack = rec.ID
-		s.versions = append(slices.Clone(s.versions[len(c.Drop):]), c.Version)
+		s.versions = append(slices.Clone(s.versions), c.Version)
+	}
+	if len(c.Drop) > 0 {
+		s.versions = slices.DeleteFunc(slices.Clone(s.versions), func(v *stacks.Version) bool { return slices.Contains(c.Drop, v.Number) })
+	}
+	if c.Version != nil || len(c.Drop) > 0 {
 		s.index()
-		for _, a := range s.devices {
+	}
+	others = s.installRollouts(c) || others
+	for dev, a := range s.devices {
+		version, nonce, _ := s.due(a)
+		if a.wanted && (others || before[dev] != due{version, nonce}) {
 			a.holds = false
+			tell = append(tell, dev)
 		}
 	}
 	s.recount()
+	return tell
 }
 
 // Remove takes a stack from all devices. It is kept until the last device that may have it has said that it is gone,
 // or is itself removed; until then Apply takes it back.
 func (p *Planner) Remove(name, by string) error {
-	rec, tell, err := p.edit(name, func(rec *stacks.Stack) { rec.Removed, rec.RemovedBy = time.Now().Unix(), by })
+	rec, tell, err := p.remove(name, by)
 	if err != nil {
 		return err
 	}
 	p.cfg.Events(Notice{Kind: KindRemoved, Stack: name, Group: rec.Group, Owner: rec.Owner, By: by})
-	for _, dev := range tell {
-		p.cfg.Notify(dev)
-	}
+	p.tell(tell)
 	return p.finishRemoved()
 }
 
-// Redeploy makes all devices apply the latest version of a stack again.
-func (p *Planner) Redeploy(name, by string) error {
-	rec, tell, err := p.edit(name, func(rec *stacks.Stack) { rec.Nonce++ })
-	if err != nil {
-		return err
-	}
-	p.cfg.Events(Notice{Kind: KindRedeployed, Stack: name, Group: rec.Group, Owner: rec.Owner, By: by})
-	for _, dev := range tell {
-		p.cfg.Notify(dev)
-	}
-	return nil
-}
-
-// edit changes a stack's record, and returns it with the devices that have to be told.
-func (p *Planner) edit(name string, fn func(*stacks.Stack)) (stacks.Stack, []protocol.DeviceID, error) {
+// remove marks a stack as removed, ends its rollouts, and returns it with the devices that have to be told.
+func (p *Planner) remove(name, by string) (stacks.Stack, []protocol.DeviceID, error) {
 	p.change.Lock()
 	defer p.change.Unlock()
+	s, err := p.standing(name)
+	if err != nil {
+		return stacks.Stack{}, nil, err
+	}
+	now := time.Now()
+	c := Change{Stack: s.rec} // changes under change only
+	c.Stack.Removed, c.Stack.RemovedBy, c.Stack.Updated = now.Unix(), by, now.Unix()
+	for _, r := range s.runs {
+		if !r.over() {
+			out := r.Rollout
+			out.State = r.State.Clone()
+			out.State.Phase, out.State.Reason, out.Ended = rollout.Aborted, "the stack was removed by "+by, now.Unix()
+			c.Ended = append(c.Ended, &out)
+		}
+	}
+	if _, err := p.cfg.Store.ApplyStack(c); err != nil {
+		return c.Stack, nil, fmt.Errorf("store stack %q: %w", name, err)
+	}
+	p.mu.Lock()
+	s.install(c.Stack, c)
+	p.refuse(s, nil)
+	tell := p.assign(s, nil)
+	p.mu.Unlock()
+	return c.Stack, append(tell, p.reconsider()...), nil
+}
+
+// standing is a stack that is not being removed. The caller holds change.
+func (p *Planner) standing(name string) (*stack, error) {
 	p.mu.RLock()
 	s := p.byName[name]
 	p.mu.RUnlock()
-	if s == nil {
-		return stacks.Stack{}, nil, notFound(name)
+	switch {
+	case s == nil:
+		return nil, notFound(name)
+	case s.rec.Removed != 0:
+		return nil, fmt.Errorf("stack %q: %w; apply it again to take it back", name, ErrRemoving)
 	}
-	rec := s.rec // changes under change only
-	if rec.Removed != 0 {
-		return rec, nil, fmt.Errorf("stack %q: %w; apply it again to take it back", name, ErrRemoving)
-	}
-	fn(&rec)
-	rec.Updated = time.Now().Unix()
-	if _, err := p.cfg.Store.ApplyStack(Change{Stack: rec}); err != nil {
-		return rec, nil, fmt.Errorf("store stack %q: %w", name, err)
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	var tell []protocol.DeviceID
-	for dev, a := range s.devices {
-		if a.wanted {
-			a.holds = false
-			tell = append(tell, dev)
-		}
-	}
-	s.install(rec, Change{})
-	if rec.Removed != 0 {
-		p.refuse(s, nil)
-		p.assign(s, nil)
-	}
-	return rec, tell, nil
+	return s, nil
 }
 
 func notFound(name string) error { return fmt.Errorf("%w: %.80q", stacks.ErrNotFound, name) }

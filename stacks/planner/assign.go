@@ -3,7 +3,6 @@ package planner
 import (
 	"errors"
 	"fmt"
-	"maps"
 
 	"github.com/farshore/farshore/protocol"
 	"github.com/farshore/farshore/stacks"
@@ -30,7 +29,7 @@ func (p *Planner) assign(s *stack, wanted map[protocol.DeviceID]bool) []protocol
 
 // want says that a device of that group shall have the stack, and reports whether that is new. The caller holds mu.
 func (p *Planner) want(s *stack, dev protocol.DeviceID, group string) bool {
-	s.stir()
+	p.stir(s)
 	a := s.devices[dev]
 	if a == nil {
 		p.put(s, &assigned{dev: dev, group: group, wanted: true})
@@ -39,7 +38,6 @@ func (p *Planner) want(s *stack, dev protocol.DeviceID, group string) bool {
 	if a.wanted {
 		if a.group != group {
 			s.edit(a, func() { a.group = group })
-			s.recount() // it was counted out of the other group
 		}
 		return false
 	}
@@ -211,12 +209,22 @@ func (p *Planner) Desired(dev protocol.DeviceID) []protocol.Entry {
 	}
 	defer p.devices.Lock(string(dev))()
 	failed := p.mark(dev)
+	p.mu.RLock()
+	set, withheld := p.entries(dev, target, failed)
+	news := false
+	for s, a := range p.byDevice[dev] {
+		news = news || withheld[s] != a.withheld
+	}
+	p.mu.RUnlock()
+	if !news {
+		return set
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	set, withheld := p.entries(dev, target, failed)
 	for s, a := range p.byDevice[dev] {
 		if why := withheld[s]; why != a.withheld {
 			s.edit(a, func() { a.withheld = why })
+			p.stir(s)
 		}
 	}
 	return set
@@ -322,7 +330,7 @@ func (p *Planner) holds(dev protocol.DeviceID, hash protocol.ShortHash) (emptied
 	if protocol.DesiredHash(set) == hash {
 		for s, a := range p.byDevice[dev] {
 			s.edit(a, func() { a.holds = s.shall(a) && withheld[s].code == "" })
-			s.stir()
+			p.stir(s)
 			if !s.shall(a) && a.known && a.status.State == 0 {
 				silent = append(silent, s)
 			}
@@ -344,7 +352,7 @@ func (p *Planner) release(s *stack, dev protocol.DeviceID, said protocol.StackSt
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	s.stir()
+	p.stir(s)
 	a := s.devices[dev]
 	switch {
 	case a == nil:

@@ -50,10 +50,10 @@ func (p *Planner) entryOf(s *stack, a *assigned, target stacks.Target, w want) (
 	plain, secret := p.variables(v, a.dev, target)
 	e := s.rec.Entry(v, stacks.FilesOf(v.Files, a.dev, target), plain)
 	e.Nonce, e.Change = w.nonce, s.changeRule(w, target)
+	if why := unfit(&e, len(secret) > 0, target); why.code != "" {
+		return e, why
+	}
 	if len(secret) > 0 {
-		if !target.Confirmed {
-			return e, reason{stacks.CodeUnconfirmed, "it has secret variables, and nobody has confirmed the device by its pairing code: confirm it"}
-		}
 		sealed, err := p.sealFor(a.dev, ContextSecrets(s.id), protocol.Secrets{Env: secret})
 		if err != nil {
 			p.cfg.Log.Error("secrets cannot be sealed for a device", "device", a.dev, "stack", s.name, "error", err)
@@ -61,16 +61,42 @@ func (p *Planner) entryOf(s *stack, a *assigned, target stacks.Target, w want) (
 		}
 		e.Sealed = sealed
 	}
-	if need := e.Needs(); target.Capability != 0 && need > target.Capability {
-		return e, reason{stacks.CodeAgentTooOld, "its agent cannot hold back, watch or unseal stacks: update the agent"}
-	}
-	if target.Confirmed && (target.Capability == 0 || target.Capability >= 3) {
+	if target.Confirmed && (target.Capability == 0 || target.Capability >= capabilitySealed) {
 		p.letIn(&e, a, v, target)
 	}
 	if err := stacks.CheckEntry(&e); err != nil {
 		return e, reason{stacks.CodeInvalidHere, protocol.Cut(err.Error(), protocol.MaxText)}
 	}
 	return e, reason{}
+}
+
+// unfit says why a device cannot be given an entry, whatever its secrets are.
+func unfit(e *protocol.Entry, secrets bool, target stacks.Target) reason {
+	need := e.Needs()
+	if secrets {
+		need = max(need, capabilitySealed)
+		if !target.Confirmed {
+			return reason{stacks.CodeUnconfirmed, "it has secret variables, and nobody has confirmed the device by its pairing code: confirm it"}
+		}
+	}
+	if target.Capability != 0 && need > target.Capability {
+		return reason{stacks.CodeAgentTooOld, "its agent cannot hold back, watch or unseal stacks: update the agent"}
+	}
+	return reason{}
+}
+
+// capabilitySealed is that of agents that can unseal.
+const capabilitySealed = 3
+
+// fits says why a device could not be given what a rollout brings, without making it. The caller holds mu.
+func (p *Planner) fits(s *stack, a *assigned, target stacks.Target, w want) reason {
+	v := s.version(w.version)
+	if v == nil {
+		return reason{stacks.CodeInvalidHere, fmt.Sprintf("version %d is not kept any more: deploy another one", w.version)}
+	}
+	_, secret := p.variables(v, a.dev, target)
+	e := protocol.Entry{Verify: v.Health.Watch, Retries: v.Health.Retries, Stay: v.Health.Stay, Change: s.changeRule(w, target)}
+	return unfit(&e, len(secret) > 0, target)
 }
 
 // variables are those that a device is given for a version: its own before those of its groups, and those before the

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/farshore/farshore/hub/store"
 	"github.com/farshore/farshore/hub/vault"
@@ -23,6 +24,13 @@ import (
 type fakeFleet struct {
 	mu      sync.Mutex
 	devices map[protocol.DeviceID]map[string]string
+	quiet   map[protocol.DeviceID]bool
+}
+
+func (f *fakeFleet) Reachable(d protocol.DeviceID) (bool, time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return !f.quiet[d], time.Time{}
 }
 
 func (f *fakeFleet) Check(selector string) error {
@@ -60,7 +68,7 @@ func (f *fakeFleet) Target(d protocol.DeviceID) (stacks.Target, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	labels, ok := f.devices[d]
-	return stacks.Target{Name: "name of " + string(d), Labels: labels, Group: labels["group"]}, ok
+	return stacks.Target{Name: "name of " + string(d), Labels: labels, Group: labels["group"], Confirmed: labels["confirmed"] != "no"}, ok
 }
 
 var errPolicy = errors.New("the policy does not allow it")
@@ -83,7 +91,7 @@ type hub struct {
 
 func start(t testing.TB, devices map[protocol.DeviceID]map[string]string) *hub {
 	t.Helper()
-	h := &hub{t: t, dir: t.TempDir(), keep: 4, fleet: &fakeFleet{devices: devices}, told: map[protocol.DeviceID]int{}}
+	h := &hub{t: t, dir: t.TempDir(), keep: 4, fleet: &fakeFleet{devices: devices, quiet: map[protocol.DeviceID]bool{}}, told: map[protocol.DeviceID]int{}}
 	h.open()
 	t.Cleanup(func() { _ = h.db.Close() })
 	return h
@@ -137,6 +145,12 @@ func (h *hub) apply(spec planner.ApplySpec) (stacks.Stack, stacks.Version) {
 	s, v, err := h.Apply(spec)
 	h.must(err)
 	return s, v
+}
+
+func (h *hub) redeploy(name string) {
+	h.t.Helper()
+	_, err := h.Deploy(planner.DeploySpec{Stack: name, Force: true, By: "ada"})
+	h.must(err)
 }
 
 func (h *hub) exists(name string) bool {

@@ -31,6 +31,7 @@ type plan struct {
 	selector string
 	versions []string // content, from version 1
 	nonce    uint64
+	rollouts uint64
 	removed  bool
 }
 
@@ -235,6 +236,7 @@ func (m *model) applyStack() string {
 	p.selector, p.removed = selector, false
 	if n := len(p.versions); n == 0 || p.versions[n-1] != content {
 		p.versions = append(p.versions, content)
+		p.rollouts++
 	}
 	if s.ID != p.id || v.Number != uint64(len(p.versions)) {
 		m.t.Errorf("%s: id %d version %d, want %d and %d", name, s.ID, v.Number, p.id, len(p.versions))
@@ -258,8 +260,9 @@ func (m *model) removeStack() string {
 func (m *model) redeploy() string {
 	name := m.anyStack()
 	if p := m.stacks[name]; p != nil && !p.removed {
-		m.must(m.Redeploy(name, "ada"))
-		p.nonce++
+		m.hub.redeploy(name)
+		p.rollouts++
+		p.nonce = p.rollouts << 6
 	}
 	return "redeploy " + name
 }
@@ -306,8 +309,10 @@ func (m *model) check() {
 		m.checkStack(o)
 		versions, err := m.Versions(o.Name)
 		m.must(err)
-		if want := min(len(m.stacks[o.Name].versions), m.keep); len(versions) != want {
-			m.t.Errorf("%s: %d versions kept, want %d", o.Name, len(versions), want)
+		// Those that some device has are kept beyond the latest.
+		least := min(len(m.stacks[o.Name].versions), m.keep)
+		if len(versions) < least || len(versions) > least+len(m.devices) {
+			m.t.Errorf("%s: %d versions kept, want %d and those that %d devices have", o.Name, len(versions), least, len(m.devices))
 		}
 		for _, v := range versions {
 			for _, f := range v.Files {

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"slices"
 	"sync"
 	"time"
 
@@ -179,6 +180,8 @@ type Planner struct {
 	byDevice map[protocol.DeviceID]map[*stack]*assigned // guarded by mu
 	refusals map[protocol.DeviceID]int                  // how many stacks are refused to a device; guarded by mu
 
+	starting bool // New is not done yet
+
 	wake chan struct{} // wakes Run
 }
 
@@ -213,6 +216,9 @@ type reason struct{ code, text string }
 type file struct {
 	hash   protocol.Hash
 	newest uint64 // version that has it
+	// forAll: some version has it for all devices. Else it is in overlays only.
+	forAll   bool
+	overlays []stacks.Overlay
 }
 
 func newStack(rec stacks.Stack) *stack {
@@ -299,7 +305,9 @@ func (p *Planner) load(saved Saved) error {
 		}
 		s.versions = append(s.versions, &v)
 	}
-	p.loadRollouts(saved)
+	if err := p.loadRollouts(saved); err != nil {
+		return err
+	}
 	for _, r := range saved.Devices {
 		s := p.byID[r.Stack]
 		target, there := p.cfg.Fleet.Target(r.Device)
@@ -310,8 +318,10 @@ func (p *Planner) load(saved Saved) error {
 			}
 			continue
 		}
-		p.put(s, &assigned{dev: r.Device, group: target.Group, known: true, first: r.First, status: r.Status})
+		p.put(s, &assigned{dev: r.Device, group: target.Group, known: true, first: r.First, status: r.Status, holds: s.told(r.Device)})
 	}
+	p.starting = true
+	defer func() { p.starting = false }()
 	for _, s := range p.byID {
 		if len(s.versions) == 0 || s.latest().Number != s.rec.Latest {
 			return fmt.Errorf("read stacks: the latest version of stack %q is missing; restore a backup", s.rec.Name)
@@ -362,7 +372,14 @@ func (s *stack) index() {
 	s.files = map[protocol.ShortHash]file{}
 	for _, v := range s.versions {
 		for _, f := range v.Files {
-			s.files[f.Hash.Short()] = file{hash: f.Hash, newest: v.Number}
+			x := s.files[f.Hash.Short()]
+			x.hash, x.newest = f.Hash, v.Number
+			if o, _, err := stacks.SplitOverlay(f.Path); err == nil && o != (stacks.Overlay{}) {
+				x.overlays = append(slices.Clip(x.overlays), o)
+			} else {
+				x.forAll = true
+			}
+			s.files[f.Hash.Short()] = x
 		}
 	}
 }

@@ -65,9 +65,9 @@ func TestLifeOfAStack(t *testing.T) {
 	if o, _ := h.Get("web"); o.States[protocol.StackFailed] != 1 || o.Devices != 1 {
 		t.Fatalf("roll-up %v", o.States)
 	}
-	h.must(h.Redeploy("web", "ada"))
+	h.redeploy("web")
 	a.contact(h)
-	if len(a.set) != 1 || a.set[0].Nonce != 1 || h.state("web", devA).State != protocol.StackOffered {
+	if len(a.set) != 1 || a.set[0].Nonce == 0 || h.state("web", devA).State != protocol.StackOffered {
 		t.Fatalf("redeploy: %+v", h.state("web", devA))
 	}
 	raw, err := os.ReadFile(filepath.Join(h.dir, store.FileName))

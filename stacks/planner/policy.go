@@ -2,40 +2,60 @@ package planner
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/farshore/farshore/protocol"
 	"github.com/farshore/farshore/stacks"
 	"github.com/farshore/farshore/stacks/compose"
 )
 
-// bind notes on a version what policies judge it by. Where its content differs from device to device, what it asks for
-// can not be known, and that is noted as well.
+// bind notes on a version what policies and other stacks judge it by. Where what it asks for differs from device to
+// device because of what the hub sets there, it cannot be known, and that is noted as well; so are the variables that
+// would make it differ if they were set on a device.
 func bind(v *stacks.Version, sum compose.Summary) {
 	for _, a := range sum.Asks {
 		if a.Image != "" || len(a.Wants) > 0 {
 			v.Asks = append(v.Asks, a)
 		}
 	}
-	if len(v.Mentions) == 0 {
-		return
+	v.Takes = append(v.Takes, sum.Takes...)
+	v.Images = slices.Compact(slices.Sorted(slices.Values(append(v.Images, sum.Images()...))))
+	v.Mentions = slices.Compact(slices.Sorted(slices.Values(append(v.Mentions, sum.Variables...))))
+	for _, x := range sum.Varies {
+		reserved := slices.ContainsFunc(x.Names, func(n string) bool { return strings.HasPrefix(n, stacks.ReservedEnv) })
+		if reserved {
+			v.Asks = append(v.Asks, stacks.Asks{Service: x.Place, Wants: []stacks.Want{{Rule: stacks.RuleVariables}}})
+		}
+		v.Varying = append(v.Varying, x.Names...)
 	}
-	for _, varied := range sum.Varies {
-		v.Asks = append(v.Asks, stacks.Asks{Service: varied.Place, Wants: []stacks.Want{{Rule: stacks.RuleVariables}}})
-	}
+	v.Varying = slices.Compact(slices.Sorted(slices.Values(v.Varying)))
 }
 
-// judge says why a version may not be applied: a policy forbids it at the stack's home, or on a device that it is for.
+// judge says why a version may not be applied: a policy forbids it at the stack's home, or on a device that it is for, or
+// another stack has there what it takes.
 func (p *Planner) judge(rec *stacks.Stack, v *stacks.Version, wanted map[protocol.DeviceID]bool) error {
-	if v.Exempt || len(v.Asks) == 0 {
+	if err := p.collides(rec, v, wanted); err != nil {
+		return err
+	}
+	if v.Exempt {
 		return nil
 	}
-	if err := p.cfg.Allows(rec.Group, v.Asks); err != nil {
-		return fmt.Errorf("stack %q: %w", rec.Name, err)
+	if len(v.Asks) > 0 {
+		if err := p.cfg.Allows(rec.Group, v.Asks); err != nil {
+			return fmt.Errorf("stack %q: %w", rec.Name, err)
+		}
 	}
 	fine := map[string]bool{rec.Group: true}
 	for dev := range wanted {
 		target, there := p.cfg.Fleet.Target(dev)
-		if !there || fine[target.Group] {
+		if !there {
+			continue
+		}
+		if err := p.setThere(v, dev, target); err != nil {
+			return fmt.Errorf("stack %q on device %s: %w", rec.Name, dev, err)
+		}
+		if fine[target.Group] || len(v.Asks) == 0 {
 			continue
 		}
 		if err := p.cfg.Allows(target.Group, v.Asks); err != nil {
@@ -46,28 +66,62 @@ func (p *Planner) judge(rec *stacks.Stack, v *stacks.Version, wanted map[protoco
 	return nil
 }
 
-// refusal says why a device that has not got the stack yet must not get it. "": it may. The caller holds change, not mu.
-func (p *Planner) refusal(s *stack, dev protocol.DeviceID) string {
+// refusal says why a device that has not got the stack yet must not get it. The zero value: it may. The caller holds
+// change, not mu.
+func (p *Planner) refusal(s *stack, dev protocol.DeviceID) reason {
 	v := s.latest()
 	p.mu.RLock()
 	a := s.devices[dev]
 	has := a != nil && (a.wanted || a.known)
 	p.mu.RUnlock()
 	target, there := p.cfg.Fleet.Target(dev)
-	if has || !there || v.Exempt || len(v.Asks) == 0 {
-		return ""
+	if has || !there {
+		return reason{}
 	}
-	if err := p.cfg.Allows(target.Group, v.Asks); err != nil {
-		return protocol.Cut(err.Error(), protocol.MaxText)
+	if err := p.forbidden(v, dev, target); err != nil {
+		return reason{stacks.CodePolicy, protocol.Cut(err.Error(), protocol.MaxText)}
 	}
-	return ""
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	if other, take, clash := p.clash(s, v, dev); clash {
+		return reason{stacks.CodeClash, fmt.Sprintf("stack %q has %s on this device: change one of them, or take one from the device", other, take)}
+	}
+	return reason{}
+}
+
+// forbidden says why a policy forbids a version on a device.
+func (p *Planner) forbidden(v *stacks.Version, dev protocol.DeviceID, target stacks.Target) error {
+	if v.Exempt {
+		return nil
+	}
+	if len(v.Asks) > 0 {
+		if err := p.cfg.Allows(target.Group, v.Asks); err != nil {
+			return err
+		}
+	}
+	return p.setThere(v, dev, target)
+}
+
+// setThere says why a version that was judged by its stack's variables cannot be given to a device: some that decide what
+// it asks for are set there, and a policy holds.
+func (p *Planner) setThere(v *stacks.Version, dev protocol.DeviceID, target stacks.Target) error {
+	if len(v.Varying) == 0 || v.Exempt {
+		return nil
+	}
+	own := p.cfg.Variables(dev, target.Group)
+	for _, name := range v.Varying {
+		if _, set := own[name]; set {
+			return p.cfg.Allows(target.Group, []stacks.Asks{{Service: "variable " + name, Wants: []stacks.Want{{Rule: stacks.RuleVariables}}}})
+		}
+	}
+	return nil
 }
 
 // sift takes the devices that must not get the stack out of wanted, and returns why. The caller holds change, not mu.
-func (p *Planner) sift(s *stack, wanted map[protocol.DeviceID]bool) map[protocol.DeviceID]string {
-	refused := map[protocol.DeviceID]string{}
+func (p *Planner) sift(s *stack, wanted map[protocol.DeviceID]bool) map[protocol.DeviceID]reason {
+	refused := map[protocol.DeviceID]reason{}
 	for dev := range wanted {
-		if why := p.refusal(s, dev); why != "" {
+		if why := p.refusal(s, dev); why.code != "" {
 			refused[dev] = why
 			delete(wanted, dev)
 		}
@@ -76,9 +130,9 @@ func (p *Planner) sift(s *stack, wanted map[protocol.DeviceID]bool) map[protocol
 }
 
 // refuse says which devices must not get the stack. The caller holds mu, or the Planner is new.
-func (p *Planner) refuse(s *stack, refused map[protocol.DeviceID]string) {
+func (p *Planner) refuse(s *stack, refused map[protocol.DeviceID]reason) {
 	for dev := range s.refused {
-		p.refuseOne(s, dev, "")
+		p.refuseOne(s, dev, reason{})
 	}
 	for dev, why := range refused {
 		p.refuseOne(s, dev, why)
@@ -86,14 +140,14 @@ func (p *Planner) refuse(s *stack, refused map[protocol.DeviceID]string) {
 }
 
 // refuseOne says whether one device must not get the stack, and why. The caller holds mu.
-func (p *Planner) refuseOne(s *stack, dev protocol.DeviceID, why string) {
+func (p *Planner) refuseOne(s *stack, dev protocol.DeviceID, why reason) {
 	if _, was := s.refused[dev]; was {
 		if p.refusals[dev]--; p.refusals[dev] == 0 {
 			delete(p.refusals, dev)
 		}
 		delete(s.refused, dev)
 	}
-	if why != "" {
+	if why.code != "" {
 		s.refused[dev] = why
 		p.refusals[dev]++
 	}
@@ -101,20 +155,21 @@ func (p *Planner) refuseOne(s *stack, dev protocol.DeviceID, why string) {
 
 func (s *stack) refusedStatus(dev protocol.DeviceID) DeviceStatus {
 	return DeviceStatus{
-		Device: dev, Stack: s.id, Name: s.name, State: protocol.StackFailed, Version: s.rec.Latest, Code: stacks.CodePolicy, Detail: s.refused[dev],
+		Device: dev, Stack: s.id, Name: s.name, State: protocol.StackFailed, Version: s.rec.Latest, Code: s.refused[dev].code, Detail: s.refused[dev].text,
 	}
 }
 
 // PolicyChanged works out anew which devices may get stacks that were refused them.
 func (p *Planner) PolicyChanged() {
-	for _, dev := range p.reconsider() {
-		p.cfg.Notify(dev)
-	}
+	p.change.Lock()
+	tell := p.reconsider()
+	p.change.Unlock()
+	p.tell(tell)
 }
 
+// reconsider gives stacks to devices that were refused them, where nothing stands in the way any more, and returns these.
+// The caller holds change, not mu.
 func (p *Planner) reconsider() (tell []protocol.DeviceID) {
-	p.change.Lock()
-	defer p.change.Unlock()
 	for _, s := range p.all() {
 		p.mu.RLock()
 		var devices []protocol.DeviceID
@@ -126,7 +181,7 @@ func (p *Planner) reconsider() (tell []protocol.DeviceID) {
 			why := p.refusal(s, dev)
 			p.mu.Lock()
 			p.refuseOne(s, dev, why)
-			if why == "" && p.want(s, dev) {
+			if target, there := p.cfg.Fleet.Target(dev); there && why.code == "" && p.want(s, dev, target.Group) {
 				tell = append(tell, dev)
 			}
 			p.mu.Unlock()

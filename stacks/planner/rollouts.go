@@ -113,6 +113,8 @@ type Rollout struct {
 	ApprovedBy string `cbor:"13,keyasint,omitempty"`
 	// Approve: devices wait for that.
 	Approve bool `cbor:"14,keyasint,omitempty"`
+	// Tries is how often it was tried again after it had reached all.
+	Tries uint32 `cbor:"16,keyasint,omitempty"`
 	// State is where it stands. One to all devices at once is done when it begins.
 	State rollout.State `cbor:"15,keyasint"`
 }
@@ -121,7 +123,9 @@ type Rollout struct {
 const maxAttempts = 63
 
 // nonce is what devices repeat in an attempt of the rollout.
-func (r *Rollout) nonce(attempt uint32) uint64 { return r.Number<<6 | uint64(min(attempt, maxAttempts)) }
+func (r *Rollout) nonce(attempt uint32) uint64 {
+	return r.Number<<6 | uint64(min(attempt, maxAttempts))
+}
 
 func (r *Rollout) over() bool { return r.State.Phase.Over() }
 
@@ -131,8 +135,9 @@ type run struct {
 	seen map[protocol.DeviceID]rollout.Seen // as the last look saw the devices
 	why  string                             // what it waits for
 	next time.Time                          // when to look again; zero: when something happens
-	// stirred: something happened to one of its devices since the last look.
-	stirred bool
+	// counts and batches say where its devices stand.
+	counts  map[rollout.Status]int
+	batches []BatchView
 }
 
 // KeepRollouts is how many rollouts of a stack are kept, the latest.
@@ -182,6 +187,7 @@ func (p *Planner) open(s *stack, c *Change, o opening) error {
 	if s != nil {
 		p.mu.RLock()
 		active, waiting = s.active(), s.waiting()
+		c.DropRollouts = s.surplus()
 		p.mu.RUnlock()
 	}
 	if active != nil {
@@ -211,7 +217,11 @@ func (p *Planner) open(s *stack, c *Change, o opening) error {
 		return nil
 	}
 	if active != nil {
-		c.Ended = append(c.Ended, ended(active, r, now))
+		out := ended(active, r, now)
+		c.Ended = append(c.Ended, out)
+		p.mu.RLock()
+		c.Grants = append(c.Grants, s.takeBack(active, &out.State)...)
+		p.mu.RUnlock()
 	}
 	begin(&c.Stack, r, now)
 	return nil
@@ -284,6 +294,82 @@ func (s *stack) used() map[uint64]bool {
 		out[version], out[a.status.Version], out[a.status.Running] = true, true, true
 		if g := s.grants[a.dev]; g.Rollout > s.rec.Settled {
 			out[g.Before] = true
+		}
+	}
+	return out
+}
+
+// loadRollouts takes over what the store has of rollouts.
+func (p *Planner) loadRollouts(saved Saved) error {
+	for _, m := range saved.Manners {
+		if s := p.byID[m.Stack]; s != nil {
+			s.manner = m
+		}
+	}
+	for _, r := range saved.Rollouts {
+		if s := p.byID[r.Stack]; s != nil {
+			s.add(r)
+		}
+	}
+	gone := map[protocol.DeviceID][]uint64{}
+	for _, g := range saved.Grants {
+		if _, there := p.cfg.Fleet.Target(g.Device); !there {
+			gone[g.Device] = append(gone[g.Device], g.Stack)
+		} else if s := p.byID[g.Stack]; s != nil {
+			s.grants[g.Device] = g
+		}
+	}
+	for dev, of := range gone {
+		if err := p.cfg.Store.DropGrants(dev, of); err != nil {
+			return fmt.Errorf("forget what rollouts granted to device %s: %w", dev, err)
+		}
+	}
+	return nil
+}
+
+// told reports whether a device may have been told what it shall have, as far as the store knows. The caller holds mu, or
+// the Planner is new.
+func (s *stack) told(dev protocol.DeviceID) bool {
+	r, g := s.active(), s.grants[dev]
+	return r != nil && g.Rollout == r.Number && g.Attempt != stacks.Withdrawn
+}
+
+// installRollouts takes over what a change has of rollouts, and reports whether devices may be given something else with
+// the same version. The caller holds mu.
+func (s *stack) installRollouts(c Change) (others bool) {
+	if c.Manner != nil {
+		s.manner = *c.Manner
+	}
+	for _, changed := range c.Ended {
+		if r := s.run(changed.Number); r != nil {
+			others = others || r.Approved != changed.Approved
+			r.Rollout = *changed
+			r.tally()
+		}
+	}
+	if c.Rollout != nil {
+		r := *c.Rollout
+		r.Stack = s.id
+		s.add(r)
+	}
+	s.runs = slices.DeleteFunc(s.runs, func(r *run) bool { return slices.Contains(c.DropRollouts, r.Number) })
+	for _, g := range c.Grants {
+		s.grants[g.Device] = g
+	}
+	return others
+}
+
+func (s *stack) add(r Rollout) {
+	x := &run{Rollout: r}
+	x.tally()
+	s.runs = append(s.runs, x)
+}
+
+// surplus are the rollouts that are not kept any more when one is added. The caller holds mu.
+func (s *stack) surplus() (out []uint64) {
+	for _, r := range s.runs[:max(0, len(s.runs)+1-KeepRollouts)] {
+		if r.over() && r.Number != s.rec.Settled {
+			out = append(out, r.Number)
 		}
 	}
 	return out

@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -21,6 +22,10 @@ func (p *Planner) Status(dev protocol.DeviceID, st protocol.StackStatus) error {
 	if len(st.Code) > maxCode {
 		return fmt.Errorf("%w: status of stack %d: a reason code of %d bytes", protocol.ErrMalformed, st.Stack, len(st.Code))
 	}
+	if st.Hold > protocol.HoldBack || len(st.HeldBy) > protocol.MaxName || st.Done < 0 || st.Total < 0 {
+		return fmt.Errorf("%w: status of stack %d: a hold, a name or numbers that cannot be", protocol.ErrMalformed, st.Stack)
+	}
+	st.HeldBy = protocol.Printable(st.HeldBy, protocol.MaxName)
 	st.Code, st.Detail = protocol.Printable(st.Code, maxCode), protocol.Printable(st.Detail, protocol.MaxText)
 	news, emptied, err := p.status(dev, st)
 	if news != nil {
@@ -34,7 +39,7 @@ func (p *Planner) Status(dev protocol.DeviceID, st protocol.StackStatus) error {
 
 func (p *Planner) status(dev protocol.DeviceID, st protocol.StackStatus) (news *Notice, emptied bool, err error) {
 	defer p.devices.Lock(string(dev))()
-	s, r, before := p.taken(dev, st)
+	s, r, before, held := p.taken(dev, st)
 	switch {
 	case s == nil:
 		p.cfg.Log.Debug("status is dropped: repeated, or of a stack that the device does not have", "device", dev, "stack", st.Stack,
@@ -55,38 +60,58 @@ func (p *Planner) status(dev protocol.DeviceID, st protocol.StackStatus) (news *
 	if err != nil {
 		return nil, false, fmt.Errorf("keep status of stack %q on device %s: %w", s.name, dev, err)
 	}
+	p.stir(s)
 	a := s.devices[dev]
-	if st.State == protocol.StackRemoved || a != nil && a.wanted && s.shown(a) != before {
+	switch {
+	case st.Hold != held:
+		news = s.holdNotice(dev, st, held)
+	case st.State == protocol.StackRemoved || a != nil && a.wanted && s.shown(a) != before:
 		news = notice(s, dev, st)
 	}
 	return news, s.rec.Removed != 0 && len(s.devices) == 0, nil
 }
 
-// taken returns the record that a status makes, and the state shown before. The stack is nil when the status is to be
+// taken returns the record that a status makes, and the state and hold before. The stack is nil when the status is to be
 // dropped.
-func (p *Planner) taken(dev protocol.DeviceID, st protocol.StackStatus) (*stack, stacks.DeviceRecord, protocol.StackState) {
+func (p *Planner) taken(dev protocol.DeviceID, st protocol.StackStatus) (*stack, stacks.DeviceRecord, protocol.StackState, protocol.Hold) {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	s := p.byID[st.Stack]
 	if s == nil {
-		return nil, stacks.DeviceRecord{}, 0
+		return nil, stacks.DeviceRecord{}, 0, 0
 	}
 	r := stacks.DeviceRecord{Stack: s.id, Device: dev, First: never, Status: st}
 	a := s.devices[dev]
 	rev, former := s.former[dev]
 	switch {
 	case a == nil && (!former || st.Rev <= rev || st.State == protocol.StackRemoved):
-		return nil, r, 0
+		return nil, r, 0, 0
 	case a == nil:
-		return s, r, 0
+		return s, r, 0, 0
 	case st.Rev <= a.status.Rev:
-		return nil, r, 0
+		return nil, r, 0, 0
 	case a.known:
 		r.First = a.first
-	case a.wanted:
-		r.First = s.rec.Latest
+	case s.shall(a):
+		r.First, _, _ = s.due(a)
 	}
-	return s, r, s.shown(a)
+	return s, r, s.shown(a), a.status.Hold
+}
+
+// holdNotice tells that somebody at a device took a stack in hand, or released it.
+func (s *stack) holdNotice(dev protocol.DeviceID, st protocol.StackStatus, before protocol.Hold) *Notice {
+	by := cmp.Or(st.HeldBy, "somebody")
+	text := fmt.Sprintf("%s at the device released the stack, which was %s there", by, before)
+	switch st.Hold {
+	case 0:
+	case protocol.HoldKept:
+		text = fmt.Sprintf("%s at the device holds the stack as it is", by)
+	case protocol.HoldStopped:
+		text = fmt.Sprintf("%s at the device stopped the stack", by)
+	default:
+		text = fmt.Sprintf("%s at the device rolled the stack back", by)
+	}
+	return &Notice{Kind: KindHeld, Stack: s.name, Group: s.rec.Group, Owner: s.rec.Owner, Version: st.Version, Device: dev, Text: text}
 }
 
 // notice is what is worth telling of a status, or nil.
@@ -97,7 +122,7 @@ func notice(s *stack, dev protocol.DeviceID, st protocol.StackStatus) *Notice {
 		n.Kind = KindRunning
 	case protocol.StackDegraded:
 		n.Kind = KindDegraded
-	case protocol.StackFailed:
+	case protocol.StackFailed, protocol.StackRolledBack:
 		n.Kind = KindFailed
 	case protocol.StackRemoved:
 		n.Kind = KindLeft

@@ -12,8 +12,13 @@ import (
 // Overview is a stack with its latest version and how far its devices are.
 type Overview struct {
 	stacks.Stack
-	// Current is the version that devices shall have.
+	// Current is the newest version.
 	Current stacks.Version `json:"current"`
+	// Manner is how new versions are rolled out.
+	Manner Manner `json:"manner"`
+	// Rollout is the latest that was begun, and Next the one that waits for it. Nil: none.
+	Rollout *RolloutView `json:"rollout,omitempty"`
+	Next    *RolloutView `json:"next,omitempty"`
 	// Devices is how many shall have the stack, or still have to give it up.
 	Devices int `json:"devices"`
 	// States has the number of devices by the state they are in; states without devices are left out.
@@ -35,6 +40,12 @@ type DeviceStatus struct {
 	// Code and Detail are the reason.
 	Code   string `json:"code,omitempty"`
 	Detail string `json:"detail,omitempty"`
+	// Done of Total bytes are on the device while it fetches. 0: not known.
+	Done  int64 `json:"done,omitempty"`
+	Total int64 `json:"total,omitempty"`
+	// Hold is what HeldBy at the device decided about the stack. 0: nothing.
+	Hold   protocol.Hold `json:"hold,omitempty"`
+	HeldBy string        `json:"held_by,omitempty"`
 	// At is when the device entered the state, Unix seconds. 0: it has said nothing about it.
 	At int64 `json:"at,omitempty"`
 }
@@ -92,6 +103,13 @@ func (s *stack) overview() Overview {
 		if n > 0 {
 			o.States[protocol.StackState(state)] += n
 		}
+	}
+	o.Manner = s.manner
+	if r := s.begun(); r != nil {
+		o.Rollout = s.view(r)
+	}
+	if r := s.waiting(); r != nil {
+		o.Next = s.view(r)
 	}
 	return o
 }
@@ -170,7 +188,7 @@ func (p *Planner) DeviceStacks(dev protocol.DeviceID) []DeviceStatus {
 	}
 	if p.refusals[dev] > 0 {
 		for _, s := range p.byID {
-			if s.refused[dev] != "" {
+			if s.refused[dev].code != "" {
 				out = append(out, s.refusedStatus(dev))
 			}
 		}
@@ -182,15 +200,21 @@ func (p *Planner) DeviceStacks(dev protocol.DeviceID) []DeviceStatus {
 func (s *stack) status(dev protocol.DeviceID, a *assigned) DeviceStatus {
 	said := a.status
 	d := DeviceStatus{Device: dev, Stack: s.id, Name: s.name, State: s.shown(a), Running: said.Running}
-	if a.wanted {
-		d.Version = s.rec.Latest
+	version, _, _ := s.due(a)
+	if s.shall(a) {
+		d.Version = version
 	}
+	d.Hold, d.HeldBy = said.Hold, said.HeldBy
 	if d.Running == 0 && (said.State == protocol.StackRunning || said.State == protocol.StackDegraded) {
 		d.Running = said.Version
 	}
 	switch {
 	case d.State == said.State:
-		d.Code, d.Detail, d.At = said.Code, said.Detail, said.At
+		d.Code, d.Detail, d.At, d.Done, d.Total = said.Code, said.Detail, said.At, said.Done, said.Total
+	case d.State == protocol.StackDeferred && a.withheld.code != "":
+		d.Code, d.Detail = a.withheld.code, a.withheld.text
+	case d.State == protocol.StackDeferred:
+		d.Code, d.Detail = stacks.CodeBatch, "its batch of the rollout has not begun"
 	case d.State == protocol.StackPending:
 		d.Code, d.Detail = stacks.CodeAwaitingContact, "the device is told at its next contact"
 	case d.State == protocol.StackRemoving:
@@ -205,11 +229,21 @@ func (p *Planner) Readable(dev protocol.DeviceID, blob protocol.ShortHash) (prot
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	for s, a := range p.byDevice[dev] {
-		if f, ok := s.files[blob]; ok && a.wanted && a.known && f.newest >= a.first {
+		f, ok := s.files[blob]
+		if ok && s.shall(a) && a.known && f.newest >= a.first && p.meant(f, dev) {
 			return f.hash, true
 		}
 	}
 	return protocol.Hash{}, false
+}
+
+// meant reports whether a file is meant for a device: overlays of others are not.
+func (p *Planner) meant(f file, dev protocol.DeviceID) bool {
+	if f.forAll {
+		return true
+	}
+	target, _ := p.cfg.Fleet.Target(dev)
+	return slices.ContainsFunc(f.overlays, func(o stacks.Overlay) bool { return o.Counts(dev, target) })
 }
 
 func sortEntries(entries []protocol.Entry) {
