@@ -11,31 +11,16 @@ import (
 	"github.com/farshore/farshore/protocol"
 )
 
-// retargeter is what the planner becomes once stacks name edge groups.
-type retargeter interface {
-	Retarget(edgeGroup uint64) error
-	UsedBy(edgeGroup uint64) []string
-}
-
 // openEdgeGroups makes what keeps edge groups. It comes after the fleet, and before the planner that goes by them.
 func (h *Hub) openEdgeGroups() (err error) {
 	h.sets, err = edgegroups.New(edgegroups.Config{
 		Store: h.store, Fleet: setsFleet{h.fleet}, Events: h.edgeGroupNotice,
 		Changed: func(id uint64) {
-			p, ok := any(h.planner).(retargeter)
-			if !ok {
-				return
-			}
-			if err := p.Retarget(id); err != nil {
+			if err := h.planner.Retarget(id); err != nil {
 				h.log.Error("edge group changed: work out the devices of stacks", "id", id, "error", err)
 			}
 		},
-		UsedBy: func(id uint64) []string {
-			if p, ok := any(h.planner).(retargeter); ok {
-				return p.UsedBy(id)
-			}
-			return nil
-		},
+		UsedBy: func(id uint64) []string { return h.planner.UsedBy(id) },
 	})
 	return err
 }
