@@ -32,6 +32,7 @@ import (
 	"github.com/farshore/farshore/edgeagent/state"
 	"github.com/farshore/farshore/edgeagent/update"
 	"github.com/farshore/farshore/protocol"
+	"github.com/farshore/farshore/protocol/sealed"
 	"github.com/farshore/farshore/snapshot"
 	"github.com/farshore/farshore/snapshot/capture"
 	"github.com/farshore/farshore/stacks/reconciler"
@@ -280,6 +281,16 @@ func (a *Agent) assemble() error {
 	a.reconciler = reconciler.New(reconciler.Config{
 		State: a.state, Fetcher: a.exchange, Composer: gate.Composer(cfg.RunComposer), Stager: cfg.Stager, Dir: stagingFolder(cfg.Data),
 		Host: cfg.EngineHost, Log: a.log,
+		Tail: func(ctx context.Context, container string) (string, error) {
+			out, _, err := cfg.Engine.ContainerLogs(ctx, container, tailLines, tailBytes)
+			return string(out), err
+		},
+		OpenSecrets: func(e *protocol.Entry) (protocol.Secrets, error) { return sealed.OpenSecrets(identity.Key, e) },
+		OpenAccess:  func(e *protocol.Entry) (protocol.RegistryAccess, error) { return sealed.OpenAccess(identity.Key, e) },
+		Now: func() time.Time {
+			now, _ := a.exchange.Clock().Now()
+			return now
+		},
 	})
 	a.commands = commands.New(commands.Config{
 		Journal: a.state, Engine: cfg.Engine, Stacks: a.reconciler, Snapshot: a.capture.Now,
@@ -292,6 +303,12 @@ func (a *Agent) assemble() error {
 	a.assembled.Store(true)
 	return nil
 }
+
+// What is read of the log of a container that failed on trial.
+const (
+	tailLines = 50
+	tailBytes = 2 << 10
+)
 
 // hostFacts reads what a snapshot says of the machine. In a container, the name and the system are the machine's own.
 func hostFacts(root, data string) func() protocol.Host {

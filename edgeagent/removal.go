@@ -23,7 +23,7 @@ func RemoveStacks(ctx context.Context, cfg Config) error {
 	mark := s.Orders().Mark
 	mark.Seq++ // older than anything that a hub will order
 	none := []protocol.Entry{}
-	err = s.AcceptOrders(state.Accept{Mark: mark, Desired: &none})
+	err = errors.Join(s.AcceptOrders(state.Accept{Mark: mark, Desired: &none}), reconciler.Release(s))
 	if err == nil {
 		err = removeAll(ctx, cfg, s)
 	}

@@ -69,7 +69,7 @@ func Settled(s protocol.StackState) bool {
 }
 
 // Next lists the states that may follow directly. A removal or another version may come at any time, so StackRemoving
-// and StackFetching follow every state, and so do the states that the hub alone knows; a restart of the agent goes through
+// and StackFetching follow every state, and StackRollingBack, as somebody at the device may go back whenever he likes, and so do the states that the hub alone knows; a restart of the agent goes through
 // StackFetching again only where work is needed. The hub may see jumps: of several statuses that wait for a link only the
 // last is sent.
 func Next(from protocol.StackState) []protocol.StackState {
@@ -111,7 +111,7 @@ func Next(from protocol.StackState) []protocol.StackState {
 	default:
 		return nil
 	}
-	next = append(next, pending, offered, deferred, fetching, removing)
+	next = append(next, pending, offered, deferred, fetching, removing, rolling)
 	slices.Sort(next)
 	return slices.Compact(next)
 }

@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	_ "time/tzdata" // change windows are in the device's own zone, and devices often have no zones installed
 
 	"golang.org/x/term"
 

@@ -132,8 +132,10 @@ func (s *Store) CollectBlobs() error {
 	}
 	for _, a := range s.data.applied {
 		name(kept, &a.Entry)
-		if a.Next != nil {
-			name(kept, a.Next)
+		for _, e := range []*protocol.Entry{a.Next, a.Earlier} {
+			if e != nil {
+				name(kept, e)
+			}
 		}
 	}
 	for _, c := range s.data.commands {

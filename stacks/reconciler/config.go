@@ -17,6 +17,8 @@ type Journal interface {
 	// PutStatus assigns Rev, and At where it is 0, and queues the status for the hub.
 	PutStatus(protocol.StackStatus) error
 	Statuses() []protocol.StackStatus
+	// PutEvent queues an event for the hub: a stable word, and a sentence for people.
+	PutEvent(kind, text string) error
 }
 
 // Bundles is what is desired, and the files of it that are on the device.
@@ -84,6 +86,7 @@ const (
 	DefaultRetryFirst   = 10 * time.Second
 	DefaultRetryCap     = 15 * time.Minute
 	DefaultSettle       = 5 * time.Second
+	DefaultSilence      = 10 * time.Minute
 )
 
 // Config is what New needs.
@@ -97,17 +100,27 @@ type Config struct {
 	Dir    string
 	// Host is the engine's address for the composer. Empty: its default.
 	Host string
-	// Workers is how many stacks are changed at the same time. 0: one. Fetching is not counted.
+	// Workers is how many stacks are changed at the same time. 0: one. Fetching is not counted, nor is waiting for
+	// containers.
 	Workers int
 	// Wait is how long containers may take to run and get healthy. 0: DefaultWait.
 	Wait time.Duration
-	// ApplyTimeout bounds one run of the composer, images included. 0: DefaultApplyTimeout.
+	// ApplyTimeout bounds one run of the composer, but for fetching images. 0: DefaultApplyTimeout.
 	ApplyTimeout time.Duration
 	// RetryFirst and RetryCap bound the pause after a failure, which doubles. 0: the defaults.
 	RetryFirst, RetryCap time.Duration
 	// Settle is how long after a change a stack is not judged by snapshots, as one may have been taken before the
 	// change. 0: DefaultSettle.
 	Settle time.Duration
+	// Silence is after how long a fetching of images of which nothing is heard is ended. 0: DefaultSilence.
+	Silence time.Duration
+	// OpenSecrets opens Sealed of an entry, OpenAccess its Access. Nil: nothing that is sealed can be opened.
+	OpenSecrets func(*protocol.Entry) (protocol.Secrets, error)
+	OpenAccess  func(*protocol.Entry) (protocol.RegistryAccess, error)
+	// Tail gives the end of a container's log. Nil: what fails on trial is reported without.
+	Tail func(ctx context.Context, container string) (string, error)
+	// Now is the device's best time, for change windows. Nil: time.Now.
+	Now func() time.Time
 	// Log is required.
 	Log *slog.Logger
 }

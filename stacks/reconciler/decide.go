@@ -1,12 +1,16 @@
 package reconciler
 
 import (
+	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"math/rand/v2"
 	"time"
 
 	"github.com/farshore/farshore/protocol"
 	"github.com/farshore/farshore/stacks"
+	"github.com/farshore/farshore/stacks/composer/ipc"
 )
 
 // reportAgain is how long to wait when a status could not be stored.
@@ -18,6 +22,9 @@ func (r *Reconciler) step(ctx context.Context, s *stack, v *view) (due time.Time
 		return v.now.Add(reportAgain)
 	}
 	e, a := v.desired[s.key], v.journal[s.key]
+	if a != nil && a.Held != nil {
+		return r.stepHeld(ctx, s, v)
+	}
 	if e == nil {
 		return r.stepRemoval(ctx, s, v)
 	}
@@ -27,22 +34,98 @@ func (r *Reconciler) step(ctx context.Context, s *stack, v *view) (due time.Time
 	if taken(v, e) {
 		return due // its removal wakes Run when it ends
 	}
-	hash := e.Hash()
-	if len(s.redeploys) > 0 {
+	if a, due = r.takeOver(s, v); !due.IsZero() {
+		return due
+	}
+	hash := e.Content()
+	if len(s.redeploys) > 0 && !s.forced {
 		s.reset()
-		return r.try(ctx, s, v, &job{stack: s, entry: e, hash: hash, was: a, why: redeploy})
+		s.forced = true
 	}
-	if a == nil || a.Phase != PhaseApplied || a.Entry.Hash() != hash {
-		return r.try(ctx, s, v, &job{stack: s, entry: e, hash: hash, was: a, why: converge})
+	if s.forced {
+		return r.advance(ctx, s, v, s.ready == hash)
 	}
-	return r.judge(ctx, s, v)
+	switch {
+	case a == nil:
+		return r.advance(ctx, s, v, false)
+	case a.Phase == PhaseApplied && a.Entry.Content() == hash:
+		return r.judge(ctx, s, v)
+	case a.at(hash, PhaseRollingBack), a.at(hash, PhaseFailed) && a.goesBack():
+		return r.try(ctx, s, v, &job{stack: s, entry: &a.Entry, hash: hash, was: a, why: back})
+	case a.at(hash, PhaseRolledBack):
+		s.report(r, rolledBack(a))
+		return r.keep(ctx, s, v)
+	case a.at(hash, PhaseFailed) && a.Final:
+		s.report(r, failedFor(a))
+		return r.keep(ctx, s, v)
+	case a.at(hash, PhaseVerifying) && s.trial != nil:
+		return r.watch(ctx, s, v)
+	}
+	return r.advance(ctx, s, v, a.at(hash, PhaseFetched, PhaseApplying, PhaseVerifying))
+}
+
+// advance brings the device nearer to the desired entry, as far as its change rule allows. ready: all is there.
+func (r *Reconciler) advance(ctx context.Context, s *stack, v *view, ready bool) (due time.Time) {
+	e, a := v.desired[s.key], v.journal[s.key]
+	hash := e.Content()
+	rule := r.rule(e)
+	if s.forced || a.at(hash, PhaseApplying, PhaseVerifying) { // what has begun is brought to its end
+		rule = ruling{allowed: true, early: true}
+	}
+	switch {
+	case ready && rule.allowed:
+		return r.try(ctx, s, v, &job{stack: s, entry: e, hash: hash, was: a, why: apply})
+	case !rule.allowed && a.hasRun() && !a.intact() && a.Next != nil && !a.at(hash, PhaseFailed):
+		// The device cannot stay in the middle of an earlier attempt until the rule allows the next one.
+		return r.try(ctx, s, v, &job{stack: s, entry: &a.Entry, hash: hash, was: a, why: back})
+	case !ready && rule.early:
+		return r.try(ctx, s, v, &job{stack: s, entry: e, hash: hash, was: a, why: prepare})
+	}
+	s.report(r, protocol.StackStatus{
+		Stack: e.ID, Version: e.Version, Nonce: e.Nonce, State: rule.state, Code: rule.code, Detail: rule.detail,
+		Running: running(a, e.Version),
+	})
+	due = r.keep(ctx, s, v)
+	if rule.again > 0 && s.job == nil {
+		if at := v.now.Add(rule.again); due.IsZero() || at.Before(due) {
+			due = at
+		}
+	}
+	return due
+}
+
+// takeOver notes a desired entry whose content is the journal's already, and that differs in what is not applied.
+func (r *Reconciler) takeOver(s *stack, v *view) (_ *Applied, due time.Time) {
+	e, a := v.desired[s.key], v.journal[s.key]
+	if a == nil {
+		return nil, due
+	}
+	line, access := *a, a.Entry.Access
+	switch hash := e.Content(); {
+	case a.Next == nil && a.Entry.Content() == hash && a.Entry.Hash() != e.Hash():
+		line.Entry = *e
+	case a.Next != nil && a.Next.Content() == hash && a.Next.Hash() != e.Hash():
+		next := *e
+		line.Next, access = &next, a.Next.Access
+	default:
+		return a, due
+	}
+	if !bytes.Equal(access, e.Access) { // what a registry refused, it may give now
+		s.reset()
+		if line.Code == ipc.CodeImageUnavailable || line.Code == stacks.CodeSealed {
+			line.Tries, line.Final = 0, false
+		}
+	}
+	if err := r.cfg.State.PutApplied(line); err != nil {
+		r.cfg.Log.Warn("cannot note another change rule or access to registries", "stack", e.ID, "error", err)
+		return nil, v.now.Add(reportAgain)
+	}
+	v.journal[s.key] = &line
+	return &line, due
 }
 
 func (r *Reconciler) stepRemoval(ctx context.Context, s *stack, v *view) (due time.Time) {
-	for _, reply := range s.redeploys {
-		reply <- ErrNotHere
-	}
-	s.redeploys = nil
+	s.refuse(ErrNotHere)
 	a := v.journal[s.key]
 	if a != nil {
 		return r.try(ctx, s, v, &job{stack: s, was: a, why: remove})
@@ -63,9 +146,6 @@ func (r *Reconciler) try(ctx context.Context, s *stack, v *view, j *job) (due ti
 	if s.target != j.hash {
 		s.reset()
 		s.target = j.hash
-	}
-	if s.permanent {
-		return due
 	}
 	if v.now.Before(s.retryAt) {
 		return s.retryAt
@@ -97,7 +177,28 @@ func (r *Reconciler) judge(ctx context.Context, s *stack, v *view) (due time.Tim
 	case found.undecided && s.want != nil && s.want.State == protocol.StackDegraded && s.want.Version == e.Version:
 		return due // still getting healthy
 	}
-	s.report(r, st)
+	if s.healing == nil || found.code == "" { // why it cannot be healed says more than that it has to be
+		s.healing = nil
+		s.report(r, st)
+	}
+	return r.heal(ctx, s, v, &found)
+}
+
+// keep looks after the last good version of a stack while it is not the desired one that runs.
+func (r *Reconciler) keep(ctx context.Context, s *stack, v *view) (due time.Time) {
+	a := v.journal[s.key]
+	if !a.intact() || v.seen == nil || v.seen.Engine.State != protocol.EngineRunning {
+		return due
+	}
+	if v.now.Before(s.judgeFrom) {
+		return s.judgeFrom
+	}
+	found := examine(a, v.seen)
+	return r.heal(ctx, s, v, &found)
+}
+
+// heal applies what ran once more where that helps.
+func (r *Reconciler) heal(ctx context.Context, s *stack, v *view, found *finding) (due time.Time) {
 	if !found.heal() {
 		if found.code == "" && s.heals > 0 && v.now.After(s.healAt.Add(r.cfg.RetryCap)) {
 			s.heals = 0
@@ -109,7 +210,12 @@ func (r *Reconciler) judge(ctx context.Context, s *stack, v *view) (due time.Tim
 	}
 	s.heals++
 	s.healAt = v.now.Add(r.pause(s.heals))
-	r.start(ctx, s, &job{stack: s, entry: e, hash: e.Hash(), was: a, why: heal})
+	a := v.journal[s.key]
+	j := &job{stack: s, entry: &a.Entry, was: a, why: heal}
+	if e := v.desired[s.key]; e != nil {
+		j.hash = e.Content()
+	}
+	r.start(ctx, s, j)
 	return due
 }
 
@@ -134,8 +240,39 @@ func (r *Reconciler) pause(n int) time.Duration {
 	return d/2 + rand.N(d/2+1)
 }
 
+// running is the version that runs in the place of version; 0 where it is the same, none, or not known.
+func running(a *Applied, version uint64) uint64 {
+	if !a.intact() || a.Entry.Version == version {
+		return 0
+	}
+	return a.Entry.Version
+}
+
+// failedFor is the status of a version that is not tried again.
+func failedFor(a *Applied) protocol.StackStatus {
+	return protocol.StackStatus{
+		Stack: a.Entry.ID, Version: a.Next.Version, Nonce: a.Next.Nonce, State: protocol.StackFailed, Code: a.Code, Detail: a.Detail,
+		Running: running(a, a.Next.Version),
+	}
+}
+
+// rolledBack is the status of a stack of which the last good version runs again.
+func rolledBack(a *Applied) protocol.StackStatus {
+	st := failedFor(a)
+	st.State = protocol.StackRolledBack
+	return st
+}
+
 func (s *stack) reset() {
-	s.target, s.fails, s.permanent, s.retryAt = protocol.Hash{}, 0, false, time.Time{}
+	s.target, s.fails, s.retryAt = protocol.Hash{}, 0, time.Time{}
+}
+
+// refuse tells those who wait for a redeploy that there is none.
+func (s *stack) refuse(err error) {
+	for _, reply := range s.redeploys {
+		reply <- err
+	}
+	s.redeploys, s.forced = nil, false
 }
 
 // report makes st the stack's status, unless it says nothing new.
@@ -164,3 +301,26 @@ func (s *stack) flush(r *Reconciler) bool {
 	s.reported = true
 	return true
 }
+
+// orphans tells of containers that carry the mark of a stack which neither the hub nor the journal knows: those of a data
+// folder that was lost or restored. They are left alone, as nobody knows what their data is worth.
+func (r *Reconciler) orphans(v *view) {
+	if v.seen == nil {
+		return
+	}
+	for _, c := range v.seen.Containers {
+		key := protocol.EntryKey{Kind: protocol.EntryStack, ID: c.Stack}
+		if c.Stack == 0 || v.desired[key] != nil || v.journal[key] != nil || r.strange[c.Stack] || r.stacks[key] != nil {
+			continue
+		}
+		text := fmt.Sprintf("containers of stack %d (project %s) are on the device, and neither hub nor agent knows the stack: they are left as they are; remove them on the device, or apply the stack again", c.Stack, c.Project)
+		if err := r.cfg.State.PutEvent("stack-orphaned", text); err != nil {
+			r.cfg.Log.Warn("cannot tell of containers that belong to no stack", "error", err)
+			return
+		}
+		r.cfg.Log.Warn(text)
+		r.strange[c.Stack] = true
+	}
+}
+
+var errEnding = errors.New("the stack was changed or removed meanwhile, or the agent is being stopped")

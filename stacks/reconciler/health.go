@@ -13,6 +13,8 @@ import (
 type finding struct {
 	code   string // "": nothing
 	detail string
+	// culprit is the first container that it is about; "": none.
+	culprit string
 	// undecided: a health check has not decided yet.
 	undecided bool
 	missing   bool
@@ -40,12 +42,12 @@ func examine(a *Applied, seen *protocol.Snapshot) finding {
 		want[s.Service] = append(want[s.Service], s)
 	}
 	var f finding
-	problems := map[string][]string{}
+	problems := map[string][]string{} // by code: name of the container, tab, sentence
 	for service, expected := range want {
 		if n := len(expected) - len(have[service]); n > 0 {
 			f.missing = true
 			problems[stacks.CodeServiceMissing] = append(problems[stacks.CodeServiceMissing],
-				fmt.Sprintf("service %s: a container is gone", service))
+				fmt.Sprintf("\tservice %s: a container is gone", service))
 		}
 		ended := slices.ContainsFunc(expected, func(s Service) bool { return s.Ended })
 		for _, c := range have[service] {
@@ -58,6 +60,10 @@ func examine(a *Applied, seen *protocol.Snapshot) finding {
 		if list := problems[code]; len(list) > 0 && f.code == "" {
 			slices.Sort(list)
 			f.code = code
+			f.culprit, _, _ = strings.Cut(list[0], "\t")
+			for i := range list {
+				_, list[i], _ = strings.Cut(list[i], "\t")
+			}
 			f.detail = strings.Join(list[:min(len(list), maxProblems)], "; ")
 			if more := len(list) - maxProblems; more > 0 {
 				f.detail += fmt.Sprintf("; and %d more", more)
@@ -76,7 +82,7 @@ type examined struct {
 
 func (f *finding) container(c protocol.Container, by examined, problems map[string][]string) {
 	add := func(code, format string, args ...any) {
-		problems[code] = append(problems[code], fmt.Sprintf("service %s: container %s ", c.Service, c.Name)+fmt.Sprintf(format, args...))
+		problems[code] = append(problems[code], fmt.Sprintf("%s\tservice %s: container %s ", c.Name, c.Service, c.Name)+fmt.Sprintf(format, args...))
 	}
 	switch {
 	case c.State == protocol.ContainerRunning && c.Health == protocol.HealthUnhealthy:

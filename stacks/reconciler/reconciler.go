@@ -17,8 +17,10 @@ var ErrNotHere = errors.New("the stack is not on this device")
 
 // Reconciler keeps the stacks of one device as desired.
 type Reconciler struct {
-	cfg   Config
-	slots chan struct{}
+	cfg Config
+	// Places: of those that change something, of those that only wait for containers, and of those that fetch images.
+	slots, waiting, fetches chan struct{}
+
 	wake  chan struct{}
 	done  chan *job
 	ended chan struct{} // closed when Run has returned
@@ -28,12 +30,14 @@ type Reconciler struct {
 	engineBack bool
 	asked      []request
 
-	stacks map[protocol.EntryKey]*stack // owned by Run
+	stacks  map[protocol.EntryKey]*stack // owned by Run
+	strange map[uint64]bool              // stacks that nobody knows and that were told of; owned by Run
 }
 
 // request is something that a caller wants of Run.
 type request struct {
 	redeploy uint64     // id of a stack, with reply
+	decision *Decision  // or: of somebody at the device, with reply
 	reply    chan error // buffered
 	target   string     // or: a container that a command stopped or started
 	stopped  bool
@@ -47,14 +51,19 @@ type stack struct {
 	want *protocol.StackStatus // the last status, reported or not
 	// reported: want is in the state.
 	reported  bool
-	target    protocol.Hash // what the following four are about; zero: removal
+	target    protocol.Hash // what the following two are about; zero: removal
 	fails     int
-	permanent bool
 	retryAt   time.Time
+	ready     protocol.Hash // content of the entry that was prepared last, and not applied since
+	trial     *trial        // nil: none, or the agent was restarted in it
 	heals     int
 	healAt    time.Time
 	judgeFrom time.Time
+	healing   *failure // why the last healing failed
+	halting   *failure // why the containers could not be stopped
 	redeploys []chan error
+	forced    bool         // a redeploy is under way: what is applied is applied again
+	answers   []chan error // to those who wait for what they decided at the device
 }
 
 // New returns a reconciler; Run starts it.
@@ -65,17 +74,43 @@ func New(cfg Config) *Reconciler {
 	cfg.RetryFirst = cmp.Or(cfg.RetryFirst, DefaultRetryFirst)
 	cfg.RetryCap = cmp.Or(cfg.RetryCap, DefaultRetryCap)
 	cfg.Settle = cmp.Or(cfg.Settle, DefaultSettle)
+	cfg.Silence = cmp.Or(cfg.Silence, DefaultSilence)
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.OpenSecrets == nil {
+		cfg.OpenSecrets = func(e *protocol.Entry) (s protocol.Secrets, err error) { return s, unopened(e.Sealed) }
+	}
+	if cfg.OpenAccess == nil {
+		cfg.OpenAccess = func(e *protocol.Entry) (a protocol.RegistryAccess, err error) { return a, unopened(e.Access) }
+	}
 	if cfg.Stager == nil {
 		cfg.Stager = folders{dir: cfg.Dir}
 	}
 	return &Reconciler{
-		cfg:    cfg,
-		slots:  make(chan struct{}, cfg.Workers),
-		wake:   make(chan struct{}, 1),
-		done:   make(chan *job),
-		ended:  make(chan struct{}),
-		stacks: map[protocol.EntryKey]*stack{},
+		cfg:     cfg,
+		slots:   make(chan struct{}, cfg.Workers),
+		waiting: make(chan struct{}, placesToWait),
+		fetches: make(chan struct{}, placesToFetch),
+		wake:    make(chan struct{}, 1),
+		done:    make(chan *job),
+		ended:   make(chan struct{}),
+		stacks:  map[protocol.EntryKey]*stack{},
+		strange: map[uint64]bool{},
 	}
+}
+
+// A composer takes some 60 MB while it runs, so there are few places.
+const (
+	placesToWait  = 2
+	placesToFetch = 2
+)
+
+func unopened(sealed []byte) error {
+	if len(sealed) > 0 {
+		return errors.New("this agent has no key for it")
+	}
+	return nil
 }
 
 // Wake tells that the desired set may have changed.
@@ -232,6 +267,7 @@ func (r *Reconciler) evaluate(ctx context.Context) (due time.Time) {
 		r.stack(key)
 	}
 	r.putBack(slices.DeleteFunc(asked, func(q request) bool { return r.take(q, &v) }))
+	r.orphans(&v)
 	for _, s := range r.order(&v) {
 		if s.job != nil {
 			if !s.job.fits(v.desired[s.key]) {
@@ -274,6 +310,9 @@ func (r *Reconciler) putBack(kept []request) {
 // take handles what a caller asked for, and reports whether that is done. What is about a stack that has a job, or a
 // container that no snapshot knows yet, is looked at again.
 func (r *Reconciler) take(q request, v *view) (done bool) {
+	if q.decision != nil {
+		return r.decided(q, v)
+	}
 	if q.reply != nil {
 		key := protocol.EntryKey{Kind: protocol.EntryStack, ID: q.redeploy}
 		if v.desired[key] == nil {

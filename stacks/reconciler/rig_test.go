@@ -23,12 +23,17 @@ import (
 )
 
 // engine is a composer and the engine behind it, at the level of containers. A bundle's compose.yml has one line per
-// service: name and image; the image says how it behaves: "good", "gone" (cannot be pulled), "sick" (never healthy),
-// "slow" (takes an hour to pull), "job" (does its work and ends).
+// service: name and image; the image says how it behaves: "good", "gone" (cannot be pulled), "away" (its registry does not
+// answer), "hang" (its registry never says a word), "sick" (never healthy), "job" (does its work and ends), "port" (its port
+// is taken).
 type engine struct {
 	mu         sync.Mutex
 	containers map[string]protocol.Container // by name
 	calls      []string
+	fetches    int             // how often images were fetched
+	last       ipc.Request     // of the last up
+	pulled     []ipc.Event     // what fetching tells of its progress, one every pulls
+	pulls      time.Duration   // see pulled
 	running    map[string]bool // projects at work
 	absent     bool
 	changed    func(protocol.Snapshot)
@@ -37,7 +42,11 @@ type engine struct {
 
 func (e *engine) Run(ctx context.Context, req ipc.Request, progress func(ipc.Event)) (ipc.Event, error) {
 	e.mu.Lock()
-	e.calls = append(e.calls, req.Action+" "+req.Project)
+	if req.Action == ipc.ActionFetch {
+		e.fetches++
+	} else {
+		e.calls = append(e.calls, req.Action+" "+req.Project)
+	}
 	if e.running[req.Project] {
 		e.mu.Unlock()
 		return ipc.Event{}, errors.New("two composers of one project at the same time")
@@ -51,6 +60,9 @@ func (e *engine) Run(ctx context.Context, req ipc.Request, progress func(ipc.Eve
 		e.mu.Unlock()
 		e.tell()
 	}()
+	if req.Action == ipc.ActionFetch {
+		return e.fetch(ctx, req, progress)
+	}
 	progress(ipc.Event{Kind: ipc.KindStep, Text: "working"})
 	select {
 	case <-time.After(took + 100*time.Millisecond):
@@ -70,11 +82,51 @@ func (e *engine) Run(ctx context.Context, req ipc.Request, progress func(ipc.Eve
 		}
 		return ipc.Event{Kind: ipc.KindDone}, nil
 	}
+	if req.Action == ipc.ActionStop {
+		for name, c := range e.containers {
+			if c.Project == req.Project && c.State == protocol.ContainerRunning {
+				c.State, c.ExitCode = protocol.ContainerExited, 143
+				e.containers[name] = c
+			}
+		}
+		return ipc.Event{Kind: ipc.KindDone}, nil
+	}
+	e.last = req
 	return e.up(req)
 }
 
+func (e *engine) fetch(ctx context.Context, req ipc.Request, progress func(ipc.Event)) (ipc.Event, error) {
+	b, err := os.ReadFile(filepath.Join(req.Dir, "compose.yml"))
+	if err != nil {
+		return failed(ipc.CodeMissingFile), nil
+	}
+	e.mu.Lock()
+	pulled, pulls, absent := e.pulled, e.pulls, e.absent
+	e.mu.Unlock()
+	for _, p := range pulled {
+		progress(p)
+		time.Sleep(pulls)
+	}
+	f := failed(ipc.CodeImageUnavailable)
+	switch text := string(b); {
+	case absent:
+		return failed(ipc.CodeEngineUnreachable), nil
+	case strings.Contains(text, "gone"):
+		return f, nil
+	case strings.Contains(text, "away"):
+		f.Away = true
+		return f, nil
+	case strings.Contains(text, "???"):
+		return failed(ipc.CodeComposeSyntax), nil
+	case strings.Contains(text, "hang"):
+		<-ctx.Done()
+		return failed(ipc.CodeCancelled), nil
+	}
+	return ipc.Event{Kind: ipc.KindDone}, nil
+}
+
 func failed(code string) ipc.Event {
-	return ipc.Event{Kind: ipc.KindFailed, Code: code, Detail: "because of " + code}
+	return ipc.Event{Kind: ipc.KindFailed, Code: code, Detail: "because of " + code, Unchanged: true}
 }
 
 func (e *engine) up(req ipc.Request) (ipc.Event, error) {
@@ -83,11 +135,8 @@ func (e *engine) up(req ipc.Request) (ipc.Event, error) {
 		return failed(ipc.CodeMissingFile), nil
 	}
 	text := string(b)
-	switch {
-	case strings.Contains(text, "gone"):
-		return failed(ipc.CodeImageUnavailable), nil
-	case strings.Contains(text, "???"):
-		return failed(ipc.CodeComposeSyntax), nil
+	if strings.Contains(text, "port") {
+		return failed(ipc.CodePortInUse), nil
 	}
 	done := ipc.Event{Kind: ipc.KindDone}
 	want := map[string]bool{}
@@ -100,9 +149,13 @@ func (e *engine) up(req ipc.Request) (ipc.Event, error) {
 		if image == "job" {
 			c.State, s.State = protocol.ContainerExited, "exited"
 		}
+		if old, ok := e.containers[name]; ok && old.ImageRef == image && old.State == protocol.ContainerRunning {
+			c = old
+		}
 		e.containers[name] = c
 		if image == "sick" {
 			f := failed(ipc.CodeUnhealthy)
+			f.Unchanged = false
 			f.Log = "cannot connect"
 			return f, nil
 		}
