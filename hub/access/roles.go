@@ -30,10 +30,10 @@ const (
 	EdgeGroupsRead   Operation = "edge-groups.read"
 	EdgeGroupsChange Operation = "edge-groups.change"
 	EdgeGroupsRemove Operation = "edge-groups.remove"
+	StacksSource     Operation = "stacks.source" // have the hub fetch a stack from a repository
 	CommandsRead     Operation = "commands.read" // results and output too
 	CommandsLook     Operation = "commands.look" // snapshot, logs: what changes nothing on the device
 	CommandsGive     Operation = "commands.give" // start, stop, restart, kill
-	StacksSource     Operation = "stacks.source" // have the hub fetch a stack from a repository
 	CommandsRemove   Operation = "commands.remove"
 	CommandsWithdraw Operation = "commands.withdraw"
 	ReleasesRead     Operation = "releases.read"
