@@ -21,8 +21,10 @@ import (
 	"github.com/farshore/farshore/hub/gate"
 	"github.com/farshore/farshore/hub/gitsource"
 	"github.com/farshore/farshore/hub/policy"
+	"github.com/farshore/farshore/hub/registries"
 	"github.com/farshore/farshore/hub/timeline"
 	"github.com/farshore/farshore/hub/updates"
+	"github.com/farshore/farshore/hub/variables"
 	"github.com/farshore/farshore/protocol"
 	"github.com/farshore/farshore/stacks"
 	"github.com/farshore/farshore/stacks/rollout"
@@ -144,6 +146,22 @@ func TestStoredAccessIsReadForEver(t *testing.T) {
 	golden(t, viewsAt("anna"), "access-views", []access.View{{Name: "Late in Oslo", Query: "group=norway%2Foslo&state=late"}})
 	golden(t, sessionAt(hash), "access-session", access.Session{
 		Hash: hash, Account: "anna", Remote: "192.0.2.7:4711", Created: 1_760_000_000, Expires: 1_760_028_800,
+	})
+}
+
+func TestStoredSecretsAreReadForEver(t *testing.T) {
+	ofGroup := variables.Saved{Scope: variables.Scope{Group: "norway/oslo"}, Variables: []variables.Variable{
+		{Name: "SITE", Sealed: []byte("sealed"), Updated: 1_760_000_000, By: "anna"},
+		{Name: "TOKEN", Sealed: []byte("sealed too"), Secret: true, Updated: 1_760_000_001},
+	}}
+	golden(t, variablesAt(ofGroup.Scope), "variables-group", ofGroup)
+	ofDevice := variables.Saved{Scope: variables.Scope{Device: "qz3x4y5w6v7u2t3s"}, Variables: []variables.Variable{
+		{Name: "TOKEN", Sealed: []byte("sealed"), Secret: true, Updated: 1_760_000_000, By: "anna"},
+	}}
+	golden(t, variablesAt(ofDevice.Scope), "variables-device", ofDevice)
+	golden(t, registryAt("r1"), "registry", registries.Registry{
+		ID: "r1", Name: "plant", Address: "registry.example.com:5000", User: "bot", Sealed: []byte("sealed"), Group: "norway/oslo",
+		Note: "ticket 7", CA: "-----BEGIN CERTIFICATE-----", Created: 1_760_000_000, Updated: 1_760_000_001, By: "anna",
 	})
 }
 

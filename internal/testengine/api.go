@@ -2,6 +2,7 @@ package testengine
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -12,17 +13,26 @@ import (
 )
 
 // api speaks the few calls of the Engine API that setting up a test takes.
-type api struct{ http *http.Client }
+type api struct {
+	http *http.Client
+	auth string // X-Registry-Auth
+}
 
 // newAPI returns a client for a "unix://" address. Nothing is dialled before the first call.
 func newAPI(host string) *api {
 	path := strings.TrimPrefix(host, "unix://")
-	return &api{http: &http.Client{Transport: &http.Transport{
+	return &api{auth: "e30=", http: &http.Client{Transport: &http.Transport{ // an empty object: no credentials
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			var dialer net.Dialer
 			return dialer.DialContext(ctx, "unix", path)
 		},
 	}}}
+}
+
+// as gives the engine what it says to registries.
+func (a *api) as(user, password string) {
+	raw, _ := json.Marshal(map[string]string{"username": user, "password": password}) // strings can always be encoded
+	a.auth = base64.URLEncoding.EncodeToString(raw)
 }
 
 func (a *api) close() { a.http.CloseIdleConnections() }
@@ -73,7 +83,7 @@ func (a *api) call(ctx context.Context, method, path string, body io.Reader) (in
 	if err != nil {
 		return 0, err
 	}
-	req.Header.Set("X-Registry-Auth", "e30=") // an empty object: no credentials
+	req.Header.Set("X-Registry-Auth", a.auth)
 	resp, err := a.http.Do(req)
 	if err != nil {
 		return 0, err

@@ -3,6 +3,7 @@ package testengine
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"net/http"
@@ -13,29 +14,48 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/crypto/bcrypt"
 )
 
-// RegistryServer is a registry on loopback with storage of its own, run by Debian's docker-registry. Engines speak plain
-// HTTP to addresses in 127.0.0.0/8.
+// RegistryServer is a registry on loopback with storage of its own, run by Debian's docker-registry. To addresses in
+// 127.0.0.0/8 engines speak plain HTTP, or TLS without asking whose the certificate is.
 type RegistryServer struct {
 	// Addr is "127.0.0.1:port"; an image in the registry is called Addr + "/name:tag".
 	Addr string
 
+	spec    RegistrySpec
 	dir     string
 	process *exec.Cmd
 	output  *bytes.Buffer // read only after the process has ended
 	ended   chan struct{}
 }
 
+// RegistrySpec says what a registry asks of its callers. The zero value: nothing, and it speaks plain HTTP.
+type RegistrySpec struct {
+	// Chain and Key are the certificate with which it speaks TLS, in PEM.
+	Chain, Key []byte
+	// User and Password let somebody in, and nobody else.
+	User, Password string
+	// TokensFrom is an address to which it sends callers for a token instead.
+	TokensFrom string
+}
+
 // Registry runs a registry for this test and returns it when it answers; it ends with the test. Where docker-registry
 // is not installed it skips the test, or fails it where an engine is required.
 func Registry(t testing.TB) *RegistryServer {
+	t.Helper()
+	return RegistryWith(t, RegistrySpec{})
+}
+
+// RegistryWith is Registry for one that asks for something.
+func RegistryWith(t testing.TB, spec RegistrySpec) *RegistryServer {
 	t.Helper()
 	honourSkip(t)
 	if _, err := exec.LookPath("docker-registry"); err != nil {
 		missing(t, "docker-registry is not installed (Debian: apt-get install docker-registry)")
 	}
-	registry := &RegistryServer{dir: t.TempDir()}
+	registry := &RegistryServer{spec: spec, dir: t.TempDir()}
 	t.Cleanup(registry.Stop)
 	// A free port is only known free until someone else takes it, so losing it in between is met with another one.
 	for range 5 {
@@ -65,6 +85,9 @@ func (r *RegistryServer) PushFrom(t testing.TB, host, image, name string) string
 	t.Helper()
 	engine := newAPI(host)
 	defer engine.close()
+	if r.spec.User != "" {
+		engine.as(r.spec.User, r.spec.Password)
+	}
 	ctx := context.Background()
 	remote := r.Addr + "/" + name
 	for _, step := range []func() error{
@@ -101,10 +124,8 @@ func (r *RegistryServer) Restart(t testing.TB) {
 
 // start reports in lost that the port was taken by another process.
 func (r *RegistryServer) start() (lost bool, err error) {
-	config := filepath.Join(r.dir, "config.yml")
-	text := fmt.Sprintf("version: 0.1\nlog: {level: error}\nstorage: {filesystem: {rootdirectory: %q}, delete: {enabled: true}}\nhttp: {addr: %q}\n",
-		filepath.Join(r.dir, "data"), r.Addr)
-	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+	config, err := r.configure()
+	if err != nil {
 		return false, err
 	}
 	r.output, r.ended = &bytes.Buffer{}, make(chan struct{})
@@ -121,8 +142,44 @@ func (r *RegistryServer) start() (lost bool, err error) {
 	return r.waitReady()
 }
 
+// configure writes what docker-registry reads, and gives its path.
+func (r *RegistryServer) configure() (string, error) {
+	at := func(name string) string { return filepath.Join(r.dir, name) }
+	text := fmt.Sprintf("version: 0.1\nlog: {level: error}\nstorage: {filesystem: {rootdirectory: %q}, delete: {enabled: true}}\n", at("data"))
+	files := map[string][]byte{}
+	if r.spec.Chain == nil {
+		text += fmt.Sprintf("http: {addr: %q}\n", r.Addr)
+	} else {
+		text += fmt.Sprintf("http: {addr: %q, tls: {certificate: %q, key: %q}}\n", r.Addr, at("chain.pem"), at("key.pem"))
+		files["chain.pem"], files["key.pem"] = r.spec.Chain, r.spec.Key
+	}
+	switch {
+	case r.spec.TokensFrom != "":
+		text += fmt.Sprintf("auth: {token: {realm: %q, service: test, issuer: test, rootcertbundle: %q}}\n", r.spec.TokensFrom, at("chain.pem"))
+	case r.spec.User != "":
+		hash, err := bcrypt.GenerateFromPassword([]byte(r.spec.Password), bcrypt.MinCost)
+		if err != nil {
+			return "", err
+		}
+		files["htpasswd"] = fmt.Appendf(nil, "%s:%s\n", r.spec.User, hash)
+		text += fmt.Sprintf("auth: {htpasswd: {realm: test, path: %q}}\n", at("htpasswd"))
+	}
+	files["config.yml"] = []byte(text)
+	for name, content := range files {
+		if err := os.WriteFile(at(name), content, 0o600); err != nil {
+			return "", err
+		}
+	}
+	return at("config.yml"), nil
+}
+
 func (r *RegistryServer) waitReady() (lost bool, err error) {
-	client := &http.Client{Timeout: time.Second}
+	scheme := "http"
+	if r.spec.Chain != nil {
+		scheme = "https"
+	}
+	// Whether it answers is all that is asked here.
+	client := &http.Client{Timeout: time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
 	defer client.CloseIdleConnections()
 	poll := time.NewTicker(20 * time.Millisecond)
 	defer poll.Stop()
@@ -136,12 +193,12 @@ func (r *RegistryServer) waitReady() (lost bool, err error) {
 			return false, fmt.Errorf("docker-registry at %s does not answer", r.Addr)
 		case <-poll.C:
 		}
-		resp, err := client.Get("http://" + r.Addr + "/v2/")
+		resp, err := client.Get(scheme + "://" + r.Addr + "/v2/")
 		if err != nil {
 			continue
 		}
 		resp.Body.Close()
-		if resp.StatusCode == http.StatusOK {
+		if resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusUnauthorized {
 			return false, nil
 		}
 	}
