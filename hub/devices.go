@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/farshore/farshore/hub/access"
 	"github.com/farshore/farshore/hub/commands"
 	"github.com/farshore/farshore/hub/fleet"
 	"github.com/farshore/farshore/protocol"
@@ -119,8 +118,8 @@ func (s sessionDevices) Contact(id protocol.DeviceID, at time.Time, c protocol.C
 
 // admissionDevices is the fleet as the waiting room sees it.
 type admissionDevices struct {
-	fleet  *fleet.Registry
-	access *access.Access
+	fleet   *fleet.Registry
+	grounds grounds
 }
 
 // Standing implements admission.Devices.
@@ -163,7 +162,7 @@ func (a admissionDevices) Admit(_ context.Context, in admission.Admitted) error 
 		if old.Revoked == 0 {
 			return nil
 		}
-		if err := (grounds{a.fleet, a.access}).Remove(in.ID); err != nil {
+		if err := a.grounds.Remove(in.ID); err != nil {
 			return err
 		}
 	}

@@ -33,11 +33,13 @@ import (
 	"github.com/farshore/farshore/hub/identity"
 	"github.com/farshore/farshore/hub/orders"
 	"github.com/farshore/farshore/hub/policy"
+	"github.com/farshore/farshore/hub/registries"
 	"github.com/farshore/farshore/hub/releases"
 	"github.com/farshore/farshore/hub/session"
 	"github.com/farshore/farshore/hub/store"
 	"github.com/farshore/farshore/hub/timeline"
 	"github.com/farshore/farshore/hub/updates"
+	"github.com/farshore/farshore/hub/variables"
 	"github.com/farshore/farshore/hub/vault"
 	"github.com/farshore/farshore/internal/doorway"
 	"github.com/farshore/farshore/protocol"
@@ -53,32 +55,34 @@ type Hub struct {
 	cfg Config
 	log *slog.Logger
 
-	store    *store.Store
-	identity *identity.Identity
-	audit    *audit.Log
-	vault    *vault.Vault
-	forward  *forward.Desk
-	access   *access.Access
-	events   *events.Bus
-	timeline *timeline.Timeline
-	fleet    *fleet.Registry
-	sets     *edgegroups.Desk
-	planner  *planner.Planner
-	policies *policy.Book
-	book     *commands.Book
-	releases *releases.Shelf
-	updates  *updates.Desk
-	blobs    *blobs.Server
-	fold     *fold.Fold
-	told     *told
-	desk     *admission.Desk
-	orders   *orders.Desk
-	sessions *session.Manager
-	broker   *broker.Broker
-	changes  *changes
-	door     *doorway.Door
-	backups  *backup.Keeper
-	sources  *gitsource.Desk
+	store      *store.Store
+	identity   *identity.Identity
+	audit      *audit.Log
+	vault      *vault.Vault
+	forward    *forward.Desk
+	access     *access.Access
+	events     *events.Bus
+	timeline   *timeline.Timeline
+	fleet      *fleet.Registry
+	sets       *edgegroups.Desk
+	planner    *planner.Planner
+	policies   *policy.Book
+	book       *commands.Book
+	releases   *releases.Shelf
+	updates    *updates.Desk
+	blobs      *blobs.Server
+	fold       *fold.Fold
+	told       *told
+	desk       *admission.Desk
+	orders     *orders.Desk
+	sessions   *session.Manager
+	broker     *broker.Broker
+	changes    *changes
+	door       *doorway.Door
+	backups    *backup.Keeper
+	sources    *gitsource.Desk
+	variables  *variables.Book
+	registries *registries.Book
 
 	gate        *gate.Gate
 	certificate *certificate.Keeper
@@ -220,7 +224,10 @@ func (h *Hub) assemble() (err error) {
 	if h.policies, err = policy.New(h.store); err != nil {
 		return err
 	}
-	if err := h.access.Settle(grounds{h.fleet, h.access}); err != nil {
+	if err := h.openSecrets(); err != nil {
+		return err
+	}
+	if err := h.access.Settle(h.grounds()); err != nil {
 		return err
 	}
 	if err := h.openEdgeGroups(); err != nil {
@@ -266,7 +273,7 @@ func (h *Hub) assemble() (err error) {
 	h.desk, err = admission.New(admission.Config{
 		Store:   h.store,
 		Vault:   h.vault,
-		Devices: admissionDevices{h.fleet, h.access},
+		Devices: admissionDevices{h.fleet, h.grounds()},
 		Hub:     waitingroom.EdgeKey{HTTPS: h.addresses.URL, MQTT: h.addresses.MQTTURL, HubKey: h.identity.Public()},
 		Notify:  h.waitingNote,
 		Log:     h.log,
@@ -330,6 +337,8 @@ type Services struct {
 	Certificate *certificate.Keeper
 	Backups     *backup.Keeper
 	Sources     *gitsource.Desk
+	Variables   *variables.Book
+	Registries  *registries.Book
 	Addresses   Addresses
 	// API is the configuration of the hub's API, without a console and always ready.
 	API api.Config
@@ -340,7 +349,7 @@ func (h *Hub) Services() Services {
 	return Services{
 		Access: h.access, Audit: h.audit, Events: h.events, Timeline: h.timeline, Fleet: h.fleet, EdgeGroups: h.sets, Planner: h.planner, Commands: h.book,
 		Snapshots: h.fold, Waiting: h.desk, Sessions: h.sessions, Gate: h.gate, Certificate: h.certificate, Backups: h.backups, Sources: h.sources, Addresses: h.addresses,
-		Releases: h.releases, Updates: h.updates,
+		Releases: h.releases, Updates: h.updates, Variables: h.variables, Registries: h.registries,
 		API: h.api(),
 	}
 }

@@ -19,7 +19,7 @@ func (h *Hub) web(ctx context.Context) (http.Handler, error) {
 
 // api tells the API of the parts.
 func (h *Hub) api() api.Config {
-	fleet := grounds{h.fleet, h.access}
+	fleet := h.grounds()
 	return api.Config{
 		Accounts: h.access,
 		Tokens:   h.access,
@@ -45,11 +45,13 @@ func (h *Hub) api() api.Config {
 		Views:     h.access,
 		Backups:   h.backups,
 		Policies:  h.policies,
+		Variables: h.variables,
 		Releases:  h.releases,
 		Updates:   h.updates,
 		Sources:   h.sources,
 		Hooks:     h.sources,
 
+		Registries: h.registries,
 		Protection: h.gate, Certificates: h.certificate, EdgeGroups: h.sets,
 		Hub: resource.Hub{
 			Version: h.cfg.Version, URL: h.addresses.URL, MQTTURL: h.addresses.MQTTURL,

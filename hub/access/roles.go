@@ -39,7 +39,11 @@ const (
 	ReleasesRead     Operation = "releases.read"
 	ReleasesChange   Operation = "releases.change"
 	UpdatesRead      Operation = "updates.read"
-	UpdatesStart     Operation = "updates.start" // and pause, go on, end
+	UpdatesStart     Operation = "updates.start"  // and pause, go on, end
+	VariablesRead    Operation = "variables.read" // of groups and devices; values of secret ones are for nobody
+	VariablesChange  Operation = "variables.change"
+	RegistriesRead   Operation = "registries.read" // passwords are for nobody
+	RegistriesChange Operation = "registries.change"
 	EventsRead       Operation = "events.read"
 	SecretsRead      Operation = "secrets.read" // environment, variables and credentials unmasked
 	AccessRead       Operation = "access.read"  // people, teams and who may what
@@ -127,6 +131,10 @@ var table = []struct {
 	{ReleasesChange, [...]reach{e, o, e, o, o, o, o, o}},
 	{UpdatesRead, [...]reach{e, e, e, e, e, o, e, o}},
 	{UpdatesStart, [...]reach{e, e, e, o, o, o, o, o}},
+	{VariablesRead, [...]reach{e, e, e, e, e, e, o, o}},
+	{VariablesChange, [...]reach{e, e, e, o, o, o, o, o}},
+	{RegistriesRead, [...]reach{e, e, e, e, e, e, o, o}},
+	{RegistriesChange, [...]reach{e, e, e, o, o, o, o, o}},
 	{EventsRead, [...]reach{e, e, e, e, e, e, e, e}},
 	{SecretsRead, [...]reach{e, e, e, o, o, s, o, o}},
 	{AccessRead, [...]reach{e, e, o, o, o, o, o, o}},

@@ -61,6 +61,8 @@ type Config struct {
 	Views        Views
 	Backups      Backups
 	Policies     Policies
+	Variables    Variables
+	Registries   Registries
 	Releases     Releases
 	Updates      Updates
 	Sources      Sources
@@ -155,7 +157,7 @@ func (c *Config) check() error {
 	for _, part := range []any{
 		c.Accounts, c.Tokens, c.People, c.Audit, c.Trail, c.Destinations, c.Events, c.Devices, c.Changes, c.Groups, c.Profiles, c.EdgeGroups, c.Stacks, c.StackDesk,
 		c.Commands, c.Snapshots, c.Waiting, c.Keys, c.Sessions, c.Timeline, c.Views, c.Backups, c.Policies, c.Protection, c.Certificates,
-		c.Releases, c.Updates, c.Sources,
+		c.Releases, c.Updates, c.Sources, c.Variables, c.Registries,
 	} {
 		if part == nil {
 			return errors.New("api: a part is missing in its Config")
@@ -256,6 +258,8 @@ func (s *server) routes() {
 	s.profileRoutes()
 	s.edgeGroupRoutes()
 	s.policyRoutes()
+	s.variableRoutes()
+	s.registryRoutes()
 	s.auditRoutes()
 	s.protectionRoutes()
 	s.auditSettingsRoutes()

@@ -111,6 +111,11 @@ func (s *server) removeGroup(path string) error {
 			return fmt.Errorf("group %q: %w: edge group %s is at home there: move or remove it first", path, fleet.ErrInUse, g.Name)
 		}
 	}
+	for _, r := range s.Registries.List() {
+		if inGroup(r.Group, path) && path != "" {
+			return fmt.Errorf("group %q: %w: registry %s is at home there: move or remove it first", path, fleet.ErrInUse, r.Name)
+		}
+	}
 	return s.Groups.RemoveGroup(path)
 }
 

@@ -35,17 +35,17 @@ var updateMatrix = flag.Bool("matrix", false, "write testdata/matrix.txt anew, t
 var plainly = map[access.Role]struct{ all, own string }{
 	access.RoleAdministrator: {all: "devices.read devices.change devices.revoke groups.read groups.change policy.change profiles.read profiles.change snapshots.read " +
 		"waiting.read waiting.approve waiting.reject keys.read keys.create keys.remove stacks.read stacks.apply stacks.remove stacks.operate edge-groups.read edge-groups.change edge-groups.remove stacks.source " +
-		"policy.exempt commands.give commands.remove secrets.read commands.read commands.look commands.withdraw events.read access.read access.change people.change audit.read hub.read hub.change updates.read updates.start releases.read releases.change backup.make"},
+		"policy.exempt commands.give commands.remove secrets.read commands.read commands.look commands.withdraw events.read access.read access.change people.change audit.read hub.read hub.change updates.read updates.start releases.read releases.change backup.make variables.read variables.change registries.read registries.change"},
 	access.RoleDeviceAdministrator: {all: "devices.read devices.change devices.revoke groups.read groups.change policy.change profiles.read snapshots.read " +
 		"waiting.read waiting.approve waiting.reject keys.read keys.create keys.remove stacks.read stacks.apply stacks.remove stacks.operate edge-groups.read edge-groups.change edge-groups.remove stacks.source " +
-		"policy.exempt commands.give commands.remove secrets.read commands.read commands.look commands.withdraw events.read access.read access.change updates.read updates.start releases.read"},
+		"policy.exempt commands.give commands.remove secrets.read commands.read commands.look commands.withdraw events.read access.read access.change updates.read updates.start releases.read variables.read variables.change registries.read registries.change"},
 	access.RoleEdgeAdministrator: {all: "devices.read devices.change devices.revoke groups.read groups.change profiles.read profiles.change snapshots.read " +
 		"waiting.read waiting.approve waiting.reject keys.read keys.create keys.remove stacks.read stacks.apply stacks.remove stacks.operate edge-groups.read edge-groups.change edge-groups.remove stacks.source " +
-		"commands.give commands.remove secrets.read commands.read commands.look commands.withdraw events.read hub.read updates.read updates.start releases.read releases.change"},
-	access.RoleOperator: {all: "devices.read groups.read profiles.read snapshots.read stacks.read stacks.operate edge-groups.read commands.read commands.look commands.give commands.withdraw events.read updates.read releases.read"},
-	access.RoleHelpdesk: {all: "devices.read groups.read profiles.read snapshots.read stacks.read edge-groups.read commands.read commands.look events.read updates.read releases.read"},
+		"commands.give commands.remove secrets.read commands.read commands.look commands.withdraw events.read hub.read updates.read updates.start releases.read releases.change variables.read variables.change registries.read registries.change"},
+	access.RoleOperator: {all: "devices.read groups.read profiles.read snapshots.read stacks.read stacks.operate edge-groups.read commands.read commands.look commands.give commands.withdraw events.read updates.read releases.read variables.read registries.read"},
+	access.RoleHelpdesk: {all: "devices.read groups.read profiles.read snapshots.read stacks.read edge-groups.read commands.read commands.look events.read updates.read releases.read variables.read registries.read"},
 	access.RoleStandardUser: {
-		all: "devices.read groups.read profiles.read events.read",
+		all: "devices.read groups.read profiles.read events.read variables.read registries.read",
 		own: "snapshots.read stacks.read stacks.apply stacks.remove stacks.operate edge-groups.read edge-groups.change edge-groups.remove commands.read commands.look commands.give commands.remove commands.withdraw secrets.read",
 	},
 	access.RoleReadOnlyUser: {all: "devices.read groups.read profiles.read events.read updates.read releases.read", own: "snapshots.read stacks.read edge-groups.read commands.read commands.look"},
@@ -103,6 +103,11 @@ var matrixRoutes = map[string]matrixRoute{
 	"list-commands": {things: "any"}, "get-command": {things: "command"}, "withdraw-command": {things: "command"},
 	"list-groups": {things: "any"}, "put-group": {things: "group", body: body(`{"path":"REF"}`)}, "remove-group": {things: "child", query: body("path=REF")},
 	"list-policies": {things: "any"}, "put-policy": {things: "group", body: body(`{"group":"REF"}`)},
+	"list-group-variables": {things: "group", query: body("path=REF")}, "list-device-variables": {things: "device"},
+	"put-group-variable": {things: "group", door: true, query: body("path=REF")}, "remove-group-variable": {things: "group", door: true, query: body("path=REF")},
+	"put-device-variable": {things: "device", door: true}, "remove-device-variable": {things: "device", door: true},
+	"list-registries": {things: "any"}, "create-registry": {things: "group", door: true, body: body(`{"address":"registry.example.com","user":"bot","group":"REF"}`)},
+	"get-registry": {things: "registry"}, "put-registry": {things: "registry", door: true}, "remove-registry": {things: "registry", door: true}, "check-registry": {things: "registry", door: true},
 	"list-profiles": {things: "any"}, "put-profile": {things: "hub", body: body(`{"settings":{}}`)}, "remove-profile": {things: "hub"}, "compose-schema": {things: "any"},
 	"list-keys": {things: "any"}, "get-key": {things: "key"}, "remove-key": {things: "key"}, "create-key": {things: "group", body: body(`{"name":"x","group":"REF"}`)},
 	"list-waiting": {things: "any"}, "approve": {things: "waiting", body: body(`{"approvals":[{"id":"REF"}]}`)}, "reject": {things: "waiting", body: body(`{"ids":["REF"]}`)},
@@ -262,6 +267,9 @@ func matrixWorld(t *testing.T) (*world, []person, map[string][]subject) {
 		var k resource.Key
 		w.ask(http.MethodPost, "/keys", resource.NewKey{Name: "key of " + g, Group: g}, &k)
 		things["key"] = append(things["key"], subject{name: "in " + g, ref: k.ID, group: g, sees: "keys.read"})
+		var r resource.Registry
+		w.ask(http.MethodPost, "/registries", resource.PutRegistry{Name: "of " + g, Address: "registry.example.com", User: "bot", Password: "x", Group: g}, &r)
+		things["registry"] = append(things["registry"], subject{name: "in " + g, ref: r.ID, group: g, sees: "registries.read"})
 		d := w.Device(fleettest.DeviceSpec{EdgeKey: w.EdgeKey(admission.KeySpec{Group: g}), Seed: uint64(len(g))})
 		w.Until("it waits", 30*time.Second, func() bool {
 			return slices.ContainsFunc(w.Hub().Waiting.List(), func(x waitingroom.Waiting) bool { return x.ID == d.ID })
@@ -324,10 +332,10 @@ func TestMatrix(t *testing.T) {
 	}
 	answer := func(o documented, s subject, r matrixRoute, p person) string {
 		path := o.path
-		for _, name := range []string{"device", "stack", "command", "key", "profile", "user", "team", "grant", "update", "release", "backup", "edgegroup"} {
+		for _, name := range []string{"device", "stack", "command", "key", "profile", "user", "team", "grant", "update", "release", "backup", "edgegroup", "registry"} {
 			path = strings.ReplaceAll(path, "{"+name+"}", s.ref)
 		}
-		path = strings.ReplaceAll(path, "{version}", "0")
+		path = strings.ReplaceAll(strings.ReplaceAll(path, "{version}", "0"), "{variable}", "SITE")
 		if r.query != nil {
 			path += "?" + r.query(s)
 		}

@@ -24,10 +24,12 @@ import (
 	"github.com/farshore/farshore/hub/gate"
 	"github.com/farshore/farshore/hub/gitsource"
 	"github.com/farshore/farshore/hub/policy"
+	"github.com/farshore/farshore/hub/registries"
 	"github.com/farshore/farshore/hub/releases"
 	"github.com/farshore/farshore/hub/releases/releasefile"
 	"github.com/farshore/farshore/hub/timeline"
 	"github.com/farshore/farshore/hub/updates"
+	"github.com/farshore/farshore/hub/variables"
 	"github.com/farshore/farshore/protocol"
 	"github.com/farshore/farshore/snapshot/fold"
 	"github.com/farshore/farshore/stacks"
@@ -93,6 +95,8 @@ func table() []row {
 		{admission.ErrNotWaiting, http.StatusNotFound, "not-found"},
 		{admission.ErrKeyUnknown, http.StatusNotFound, "not-found"},
 		{fold.ErrNone, http.StatusNotFound, "not-found"},
+		{variables.ErrNotFound, http.StatusNotFound, "not-found"},
+		{registries.ErrNotFound, http.StatusNotFound, "not-found"},
 		{errNotFound, http.StatusNotFound, "not-found"},
 		{errCount, http.StatusConflict, "count"},
 		{fleet.ErrAmbiguous, http.StatusConflict, "ambiguous"},
@@ -147,6 +151,9 @@ func table() []row {
 		{protocol.ErrBadSignature, http.StatusUnprocessableEntity, "signature"},
 		{updates.ErrInvalid, http.StatusUnprocessableEntity, "invalid"},
 		{rollout.ErrInvalid, http.StatusUnprocessableEntity, "invalid"},
+		{registries.ErrExists, http.StatusConflict, "exists"},
+		{registries.ErrPassword, http.StatusUnprocessableEntity, "password-needed"},
+		{registries.ErrInvalid, http.StatusUnprocessableEntity, "invalid"},
 		{policy.ErrInvalid, http.StatusUnprocessableEntity, "invalid"},
 		{policy.ErrRefused, http.StatusForbidden, "policy"},
 		{backup.ErrInvalid, http.StatusUnprocessableEntity, "invalid"},

@@ -79,7 +79,7 @@ func TestEveryOperationAsksForItsRight(t *testing.T) {
 	}
 	send := func(o documented, authorization string) *httptest.ResponseRecorder {
 		path := o.path
-		for _, p := range []string{"device", "stack", "key", "token", "profile", "user", "team", "grant", "destination", "edgegroup"} {
+		for _, p := range []string{"device", "stack", "key", "token", "profile", "user", "team", "grant", "destination", "edgegroup", "registry", "variable"} {
 			path = strings.ReplaceAll(path, "{"+p+"}", "x")
 		}
 		path = strings.ReplaceAll(strings.ReplaceAll(path, "{release}", "v1"), "{update}", "x")
@@ -136,7 +136,8 @@ var bodies = map[string]string{
 	"create-token":        `{"name":"x"}`, "create-key": `{"name":"x"}`, "approve": `{"approvals":[{"id":"x"}]}`, "reject": `{"ids":["x"]}`,
 	"change-device": `{"name":"x"}`, "replace-device": `{"by":"y"}`, "apply-stack": `{"files":{}}`, "preview-stack": `{"files":{}}`, "give-command": `{"kind":"snapshot"}`,
 	"change-devices": `{"ids":["x"],"do":{"revoke":true}}`, "put-group": `{"path":"x"}`, "put-profile": `{"settings":{}}`, "put-policy": `{"group":"x"}`, "put-edge-group": `{}`, "preview-edge-group": `{}`,
-	"make-backup": `{"passphrase":"correct horse battery"}`, "put-backup-plan": `{"folder":""}`,
+	"put-group-variable": `{"value":"x"}`, "put-device-variable": `{"value":"x"}`, "create-registry": `{"address":"registry.example.com","user":"bot"}`,
+	"put-registry": `{"address":"registry.example.com","user":"bot"}`, "make-backup": `{"passphrase":"correct horse battery"}`, "put-backup-plan": `{"folder":""}`,
 	"put-protection": `{}`, "put-certificate": `{"certificate":"x","key":"x"}`, "put-log-settings": `{"level":"debug"}`,
 	"put-audit-settings": `{"days":400,"megabytes":1024}`, "put-destination": `{"url":"tcp://127.0.0.1:1"}`,
 }

@@ -407,6 +407,47 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/devices/{device}/variables": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the variables that hold on a device
+         * @description They are given to Compose interpolation: the device's before its group's, and that before those of groups above; a stack's own count least. A stack gets those that its bundle uses. Those of its groups are listed too, where the device has none of the name.
+         */
+        get: operations["list-device-variables"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/devices/{device}/variables/{variable}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Set a variable of a device
+         * @description They are given to Compose interpolation: the device's before its group's, and that before those of groups above; a stack's own count least. A stack gets those that its bundle uses. Setting one that a stack uses changes that stack on the devices. A secret one is never shown again.
+         */
+        put: operations["put-device-variable"];
+        post?: never;
+        /** Remove a variable of a device */
+        delete: operations["remove-device-variable"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/edge-groups": {
         parameters: {
             query?: never;
@@ -566,6 +607,47 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/groups/variables": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the variables that hold in a group
+         * @description They are given to Compose interpolation: the device's before its group's, and that before those of groups above; a stack's own count least. A stack gets those that its bundle uses. Those of groups above are listed too, where the group has none of the name.
+         */
+        get: operations["list-group-variables"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/groups/variables/{variable}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Set a variable of a group
+         * @description They are given to Compose interpolation: the device's before its group's, and that before those of groups above; a stack's own count least. A stack gets those that its bundle uses. Setting one that a stack uses changes that stack on the devices. A secret one is never shown again.
+         */
+        put: operations["put-group-variable"];
+        post?: never;
+        /** Remove a variable of a group */
+        delete: operations["remove-group-variable"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/keys": {
         parameters: {
             query?: never;
@@ -665,6 +747,72 @@ export interface paths {
         post?: never;
         /** Remove a link profile that nobody goes by */
         delete: operations["remove-profile"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/registries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List registries of images by name
+         * @description A device that has a stack with images of a registry is given the user and the password of the registry whose home group is nearest to it, sealed to its key.
+         */
+        get: operations["list-registries"];
+        put?: never;
+        /** Add a registry */
+        post: operations["create-registry"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/registries/{registry}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Look at a registry */
+        get: operations["get-registry"];
+        /**
+         * Change a registry
+         * @description Without a password it keeps the one it has, but not for another address.
+         */
+        put: operations["put-registry"];
+        post?: never;
+        /**
+         * Remove a registry
+         * @description Devices keep the images that they have.
+         */
+        delete: operations["remove-registry"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/registries/{registry}/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask a registry whether it lets its user in
+         * @description The hub asks. That it cannot reach the registry is no error: devices may be elsewhere.
+         */
+        post: operations["check-registry"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -2672,6 +2820,9 @@ export interface components {
         ListProfile: {
             items: components["schemas"]["Profile"][];
         };
+        ListRegistry: {
+            items: components["schemas"]["Registry"][];
+        };
         ListRelease: {
             items: components["schemas"]["Release"][];
         };
@@ -2701,6 +2852,9 @@ export interface components {
         };
         ListUser: {
             items: components["schemas"]["User"][];
+        };
+        ListVariable: {
+            items: components["schemas"]["Variable"][];
         };
         ListVersion: {
             items: components["schemas"]["Version"][];
@@ -3323,6 +3477,26 @@ export interface components {
             /** @description Networks or addresses of proxies that are believed where a caller is: by X-Forwarded-For, and by the PROXY protocol */
             trusted_proxies?: string[];
         };
+        PutRegistry: {
+            /**
+             * @description Host, with the port where it is not 443
+             * @example registry.example.com:5000
+             */
+            address: string;
+            /** @description The hub goes by it when it asks the registry. Engines have to be given it on the device: /etc/docker/certs.d/ADDRESS/ca.crt */
+            ca?: string;
+            /**
+             * @description Home: it is for the devices in it and below
+             * @example norway/oslo
+             */
+            group?: string;
+            /** @description Absent: the address */
+            name?: string;
+            note?: string;
+            /** @description Password or token. Absent: it stays, where the address stays too. It is never given out again */
+            password?: string;
+            user: string;
+        };
         PutSource: {
             /** @description Authorities of the server, PEM, beside the system's */
             ca?: string;
@@ -3390,11 +3564,45 @@ export interface components {
             members?: string[] | null;
             note?: string;
         };
+        PutVariable: {
+            /** @description Nobody is shown it again */
+            secret?: boolean;
+            /** @description At most 16 KiB together with all that is set in the same place */
+            value: string;
+        };
         PutViews: {
             items: components["schemas"]["View"][];
         };
         RecoveryCodes: {
             codes: string[];
+        };
+        Registry: {
+            /** @description Host, with the port where it is not 443; docker.io is Docker Hub */
+            address: string;
+            /** @description Who changed it last */
+            by?: string;
+            /** @description Certificates of the authority that the registry's own is from, in PEM */
+            ca?: string;
+            /** Format: date-time */
+            created?: string;
+            /** @description Changes with what can be edited: give it as If-Match */
+            etag: string;
+            /** @description It is for the devices in this group and below; empty: the root */
+            group: string;
+            id: string;
+            /** @description Its password cannot be opened, because the hub's secrets.key is another: set it again */
+            lost?: boolean;
+            name: string;
+            note?: string;
+            /** Format: date-time */
+            updated?: string;
+            user: string;
+        };
+        RegistryCheck: {
+            /** @description It lets its user in */
+            ok: boolean;
+            /** @description What was found, in a sentence */
+            text: string;
         };
         Reject: {
             /** @description For good: further knocks are not shown */
@@ -3998,6 +4206,30 @@ export interface components {
             teams?: string[] | null;
             /** Format: int64 */
             tokens?: number;
+        };
+        Variable: {
+            /** @description Who set it */
+            by?: string;
+            /** @description Changes when it is set: give it as If-Match */
+            etag: string;
+            /** @description Path of the group that it is set on; empty: the root, or it is set on a device */
+            group: string;
+            /** @description Its value cannot be opened, because the hub's secrets.key is another: set it again */
+            lost?: boolean;
+            name: string;
+            /** @description It is set here, and not on a group above */
+            own: boolean;
+            /**
+             * @description What it is set on
+             * @enum {string}
+             */
+            scope: "group" | "device";
+            /** @description Its value goes to devices alone, sealed to the key of each */
+            secret: boolean;
+            /** Format: date-time */
+            updated?: string;
+            /** @description Absent: it is secret, and nobody is shown it, or it is empty */
+            value?: string;
         };
         Version: {
             author?: string;
@@ -4976,6 +5208,116 @@ export interface operations {
             };
         };
     };
+    "list-device-variables": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id, name, or the beginning of either */
+                device: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListVariable"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-device-variable": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The etag of what you have read, or * for anything that is there: what is not so any more is not changed (412, code changed) */
+                "If-Match"?: string;
+                /** @description * : it must not be there yet (412, code exists) */
+                "If-None-Match"?: "*";
+            };
+            path: {
+                /** @description Id, name, or the beginning of either */
+                device: string;
+                /** @description Its name */
+                variable: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PutVariable"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Variable"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "remove-device-variable": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The etag of what you have read, or * for anything that is there: what is not so any more is not changed (412, code changed) */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description Id, name, or the beginning of either */
+                device: string;
+                /** @description Its name */
+                variable: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "list-edge-groups": {
         parameters: {
             query?: never;
@@ -5417,6 +5759,118 @@ export interface operations {
             };
         };
     };
+    "list-group-variables": {
+        parameters: {
+            query?: {
+                /** @description Such as norway/oslo; absent: the root */
+                path?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListVariable"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-group-variable": {
+        parameters: {
+            query?: {
+                /** @description Such as norway/oslo; absent: the root */
+                path?: string;
+            };
+            header?: {
+                /** @description The etag of what you have read, or * for anything that is there: what is not so any more is not changed (412, code changed) */
+                "If-Match"?: string;
+                /** @description * : it must not be there yet (412, code exists) */
+                "If-None-Match"?: "*";
+            };
+            path: {
+                /** @description Its name */
+                variable: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PutVariable"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Variable"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "remove-group-variable": {
+        parameters: {
+            query?: {
+                /** @description Such as norway/oslo; absent: the root */
+                path?: string;
+            };
+            header?: {
+                /** @description The etag of what you have read, or * for anything that is there: what is not so any more is not changed (412, code changed) */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description Its name */
+                variable: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "list-keys": {
         parameters: {
             query?: never;
@@ -5699,6 +6153,204 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-registries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListRegistry"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "create-registry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PutRegistry"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Registry"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-registry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its id or name */
+                registry: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Registry"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-registry": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The etag of what you have read, or * for anything that is there: what is not so any more is not changed (412, code changed) */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description Its id or name */
+                registry: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PutRegistry"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Registry"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "remove-registry": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The etag of what you have read, or * for anything that is there: what is not so any more is not changed (412, code changed) */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description Its id or name */
+                registry: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "check-registry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its id or name */
+                registry: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RegistryCheck"];
+                };
             };
             /** @description It did not work: what happened, to which thing, and what to do */
             default: {
