@@ -277,6 +277,7 @@ func (s *server) stack(c *call, o planner.Overview) resource.Stack {
 		Devices: o.Devices, States: make(map[string]int, len(o.States)), Created: at(o.Created), Updated: at(o.Updated),
 		Removed: at(o.Removed), RemovedBy: o.RemovedBy, Etag: stackEtag(&o.Stack),
 	}
+	_, out.FromGit = s.Sources.Get(o.Name)
 	for state, n := range o.States {
 		out.States[state.String()] = n
 	}

@@ -20,16 +20,22 @@ func contextOf() (context.Context, context.CancelFunc) {
 	return context.WithCancel(context.Background())
 }
 
-// lockedWriter lets several goroutines log.
-type lockedWriter struct {
-	mu sync.Mutex
-	to *strings.Builder
+// lockedText is written by several goroutines.
+type lockedText struct {
+	mu   sync.Mutex
+	text strings.Builder
 }
 
-func (l *lockedWriter) Write(p []byte) (int, error) {
+func (l *lockedText) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.to.Write(p)
+	return l.text.Write(p)
+}
+
+func (l *lockedText) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 // both runs a test over HTTPS and over SSH.

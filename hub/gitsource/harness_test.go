@@ -40,7 +40,7 @@ type desk struct {
 	local  bool
 	store  *store.Store
 	plan   *planner.Planner
-	log    *strings.Builder
+	log    *lockedText
 	stop   func()
 
 	mu      sync.Mutex
@@ -50,7 +50,7 @@ type desk struct {
 
 func newDesk(t testing.TB) *desk {
 	t.Helper()
-	d := &desk{t: t, dir: t.TempDir(), local: true, log: &strings.Builder{}}
+	d := &desk{t: t, dir: t.TempDir(), local: true, log: &lockedText{}}
 	d.start()
 	t.Cleanup(func() { d.stop() })
 	return d
@@ -69,7 +69,7 @@ func (d *desk) start() {
 	d.must(err)
 	d.store, err = store.Open(d.dir)
 	d.must(err)
-	log := slog.New(slog.NewTextHandler(&lockedWriter{to: d.log}, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	log := slog.New(slog.NewTextHandler(d.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	d.plan, err = planner.New(planner.Config{
 		Store: d.store, Fleet: noDevices{}, Vault: v, Log: log, Validate: compose.Validate,
 		Allows: func(string, []stacks.Asks) error { return nil }, Notify: func(protocol.DeviceID) {}, Events: func(planner.Notice) {},

@@ -1,10 +1,10 @@
 package gitsource_test
 
 import (
-	"bytes"
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/pem"
+	"io"
 	"net"
 	"net/http"
 	"net/http/cgi"
@@ -102,7 +102,7 @@ func serveHTTP(t testing.TB, r *repository) *server {
 		t.Fatal(err)
 	}
 	backend := &cgi.Handler{
-		Path: git, Args: []string{"http-backend"}, Stderr: new(bytes.Buffer),
+		Path: git, Args: []string{"http-backend"}, Stderr: io.Discard,
 		Env: []string{"GIT_PROJECT_ROOT=" + r.root, "GIT_HTTP_EXPORT_ALL=1", "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_SYSTEM=/dev/null", "HOME=" + r.root},
 	}
 	s := &server{token: token1}

@@ -43,6 +43,7 @@ type Stack struct {
 	Version       uint64  `json:"version" doc:"The latest: what devices shall have"`
 	Current       Version `json:"current"`
 	RemoveVolumes bool    `json:"remove_volumes"`
+	FromGit       bool    `json:"from_git,omitempty" doc:"It comes from a repository: see its source"`
 	// Devices is how many shall have the stack, or still have to give it up.
 	Devices int            `json:"devices"`
 	States  map[string]int `json:"states" doc:"Devices by state"`

@@ -3877,6 +3877,8 @@ export interface components {
             devices: number;
             /** @description Changes with what can be edited: give it as If-Match */
             etag: string;
+            /** @description It comes from a repository: see its source */
+            from_git?: boolean;
             /** @description Its home: the selector names devices in this group or below it. Empty: the root */
             group: string;
             /** Format: int64 */

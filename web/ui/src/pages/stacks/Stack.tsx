@@ -9,6 +9,7 @@ import { Failure } from '../../kit/Failure';
 import { Page } from '../../kit/Page';
 import { Since } from '../../kit/Since';
 import { NoSuchStack } from './NoSuchStack';
+import { Source, sourceQuery } from './Source';
 import { StackActions } from './StackActions';
 import { StackDevices } from './StackDevices';
 import { Target } from './Stacks';
@@ -26,7 +27,17 @@ export function Stack() {
   const navigate = useNavigate({ from: '/stacks/$stack' });
   const { data: stack, error, refetch } = useQuery(stackQuery(name));
   const tab = tabs.find((t) => t === search.tab) ?? 'devices';
-  if (error && asProblem(error).status === 404) return <NoSuchStack name={name} />;
+  const missing = !!error && asProblem(error).status === 404;
+  // A source may wait for its first good commit.
+  const { data: source } = useQuery({ ...sourceQuery(name), enabled: missing });
+  if (missing && source) {
+    return (
+      <Page title={name} about="The stack is made of the first good commit.">
+        <Source stack={name} />
+      </Page>
+    );
+  }
+  if (missing) return <NoSuchStack name={name} />;
   if (!stack) {
     return <Page title={name}>{error ? <Failure error={error} retry={() => refetch()} /> : <Skeleton h={320} />}</Page>;
   }
@@ -64,6 +75,7 @@ export function Stack() {
           </Text>
         </Alert>
       )}
+      {stack.from_git && <Source stack={stack.name} />}
       <div>
         <Group gap="xs" mb={6}>
           <Text size="sm" fw={600}>

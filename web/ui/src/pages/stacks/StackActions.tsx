@@ -40,15 +40,17 @@ export function StackActions({ stack }: { stack: Schemas['Stack'] }) {
   };
   return (
     <Group gap="xs">
-      <May operation="stacks.apply">
-        <Button
-          renderRoot={(props) => <Link to="/stacks/$stack/edit" params={path} {...props} />}
-          leftSection={<IconPencil size={16} />}
-          size={size}
-        >
-          Edit
-        </Button>
-      </May>
+      {!stack.from_git && (
+        <May operation="stacks.apply">
+          <Button
+            renderRoot={(props) => <Link to="/stacks/$stack/edit" params={path} {...props} />}
+            leftSection={<IconPencil size={16} />}
+            size={size}
+          >
+            Edit
+          </Button>
+        </May>
+      )}
       {!stack.removed && (operates || removes) && (
         <Menu position="bottom-end">
           <Menu.Target>

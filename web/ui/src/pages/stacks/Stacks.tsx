@@ -11,6 +11,8 @@ import { Failure } from '../../kit/Failure';
 import { Page } from '../../kit/Page';
 import { Since } from '../../kit/Since';
 import { usePhone } from '../../kit/usePhone';
+import { NewFromGit } from './NewFromGit';
+import { WaitingSources } from './Source';
 import { StateBar } from './StateBar';
 
 type StackItem = Schemas['Stack'];
@@ -24,18 +26,28 @@ export function Stacks() {
       title="Stacks"
       about={data ? count(data.items.length, 'stack') : 'What runs on which devices'}
       actions={
-        <May operation="stacks.apply">
-          <Button
-            renderRoot={(props) => <Link to="/new-stack" {...props} />}
-            leftSection={<IconPlus size={16} />}
-            size={phone ? 'md' : 'sm'}
-          >
-            New stack
-          </Button>
-        </May>
+        <Group gap="xs">
+          <NewFromGit size={phone ? 'md' : 'sm'} />
+          <May operation="stacks.apply">
+            <Button
+              renderRoot={(props) => <Link to="/new-stack" {...props} />}
+              leftSection={<IconPlus size={16} />}
+              size={phone ? 'md' : 'sm'}
+            >
+              New stack
+            </Button>
+          </May>
+        </Group>
       }
     >
       <Failure error={error} retry={() => refetch()} />
+      <WaitingSources
+        open={(stack) => (
+          <Link to="/stacks/$stack" params={{ stack }}>
+            {stack}
+          </Link>
+        )}
+      />
       {!data && !error && <Skeleton h={240} />}
       {data?.items.length === 0 && (
         <Empty icon={IconStack2} title="No stacks yet">
