@@ -75,6 +75,18 @@ func (p *Planner) DeviceChanged(dev protocol.DeviceID) error {
 	return err
 }
 
+// GivenChanged works out anew what a device is given, after variables or credentials for it changed.
+func (p *Planner) GivenChanged(dev protocol.DeviceID) error {
+	err := p.DeviceChanged(dev)
+	p.mu.RLock()
+	some := len(p.byDevice[dev]) > 0
+	p.mu.RUnlock()
+	if some {
+		p.cfg.Notify(dev)
+	}
+	return err
+}
+
 func (p *Planner) deviceChanged(dev protocol.DeviceID) (changed, emptied bool, err error) {
 	p.change.Lock()
 	defer p.change.Unlock()

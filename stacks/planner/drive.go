@@ -265,7 +265,7 @@ func (p *Planner) seeGranted(v *rollout.Seen, s *stack, a *assigned, g stacks.Gr
 		case protocol.StackRunning:
 			v.Standing = rollout.Succeeded
 		case protocol.StackDegraded, protocol.StackFailed, protocol.StackRolledBack:
-			v.Standing, v.Code = rollout.Ended, st.Code
+			v.Standing, v.Code, v.Changed = rollout.Ended, st.Code, true
 		default:
 			v.Standing = rollout.Started
 			if st.Hold != 0 {

@@ -54,7 +54,7 @@ func (p *Planner) entryOf(s *stack, a *assigned, target stacks.Target, w want) (
 		return e, why
 	}
 	if len(secret) > 0 {
-		sealed, err := p.sealFor(a.dev, ContextSecrets(s.id), protocol.Secrets{Env: secret})
+		sealed, err := p.cfg.Seal.Secrets(a.dev, e.EntryKey, protocol.Secrets{Env: secret})
 		if err != nil {
 			p.cfg.Log.Error("secrets cannot be sealed for a device", "device", a.dev, "stack", s.name, "error", err)
 			return e, reason{stacks.CodeInvalidHere, "its secret variables cannot be sealed for the device: the hub's log says why"}
@@ -156,7 +156,7 @@ func (p *Planner) letIn(e *protocol.Entry, a *assigned, v *stacks.Version, targe
 	if len(list) == 0 {
 		return
 	}
-	sealed, err := p.sealFor(a.dev, ContextAccess(e.ID), protocol.RegistryAccess{Registries: list})
+	sealed, err := p.cfg.Seal.Access(a.dev, e.EntryKey, protocol.RegistryAccess{Registries: list})
 	if err != nil {
 		p.cfg.Log.Error("credentials of registries cannot be sealed for a device", "device", a.dev, "stack", e.Name, "error", err)
 		return
@@ -164,19 +164,15 @@ func (p *Planner) letIn(e *protocol.Entry, a *assigned, v *stacks.Version, targe
 	e.Access = sealed
 }
 
-// ContextSecrets and ContextAccess are the contexts in which Entry.Sealed and Entry.Access of a stack are sealed.
-func ContextSecrets(stack uint64) string { return fmt.Sprintf("stack %d secrets", stack) }
+// noSealer seals nothing.
+type noSealer struct{}
 
-// ContextAccess is for Entry.Access.
-func ContextAccess(stack uint64) string { return fmt.Sprintf("stack %d access", stack) }
+var errNoSealer = errors.New("nothing can be sealed here")
 
-func (p *Planner) sealFor(dev protocol.DeviceID, context string, v any) ([]byte, error) {
-	if p.cfg.Seal == nil {
-		return nil, errors.New("nothing can be sealed here")
-	}
-	plain, err := protocol.Marshal(v)
-	if err != nil {
-		return nil, fmt.Errorf("encode %s: %w", context, err)
-	}
-	return p.cfg.Seal(dev, context, plain)
+func (noSealer) Secrets(protocol.DeviceID, protocol.EntryKey, protocol.Secrets) ([]byte, error) {
+	return nil, errNoSealer
+}
+
+func (noSealer) Access(protocol.DeviceID, protocol.EntryKey, protocol.RegistryAccess) ([]byte, error) {
+	return nil, errNoSealer
 }

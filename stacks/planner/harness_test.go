@@ -82,6 +82,10 @@ type hub struct {
 	refuse error // what the validator says
 	env    map[string]string
 	forbid map[string]stacks.Rule // by group
+	takes  []stacks.Take          // what the validator says that a bundle takes, and which variables it uses
+	uses   []string
+	seal   planner.DeviceSealer
+	own    map[protocol.DeviceID]map[string]planner.Variable
 	db     *store.Store
 	fleet  *fakeFleet
 	mu     sync.Mutex
@@ -109,8 +113,11 @@ func (h *hub) open() {
 		Events: func(n planner.Notice) { h.mu.Lock(); h.events = append(h.events, n); h.mu.Unlock() },
 		Validate: func(_ map[string][]byte, env map[string]string) (compose.Summary, error) {
 			h.env = maps.Clone(env)
-			return compose.Summary{Asks: []stacks.Asks{{Service: "web", Wants: []stacks.Want{{Rule: stacks.RulePrivileged}}}}}, h.refuse
+			return compose.Summary{
+				Asks: []stacks.Asks{{Service: "web", Wants: []stacks.Want{{Rule: stacks.RulePrivileged}}}}, Takes: h.takes, Variables: h.uses,
+			}, h.refuse
 		},
+		Seal: h.seal, Variables: func(dev protocol.DeviceID, _ string) map[string]planner.Variable { return h.own[dev] },
 		Allows: func(group string, asks []stacks.Asks) error {
 			h.mu.Lock()
 			defer h.mu.Unlock()
@@ -211,13 +218,27 @@ func (d *device) accept(set []protocol.Entry) {
 
 // work brings every stack one step on; it ends when it has nothing left to do.
 func (d *device) work(outcome func() protocol.StackState) (busy bool) {
+	return d.workAs(func(protocol.Entry) protocol.StackState { return outcome() })
+}
+
+// workAs is work whose outcome depends on the entry. What was rolled back runs as it was.
+func (d *device) workAs(outcome func(protocol.Entry) protocol.StackState) (busy bool) {
 	want := map[uint64]protocol.Entry{}
 	for _, e := range d.set {
 		want[e.ID] = e
 		has, begun := d.runs[e.ID]
 		if !begun || has.Hash() != e.Hash() {
+			state := outcome(e)
+			if state == protocol.StackRolledBack {
+				if d.said[e.ID].Version == e.Version && d.said[e.ID].State == state {
+					continue // it was tried
+				}
+				d.say(e.ID, state, e)
+				busy = true
+				continue
+			}
 			d.runs[e.ID] = e
-			d.say(e.ID, outcome(), e)
+			d.say(e.ID, state, e)
 			busy = true
 		}
 	}

@@ -226,9 +226,9 @@ func (p *Planner) Retarget(group uint64) error {
 
 // UsedBy are the names of stacks that name an edge group, sorted.
 func (p *Planner) UsedBy(group uint64) (names []string) {
-	p.mu.RLock()
-	defer p.mu.RUnlock()
-	for _, s := range p.byID {
+	p.change.Lock() // a stack may be about to name it
+	defer p.change.Unlock()
+	for _, s := range p.all() {
 		if slices.Contains(s.rec.Include, group) || slices.Contains(s.rec.Exclude, group) {
 			names = append(names, s.name)
 		}

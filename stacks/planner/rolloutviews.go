@@ -87,16 +87,12 @@ func (s *stack) view(r *run) *RolloutView {
 	switch {
 	case v.Queued:
 		v.Why = fmt.Sprintf("rollout %d is under way", s.active().Number)
-	case r.over():
+	case r.State.Phase == rollout.Aborted, r.State.Phase == rollout.Failed:
 		v.Why, v.Next = r.State.Reason, time.Time{}
 	case r.Approve && r.Approved == 0:
-		fetched := 0
-		for dev, d := range r.State.Devices {
-			if a := s.devices[dev]; a != nil && d.Status == rollout.StatusGoing && a.status.State == protocol.StackFetched {
-				fetched++
-			}
-		}
-		v.Why = fmt.Sprintf("devices apply it when somebody approves it; %d have all they need", fetched)
+		v.Why = fmt.Sprintf("devices apply it when somebody approves it; %d have all they need", s.counts[protocol.StackFetched])
+	case r.over():
+		v.Why, v.Next = "", time.Time{}
 	}
 	return v
 }

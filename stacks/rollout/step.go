@@ -40,6 +40,8 @@ type Seen struct {
 	Standing Standing
 	// Code says why it has failed, or why it is deferred: a stable word.
 	Code string
+	// Changed: though it has failed, it is not as it was before, and has to be brought back like those that succeeded.
+	Changed bool
 	// Next is when a deferred device could change. The zero time: nobody knows.
 	Next time.Time
 }
@@ -418,7 +420,7 @@ func (s *step) rollBack() {
 		if d.Batch == 0 || s.Undo == RollBackBatch && d.Batch != s.Batch {
 			continue
 		}
-		if d.Status == StatusSucceeded {
+		if d.Status == StatusSucceeded || d.Status == StatusFailed && v.Changed {
 			d = Device{Status: StatusReturning, Batch: d.Batch, Attempt: d.Attempt + 1}
 			s.Devices[id] = d
 		}
