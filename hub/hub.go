@@ -43,6 +43,7 @@ import (
 	"github.com/farshore/farshore/hub/vault"
 	"github.com/farshore/farshore/internal/doorway"
 	"github.com/farshore/farshore/protocol"
+	"github.com/farshore/farshore/protocol/sealed"
 	"github.com/farshore/farshore/snapshot/fold"
 	"github.com/farshore/farshore/stacks/compose"
 	"github.com/farshore/farshore/stacks/planner"
@@ -83,6 +84,7 @@ type Hub struct {
 	sources    *gitsource.Desk
 	variables  *variables.Book
 	registries *registries.Book
+	sealer     *sealed.Sealer
 
 	gate        *gate.Gate
 	certificate *certificate.Keeper
@@ -242,6 +244,8 @@ func (h *Hub) assemble() (err error) {
 		Allows:   h.policies.Allows,
 		Notify:   h.notify,
 		Events:   h.stackNotice,
+
+		Variables: h.variablesOf, Seal: deviceSealer{h.fleet, h.sealer}, Credentials: h.registries.For,
 	})
 	if err != nil {
 		return err

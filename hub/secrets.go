@@ -6,6 +6,9 @@ import (
 	"github.com/farshore/farshore/hub/fleet"
 	"github.com/farshore/farshore/hub/registries"
 	"github.com/farshore/farshore/hub/variables"
+	"github.com/farshore/farshore/protocol"
+	"github.com/farshore/farshore/protocol/sealed"
+	"github.com/farshore/farshore/stacks/planner"
 )
 
 // openSecrets makes what is given to devices beside bundles: variables, and how registries let them in.
@@ -17,7 +20,46 @@ func (h *Hub) openSecrets() (err error) {
 		return err
 	}
 	h.registries, err = registries.New(registries.Config{Store: h.store, Vault: h.vault, Changed: h.registriesChanged, Log: h.log})
-	return errors.Join(err, h.variables.Tidy())
+	if err = errors.Join(err, h.variables.Tidy()); err != nil {
+		return err
+	}
+	secret, err := h.vault.Derive("sealing to devices")
+	h.sealer = sealed.NewSealer(secret)
+	return err
+}
+
+// variablesOf are those of a device as the planner sees them. One whose value is lost is left out: the stack's own counts,
+// or Compose says that it is missing.
+func (h *Hub) variablesOf(id protocol.DeviceID, group string) map[string]planner.Variable {
+	all := h.variables.Of(id, group)
+	if len(all) == 0 {
+		return nil
+	}
+	out := make(map[string]planner.Variable, len(all))
+	for name, v := range all {
+		if !v.Lost {
+			out[name] = planner.Variable{Text: v.Text, Secret: v.Secret}
+		}
+	}
+	return out
+}
+
+// deviceSealer seals to the keys of devices.
+type deviceSealer struct {
+	fleet  *fleet.Registry
+	sealer *sealed.Sealer
+}
+
+// Secrets implements planner.DeviceSealer.
+func (s deviceSealer) Secrets(id protocol.DeviceID, entry protocol.EntryKey, x protocol.Secrets) ([]byte, error) {
+	d, _ := s.fleet.Device(id)
+	return s.sealer.Secrets(d.Key, entry, x)
+}
+
+// Access implements planner.DeviceSealer.
+func (s deviceSealer) Access(id protocol.DeviceID, entry protocol.EntryKey, x protocol.RegistryAccess) ([]byte, error) {
+	d, _ := s.fleet.Device(id)
+	return s.sealer.Access(d.Key, entry, x)
 }
 
 func (h *Hub) thereIs(s variables.Scope) bool {
@@ -33,7 +75,7 @@ func (h *Hub) variablesChanged(s variables.Scope) {
 		h.registriesChanged(s.Group)
 		return
 	}
-	h.report(s.Device, "work out its stacks with new variables", h.planner.DeviceChanged(s.Device))
+	h.report(s.Device, "work out its stacks with new variables", h.planner.GivenChanged(s.Device))
 }
 
 // registriesChanged has the stacks of all devices in these groups worked out anew.
@@ -41,7 +83,7 @@ func (h *Hub) registriesChanged(groups ...string) {
 	for _, d := range h.fleet.Devices() {
 		for _, g := range groups {
 			if fleet.Within(d.Group, g) {
-				h.report(d.ID, "work out its stacks with new variables or registries", h.planner.DeviceChanged(d.ID))
+				h.report(d.ID, "work out its stacks with new variables or registries", h.planner.GivenChanged(d.ID))
 				break
 			}
 		}
