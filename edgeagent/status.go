@@ -120,6 +120,8 @@ func (a *Agent) serveStatus(ctx context.Context) error {
 		}
 		_, _ = io.WriteString(w, program.LevelName(a.cfg.LogLevel))
 	})
+	mux.HandleFunc("GET /stacks", a.localStacks)
+	mux.HandleFunc("POST /stacks/{deed}", a.localDecision)
 	mux.HandleFunc("POST /rollback", func(w http.ResponseWriter, _ *http.Request) {
 		record, err := a.rollback()
 		if err != nil {

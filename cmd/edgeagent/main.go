@@ -19,6 +19,7 @@ import (
 	"github.com/farshore/farshore/edgeagent/update"
 	"github.com/farshore/farshore/internal/program"
 	"github.com/farshore/farshore/protocol"
+	"github.com/farshore/farshore/stacks/reconciler"
 )
 
 const usage = `farshore-agent keeps this device as its hub desires.
@@ -29,6 +30,11 @@ const usage = `farshore-agent keeps this device as its hub desires.
   farshore-agent knock        ask the hub at once to be let in
   farshore-agent log-level    show or change from which level on the running agent writes its log
   farshore-agent health       say whether the running agent does its work
+  farshore-agent stacks       the stacks of this device, and who holds them
+  farshore-agent hold NAME    keep a stack as it is, whatever the hub wants
+  farshore-agent stop NAME    stop a stack's containers, and keep it so
+  farshore-agent rollback NAME  go back to the version before, which is kept on the device, and stay there
+  farshore-agent resume NAME  release a stack: back to what the hub wants, which is also tried anew if it had failed
   farshore-agent install      put this program onto the machine as a service, and farshore-composer with it
   farshore-agent uninstall    take the service off the machine; stacks keep running unless --remove-stacks
   farshore-agent update-status    which of its programs runs, and how the last update ended
@@ -82,6 +88,10 @@ func run(args []string) error {
 		return logLevel(ctx, args[1:], os.Stdout)
 	case "health":
 		return health(ctx, args[1:], os.Stdout)
+	case "stacks":
+		return listStacks(ctx, args[1:], os.Stdout)
+	case "hold", "resume", "rollback", "stop":
+		return decide(ctx, reconciler.Deed(args[0]), args[1:])
 	case "version", "--version":
 		fmt.Println("farshore-agent", program.Version(), edgeagent.Platform(), "protocol", protocol.Capability)
 		return nil

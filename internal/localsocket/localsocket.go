@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -28,7 +29,15 @@ func Serve(ctx context.Context, path string, handler http.Handler, log *slog.Log
 		<-ctx.Done()
 		return nil
 	}
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second}
+	server := &http.Server{
+		Handler: handler, ReadHeaderTimeout: 5 * time.Second,
+		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
+			if uid, ok := peerOf(conn); ok {
+				ctx = context.WithValue(ctx, peerKey{}, uid)
+			}
+			return ctx
+		},
+	}
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
 	defer stop()
 	defer os.Remove(path)
@@ -37,6 +46,24 @@ func Serve(ctx context.Context, path string, handler http.Handler, log *slog.Log
 	}
 	return nil
 }
+
+type peerKey struct{}
+
+// Peer is the number of the user who asks, by the context of the request; ok is false where the system does not tell.
+func Peer(ctx context.Context) (uid uint32, ok bool) {
+	uid, ok = ctx.Value(peerKey{}).(uint32)
+	return uid, ok
+}
+
+// Refusal is the answer of a program that does not do what it is asked for.
+type Refusal struct {
+	// Text is its sentence for people.
+	Text    string
+	request string
+}
+
+// Error names the request as well.
+func (r *Refusal) Error() string { return r.request + ": " + r.Text }
 
 // listen makes the socket in a folder that its owner alone may enter, and gives it its place when it has its mode: at
 // no moment can another user of the machine connect, whatever the umask and the mode of the data folder.
@@ -62,7 +89,8 @@ func listen(path string) (net.Listener, error) {
 }
 
 // Ask sends a request to the program that serves the socket at path and returns the answer's body. It waits for 10 s,
-// or until the deadline of ctx where it has one. The error wraps ErrNobody where nobody answers.
+// or until the deadline of ctx where it has one. The error wraps ErrNobody where nobody answers, and is a *Refusal where
+// the program refuses.
 func Ask(ctx context.Context, path, method, target string) ([]byte, error) {
 	if _, ok := ctx.Deadline(); !ok {
 		var cancel context.CancelFunc
@@ -91,7 +119,7 @@ func Ask(ctx context.Context, path, method, target string) ([]byte, error) {
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 16<<20))
 	if err == nil && resp.StatusCode >= 300 {
-		err = fmt.Errorf("%s %s: %s", method, target, body)
+		err = &Refusal{Text: strings.TrimSpace(string(body)), request: method + " " + target}
 	}
 	return body, err
 }

@@ -3,10 +3,13 @@ package composer
 import (
 	"bytes"
 	"context"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -173,6 +176,18 @@ services:
 	}
 	if strings.Contains(all, "hunter2") {
 		t.Errorf("a secret is in what the composer says: %s", all)
+	}
+	err := filepath.WalkDir(s.req.Root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		if b, err := os.ReadFile(path); err != nil || bytes.Contains(b, []byte("hunter2")) {
+			t.Errorf("%s has a secret in clear, or cannot be read: %v", path, err)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }
 
