@@ -69,9 +69,9 @@ func Settled(s protocol.StackState) bool {
 }
 
 // Next lists the states that may follow directly. A removal or another version may come at any time, so StackRemoving
-// and StackFetching follow every state, and StackRollingBack, as somebody at the device may go back whenever he likes, and so do the states that the hub alone knows; a restart of the agent goes through
-// StackFetching again only where work is needed. The hub may see jumps: of several statuses that wait for a link only the
-// last is sent.
+// and StackFetching follow every state, and so do the states that the hub alone knows. Somebody at the device may go back
+// from whatever it has. A restart of the agent goes through StackFetching again only where work is needed. The hub may see
+// jumps: of several statuses that wait for a link only the last is sent.
 func Next(from protocol.StackState) []protocol.StackState {
 	const (
 		pending, offered, deferred = protocol.StackPending, protocol.StackOffered, protocol.StackDeferred
@@ -86,23 +86,23 @@ func Next(from protocol.StackState) []protocol.StackState {
 	case deferred, pending:
 		next = nil
 	case offered, fetching:
-		next = []protocol.StackState{fetched, window, applying, waiting, failed, running}
+		next = []protocol.StackState{fetched, window, applying, waiting, failed, running, rolling}
 	case fetched, window:
-		next = []protocol.StackState{fetched, window, applying, waiting, failed}
+		next = []protocol.StackState{fetched, window, applying, waiting, failed, rolling}
 	case applying:
 		next = []protocol.StackState{verify, running, failed, waiting, rolling}
 	case verify:
 		next = []protocol.StackState{running, degraded, failed, waiting, rolling}
 	case running:
-		next = []protocol.StackState{degraded, applying, waiting, failed, fetched, window}
+		next = []protocol.StackState{degraded, applying, waiting, failed, fetched, window, rolling}
 	case degraded:
-		next = []protocol.StackState{running, applying, waiting, failed, fetched, window}
+		next = []protocol.StackState{running, applying, waiting, failed, fetched, window, rolling}
 	case failed:
 		next = []protocol.StackState{applying, waiting, running, degraded, rolling, back, fetched, window}
 	case waiting:
 		next = []protocol.StackState{applying, failed, running, degraded, rolling, fetched, window, verify}
 	case rolling:
-		next = []protocol.StackState{back, failed, waiting, applying}
+		next = []protocol.StackState{back, failed, waiting, applying, rolling}
 	case back:
 		next = []protocol.StackState{applying, waiting, failed, fetched, window, rolling}
 	case removing:
@@ -111,7 +111,7 @@ func Next(from protocol.StackState) []protocol.StackState {
 	default:
 		return nil
 	}
-	next = append(next, pending, offered, deferred, fetching, removing, rolling)
+	next = append(next, pending, offered, deferred, fetching, removing)
 	slices.Sort(next)
 	return slices.Compact(next)
 }
