@@ -30,9 +30,11 @@ func (g gitStacks) Apply(b gitsource.Bundle) (uint64, error) {
 		Files: b.Files, Env: b.Env, Pull: b.Pull, Author: b.Author, Message: b.Message, Source: b.Source, Expect: b.Expect,
 		During: planner.Queue,
 	}
-	if b.Env == nil {
-		if now, err := g.planner.Get(b.Stack); err == nil {
+	if now, err := g.planner.Get(b.Stack); err == nil {
+		spec.Health = now.Current.Health
+		if b.Env == nil {
 			spec.Keep = planner.KeptEnv{Version: now.Current.Number, Names: now.Current.EnvNames()}
+			spec.Secret = now.Current.Secret
 		}
 	}
 	_, v, err := g.planner.Apply(spec)

@@ -89,7 +89,7 @@ func TestAStackFromGit(t *testing.T) {
 	w.ask(http.MethodPost, "/stacks/web/source/sync", nil, &look)
 	var s resource.Stack
 	w.ask(http.MethodGet, "/stacks/web", nil, &s)
-	if look.Version != 1 || s.Group != group || s.Selector != selector || s.Current.Author != "git: Anna" || !strings.Contains(s.Current.Message, look.Commit) || len(s.Current.Env) != 1 {
+	if look.Version != 1 || s.Group != group || s.Selector != selector || s.Current.Author != "git: Anna" || !strings.Contains(s.Current.Source, look.Commit) || len(s.Current.Env) != 1 {
 		t.Errorf("%+v\n%+v", look, s)
 	}
 	// By hand it is not changed: the next commit would undo it.

@@ -287,6 +287,6 @@ func (s *server) stack(c *call, o planner.Overview) resource.Stack {
 func version(v stacks.Version) resource.Version {
 	return resource.Version{
 		Number: v.Number, Files: v.Files, Env: v.EnvNames(), Pull: pullWords[min(int(v.Pull), len(pullWords)-1)],
-		Author: v.Author, Message: v.Message, Created: at(v.Created),
+		Author: v.Author, Message: v.Message, Source: v.Source, Created: at(v.Created),
 	}
 }

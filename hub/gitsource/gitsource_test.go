@@ -325,7 +325,7 @@ func TestRefusedByAPolicy(t *testing.T) {
 	d.mu.Lock()
 	d.forbid = false
 	d.mu.Unlock()
-	if out := d.sync(); out.Version != 1 {
+	if out := d.sync(); out.Code != "" || d.version() != 1 {
 		t.Errorf("%+v", out)
 	}
 }

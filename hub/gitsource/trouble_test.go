@@ -60,7 +60,7 @@ func TestTroubleOverHTTPS(t *testing.T) {
 	with(func(c *gitsource.Change) { c.Source.URL = "https://git.invalid/x.git" })
 	d.fails("unreachable", "git.invalid")
 	with(func(*gitsource.Change) {})
-	if out := d.sync(); out.Version != 1 {
+	if out := d.sync(); out.Code != "" || d.version() != 1 {
 		t.Fatalf("%+v", out)
 	}
 	// A token that does not hold any more: what runs stays, and the pause grows.
@@ -108,7 +108,7 @@ func TestRedirectsElsewhereAreNotFollowed(t *testing.T) {
 	}
 	c.Source.URL = strings.Replace(good, "/plant/", "/old/", 1)
 	d.put(c)
-	if out := d.sync(); out.Version != 1 {
+	if out := d.sync(); out.Code != "" || d.version() != 1 {
 		t.Errorf("on the same server: %+v", out)
 	}
 }
@@ -144,7 +144,7 @@ func TestTroubleOverSSH(t *testing.T) {
 		t.Error("a path was run as a command")
 	}
 	with(func(*gitsource.Change) {})
-	if out := d.sync(); out.Version != 1 {
+	if out := d.sync(); out.Code != "" || d.version() != 1 {
 		t.Fatalf("%+v", out)
 	}
 	was := s.hostKey
@@ -188,7 +188,7 @@ func TestLargeAndHangingRepositories(t *testing.T) {
 	r.git("--git-dir="+r.bare, "config", "uploadpack.allowAnySHA1InWant", "true")
 	c := s.source(r)
 	d.put(c)
-	if out := d.sync(); out.Version != 1 || d.content("compose.yml") != composeOf("web:1") {
+	if out := d.sync(); out.Code != "" || d.version() != 1 || d.content("compose.yml") != composeOf("web:1") {
 		t.Fatalf("%+v", out)
 	}
 	hang := make(chan struct{})

@@ -63,6 +63,7 @@ type Version struct {
 	Pull    string          `json:"pull"`
 	Author  string          `json:"author,omitempty"`
 	Message string          `json:"message,omitempty"`
+	Source  string          `json:"source,omitempty" doc:"Where it comes from, such as a commit: git ID REF"`
 	Created time.Time       `json:"created"`
 }
 

@@ -4244,6 +4244,8 @@ export interface components {
             /** Format: int64 */
             number: number;
             pull: string;
+            /** @description Where it comes from, such as a commit: git ID REF */
+            source?: string;
         };
         View: {
             /** @example Late in Oslo */
