@@ -30,9 +30,8 @@ func (g gitStacks) Apply(b gitsource.Bundle) (uint64, error) {
 		Files: b.Files, Env: b.Env, Pull: b.Pull, Author: b.Author, Message: b.Message, Source: b.Source, Expect: b.Expect,
 		During: planner.Queue,
 	}
-	if now, err := g.planner.Get(b.Stack); err == nil {
-		spec.Health = now.Current.Health
-		if b.Env == nil {
+	if b.Env == nil {
+		if now, err := g.planner.Get(b.Stack); err == nil {
 			spec.Keep = planner.KeptEnv{Version: now.Current.Number, Names: now.Current.EnvNames()}
 			spec.Secret = now.Current.Secret
 		}

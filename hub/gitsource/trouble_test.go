@@ -325,7 +325,7 @@ func TestWebhooks(t *testing.T) {
 	c := s.source(r)
 	c.Webhook, c.HookSecret = true, ptr(hookSecret)
 	at := gitsource.HookPath + d.put(c).Hook
-	d.until("the first version", func() bool { return d.version() == 1 })
+	d.until("the first look ended", func() bool { s, _ := d.Get("web"); return s.Progress.Version == 1 && !s.Looking })
 	sign := func(secret, body string) string {
 		mac := hmac.New(sha256.New, []byte(secret))
 		mac.Write([]byte(body))
