@@ -26,8 +26,12 @@ func CheckWindows(windows []protocol.ChangeWindow) error {
 		return fmt.Errorf("%d change windows, at most %d: write several days or hours into one", len(windows), MaxWindows)
 	}
 	for _, w := range windows {
-		if _, err := cron.Parse(w.Start); err != nil {
+		times, err := cron.Parse(w.Start)
+		if err != nil {
 			return fmt.Errorf("change window: %w", err)
+		}
+		if times.Next(time.Unix(0, 0).UTC()).IsZero() {
+			return fmt.Errorf("change window %q never opens: there is no such day", w.Start)
 		}
 		if w.Minutes < 1 || w.Minutes > maxWindow {
 			return fmt.Errorf("change window %q lasts %d minutes: want 1 to %d", w.Start, w.Minutes, maxWindow)

@@ -299,12 +299,8 @@ func (p *Planner) seeFree(v *rollout.Seen, s *stack, a *assigned, by seeing) {
 	r := by.run
 	version, nonce, _ := s.due(a)
 	if version == r.Version && v.Attempt == 0 && (!r.Force || nonce >= r.nonce(0)) && a.status.Version == version && a.status.Nonce == nonce {
-		switch a.status.State {
-		case protocol.StackRunning:
+		if a.status.State == protocol.StackRunning {
 			v.Standing = rollout.Succeeded
-			return
-		case protocol.StackDegraded, protocol.StackFailed, protocol.StackRolledBack:
-			v.Standing, v.Code = rollout.Ended, a.status.Code
 			return
 		}
 	}
@@ -338,7 +334,7 @@ func (p *Planner) grants(s *stack, r *run, out rollout.Output, withdraw []protoc
 		if old := s.grants[task.ID]; old.Rollout == r.Number {
 			g.Before, g.BeforeNonce = old.Before, old.BeforeNonce
 		}
-		if g.Nonce = max(s.rec.Nonce, s.grants[task.ID].Nonce); r.Force || task.Attempt > 0 {
+		if g.Nonce = max(s.rec.Nonce, s.grants[task.ID].Nonce); r.Force || task.Attempt > 0 || s.failed(a, r.Version) {
 			g.Nonce = r.nonce(task.Attempt)
 		}
 		all = append(all, g)

@@ -182,20 +182,37 @@ func (p *Planner) again(s *stack, r *Rollout, c *Change) error {
 	if r.Tries++; r.Tries > maxAttempts {
 		return fmt.Errorf("retry: %w: it was tried %d times: deploy the version again", rollout.ErrNotNow, maxAttempts)
 	}
-	p.mu.RLock()
-	defer p.mu.RUnlock()
-	for dev, a := range s.devices {
-		state := s.shown(a)
-		if s.shall(a) && (state == protocol.StackFailed || state == protocol.StackRolledBack || state == protocol.StackDegraded) {
-			c.Grants = append(c.Grants, stacks.Grant{
-				Stack: s.id, Device: dev, Rollout: r.Number, Attempt: r.Tries, Version: r.Version, Nonce: r.nonce(r.Tries), Before: r.Version,
-			})
-		}
-	}
-	if len(c.Grants) == 0 {
+	if c.Grants = p.onceMore(s, r, r.Tries); len(c.Grants) == 0 {
 		return fmt.Errorf("retry: %w: no device has failed", rollout.ErrNotNow)
 	}
 	return nil
+}
+
+// onceMore are grants by which devices try the version of a rollout once more that have failed with it.
+func (p *Planner) onceMore(s *stack, r *Rollout, attempt uint32) (all []stacks.Grant) {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	for dev, a := range s.devices {
+		if s.shall(a) && s.failed(a, r.Version) {
+			all = append(all, stacks.Grant{
+				Stack: s.id, Device: dev, Rollout: r.Number, Attempt: attempt, Version: r.Version, Nonce: r.nonce(attempt), Before: r.Version,
+			})
+		}
+	}
+	return all
+}
+
+// failed reports whether a device shall have the version, and has failed with it. The caller holds mu.
+func (s *stack) failed(a *assigned, version uint64) bool {
+	due, nonce, _ := s.due(a)
+	if due != version || a.status.Version != version || a.status.Nonce != nonce {
+		return false
+	}
+	switch a.status.State {
+	case protocol.StackFailed, protocol.StackRolledBack, protocol.StackDegraded:
+		return true
+	}
+	return false
 }
 
 // Retarget works out anew which devices the stacks that name an edge group are meant for.

@@ -336,6 +336,42 @@ func TestFailedDevicesAreTriedAgain(t *testing.T) {
 	}
 }
 
+func TestAVersionThatFailedIsDeployedOnceMore(t *testing.T) {
+	for _, plan := range []rollout.Plan{{}, {Batch: rollout.Amount{Count: 1}, OnFailure: rollout.Continue}} {
+		s := newSite(t, 3, func(int) map[string]string { return nil })
+		bad := true
+		s.ends = func(e protocol.Entry) protocol.StackState {
+			if bad && s.state("web", s.devices[0].id).Version == e.Version && len(s.devices[1].runs) == 0 {
+				return protocol.StackFailed
+			}
+			return protocol.StackRunning
+		}
+		s.apply(web("one"))
+		s.pass(0)
+		before := map[protocol.StackState]int{}
+		o, _ := s.Get("web")
+		for state, n := range o.States {
+			before[state] = n
+		}
+		if before[protocol.StackFailed] == 0 || before[protocol.StackRunning] == 0 {
+			t.Fatalf("some fail and some do not: %v", before)
+		}
+		said := len(s.devices[2].repeat)
+		bad = false
+		_, err := s.Deploy(planner.DeploySpec{Stack: "web", Manner: &planner.Manner{Plan: plan}, By: "ada"})
+		s.must(err)
+		for range 6 {
+			s.pass(time.Second)
+		}
+		if o, _ := s.Get("web"); o.States[protocol.StackRunning] != 3 || s.rollout().State.Phase != rollout.Done {
+			t.Errorf("plan %q: %v, %s: %s", plan.Words(), o.States, s.rollout().State.Phase, s.rollout().Why)
+		}
+		if len(s.devices[2].repeat) != said {
+			t.Error("a device where it runs has applied it again")
+		}
+	}
+}
+
 func TestWhatIsHeldAtTheDeviceIsLeftAlone(t *testing.T) {
 	s := newSite(t, 2, func(int) map[string]string { return nil })
 	s.apply(web("one"))

@@ -223,7 +223,9 @@ func (p *Planner) open(s *stack, c *Change, o opening) error {
 		c.Grants = append(c.Grants, s.takeBack(active, &out.State)...)
 		p.mu.RUnlock()
 	}
-	begin(&c.Stack, r, now)
+	if begin(&c.Stack, r, now); s != nil && r.over() && !r.Force {
+		c.Grants = append(c.Grants, p.onceMore(s, r, 0)...)
+	}
 	return nil
 }
 
