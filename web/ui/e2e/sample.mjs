@@ -63,6 +63,11 @@ export async function startSample() {
   });
   await hub.put('edge-groups/bremen-arm', { group: 'plants/bremen', selector: 'farshore.io/arch in (arm64, arm-v7)' });
   const { id } = await hub.device('bremen-0001');
+  await hub.put('groups/variables/SITE?path=plants', { value: 'a plant' });
+  await hub.put('groups/variables/DB_PASSWORD?path=plants/bremen', { value: 'correct horse', secret: true });
+  await hub.put(`devices/${id}/variables/SITE`, { value: 'bremen, hall 3' });
+  const pulls = { user: 'fleet', password: 'correct horse', group: 'plants', note: 'may only pull' };
+  await hub.post('registries', { name: 'Plants', address: images, ...pulls });
   return { hub, device: id, stack: 'telemetry', ...(await startDayTwo(hub, release)) };
 }
 
@@ -163,7 +168,7 @@ export function places({ device, stack, update, link }) {
     ['update', `updates/${update}`],
     ['update-unknown', 'updates/nothing', /status of 404/],
     ['settings', 'settings'],
-    ...['certificate', 'protection', 'audit', 'backup', 'profiles', 'people', 'access'].map(setting),
+    ...['certificate', 'protection', 'audit', 'backup', 'profiles', 'registries', 'people', 'access'].map(setting),
     ...['account', 'tokens', 'appearance'].map(setting),
     ['sign-in', 'sign-in'],
     ['invited', `invited${link}`],

@@ -8,6 +8,7 @@ import { LinkAnchor } from '../../kit/links';
 import { Since, useNow } from '../../kit/Since';
 import { inWords, settingFields, settingNames } from '../../kit/settings';
 import { dateOf, exact, span } from '../../kit/time';
+import { Variables } from '../variables/Variables';
 import { Observation } from './Observation';
 import { usePlace } from './place';
 import { latLabel, lonLabel } from './position';
@@ -26,6 +27,7 @@ export function Overview({ device }: { device: Detail }) {
       <Stack gap="lg" miw={0}>
         <SettingsPart device={device} />
         <LabelsPart device={device} />
+        <Variables scope={{ device: device.id }} heading={{ order: 2, size: 'h4' }} />
         <ClaimsPart device={device} />
       </Stack>
     </SimpleGrid>

@@ -15,6 +15,7 @@ import { Certificate } from './Certificate';
 import { Hub } from './Hub';
 import { Profiles } from './Profiles';
 import { Protection } from './Protection';
+import { Registries } from './Registries';
 import { Tokens } from './Tokens';
 
 interface Place {
@@ -33,6 +34,7 @@ const places: readonly Place[] = [
   { value: 'audit', label: 'Audit trail', shows: AuditTrail, needs: 'hub.read' },
   { value: 'backup', label: 'Backup', shows: Backup, needs: 'hub.read' },
   { value: 'profiles', label: 'Link profiles', shows: Profiles, needs: 'profiles.read' },
+  { value: 'registries', label: 'Registries', shows: Registries, needs: 'registries.read' },
   { value: 'people', label: 'People', shows: People },
   { value: 'access', label: 'Access', shows: Access, needs: 'access.read' },
   { value: 'account', label: 'My account', shows: MyAccount },
