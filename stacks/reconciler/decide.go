@@ -275,13 +275,24 @@ func (s *stack) refuse(err error) {
 	s.redeploys, s.forced = nil, false
 }
 
-// report makes st the stack's status, unless it says nothing new.
+// report makes st the stack's status, unless it says nothing new. Another entry than the last one may come at any moment,
+// and need no fetching; where its state could not follow the last one's, what lies between is said.
 func (s *stack) report(r *Reconciler, st protocol.StackStatus) {
 	if s.want != nil {
 		old := *s.want
 		old.Rev, old.At = 0, 0
 		if old == st {
 			return
+		}
+		if old.State != protocol.StackRemoved && st.State != protocol.StackRemoved && !stacks.Legal(old.State, st.State) {
+			between := protocol.StackStatus{Stack: st.Stack, Version: st.Version, Nonce: st.Nonce, Running: st.Running, State: protocol.StackFetching}
+			switch st.State {
+			case protocol.StackDegraded:
+				between.State = protocol.StackRunning
+			case protocol.StackRolledBack:
+				between.State = protocol.StackRollingBack
+			}
+			s.report(r, between)
 		}
 	}
 	st.At = 0
