@@ -72,6 +72,7 @@ func samples() []sample {
 			Stack: 7, Version: 3, State: StackFetching, Rev: 42, At: 1795305600, Nonce: 2, Done: 100, Total: 4096,
 			Hold: HoldBack, HeldBy: "kari",
 		}},
+		{"status-again", KindStatus, StackStatus{Stack: 7, Version: 3, State: StackFailed, Rev: 43, Code: "image-unavailable", Again: true}},
 		{"entry-3", 0, Entry{
 			EntryKey: EntryKey{Kind: EntryStack, ID: 7}, Version: 3, Name: "pump", Verify: 60, Retries: 2, Stay: true,
 			Sealed: []byte{1, 2}, Access: []byte{3}, Change: &ChangeRule{

@@ -88,6 +88,8 @@ type StackStatus struct {
 	Hold Hold `cbor:"12,keyasint,omitzero" json:"hold,omitempty"`
 	// HeldBy names that somebody, a user of the device. Absent: not known.
 	HeldBy string `cbor:"13,keyasint,omitempty" json:"held_by,omitempty"`
+	// Again: in StackFailed, the device tries again by itself. Absent: it is final.
+	Again bool `cbor:"14,keyasint,omitempty" json:"again,omitempty"`
 }
 
 // ValidPath checks the path of a bundle file: relative, slash-separated, clean, below the bundle, printable, at most

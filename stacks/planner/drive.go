@@ -19,6 +19,9 @@ const (
 	lookGap = time.Second
 )
 
+// againLimit is for how long a device may fail and try again before a rollout counts it as failed.
+const againLimit = time.Hour
+
 // Codes of devices that a rollout leaves alone for now, beside those of package stacks.
 const (
 	CodeQuiet = "quiet" // it is not heard of
@@ -234,7 +237,7 @@ func (p *Planner) observe(s *stack, r *run, now time.Time) (seen []rollout.Seen,
 		g := s.grants[dev]
 		switch {
 		case g.Rollout == r.Number && g.Attempt == d.Attempt:
-			if p.seeGranted(&v, s, a, g) {
+			if p.seeGranted(&v, s, a, now) {
 				withdraw = append(withdraw, dev)
 			}
 		case back:
@@ -248,7 +251,8 @@ func (p *Planner) observe(s *stack, r *run, now time.Time) (seen []rollout.Seen,
 }
 
 // seeGranted says how a device stands that was told what to have, and whether it shall not begin. The caller holds mu.
-func (p *Planner) seeGranted(v *rollout.Seen, s *stack, a *assigned, g stacks.Grant) (withdraw bool) {
+func (p *Planner) seeGranted(v *rollout.Seen, s *stack, a *assigned, now time.Time) (withdraw bool) {
+	g := s.grants[a.dev]
 	reachable, next := p.cfg.Fleet.Reachable(a.dev)
 	st := a.status
 	quiet := func() {
@@ -261,16 +265,19 @@ func (p *Planner) seeGranted(v *rollout.Seen, s *stack, a *assigned, g stacks.Gr
 			v.Standing = rollout.Succeeded
 		}
 	case st.Version == g.Version && st.Nonce == g.Nonce && stacks.Reported(st.State):
-		switch st.State {
-		case protocol.StackRunning:
+		trying := st.Again && now.Before(time.Unix(st.At, 0).Add(againLimit))
+		switch {
+		case st.State == protocol.StackRunning:
 			v.Standing = rollout.Succeeded
-		case protocol.StackDegraded, protocol.StackFailed, protocol.StackRolledBack:
+		case st.Hold != 0:
+			v.Standing, v.Code = rollout.Deferred, stacks.CodeHeld
+		case st.State == protocol.StackFailed && trying && reachable:
+			v.Standing = rollout.Started
+		case st.State == protocol.StackDegraded || st.State == protocol.StackFailed || st.State == protocol.StackRolledBack:
 			v.Standing, v.Code, v.Changed = rollout.Ended, st.Code, true
 		default:
 			v.Standing = rollout.Started
-			if st.Hold != 0 {
-				v.Standing, v.Code = rollout.Deferred, stacks.CodeHeld
-			} else if !reachable {
+			if !reachable {
 				quiet()
 			}
 		}

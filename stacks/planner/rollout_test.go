@@ -336,6 +336,31 @@ func TestFailedDevicesAreTriedAgain(t *testing.T) {
 	}
 }
 
+func TestADeviceThatTriesAgainHasNotFailedYet(t *testing.T) {
+	s := newSite(t, 2, ring)
+	spec := web("one")
+	spec.Manner = canary(rollout.Pause)
+	s.apply(spec)
+	s.ends = func(protocol.Entry) protocol.StackState { return protocol.StackApplying }
+	s.pass(time.Second)
+	first := s.devices[1]
+	say := func(state protocol.StackState, again bool) {
+		first.rev++
+		s.must(s.Status(first.id, protocol.StackStatus{
+			Stack: 1, Version: 1, State: state, Rev: first.rev, Code: "image-unavailable", Again: again, At: s.now.Unix(),
+		}))
+	}
+	say(protocol.StackFailed, true)
+	s.Look(s.now.Add(time.Minute))
+	if r := s.rollout(); r.State.Phase != rollout.Running {
+		t.Fatalf("while it tries again: %s", r.State.Phase)
+	}
+	s.Look(s.now.Add(2 * time.Hour))
+	if r := s.rollout(); r.State.Phase != rollout.Paused {
+		t.Fatalf("after it tried for hours: %s", r.State.Phase)
+	}
+}
+
 func TestAVersionThatFailedIsDeployedOnceMore(t *testing.T) {
 	for _, plan := range []rollout.Plan{{}, {Batch: rollout.Amount{Count: 1}, OnFailure: rollout.Continue}} {
 		s := newSite(t, 3, func(int) map[string]string { return nil })

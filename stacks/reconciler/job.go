@@ -198,7 +198,7 @@ func (r *Reconciler) failedForward(j *job, pause time.Duration) {
 	}
 	s.report(r, protocol.StackStatus{
 		Stack: j.entry.ID, Version: j.entry.Version, Nonce: j.entry.Nonce, State: f.state, Code: f.code, Detail: f.said(then(&line, pause)),
-		Running: running(&line, j.entry.Version),
+		Running: running(&line, j.entry.Version), Again: f.state == protocol.StackFailed && !line.Final,
 	})
 }
 
