@@ -45,6 +45,7 @@ type real struct {
 	rec     *reconciler.Reconciler
 	stop    func()
 	mark    uint64
+	verify  uint32 // for how many seconds versions are watched
 }
 
 func (d *real) Fetch(_ context.Context, files []reconciler.FetchFile) error {
@@ -67,6 +68,10 @@ func (d *real) boot() {
 	d.rec = reconciler.New(reconciler.Config{
 		State: store, Fetcher: d, Composer: &d.run, Dir: filepath.Join(d.dir, "stacks"), Host: d.host,
 		RetryFirst: 100 * time.Millisecond, Settle: 100 * time.Millisecond, Wait: time.Minute, Log: log,
+		Tail: func(ctx context.Context, container string) (string, error) {
+			out, _, err := d.engine.ContainerLogs(ctx, container, 50, 2<<10)
+			return string(out), err
+		},
 	})
 	run := commands.New(commands.Config{
 		Journal: store, Engine: d.engine, Stacks: d.rec, Snapshot: func(context.Context) error { return nil },
@@ -115,7 +120,7 @@ func (d *real) observe(ctx context.Context, run *commands.Runner) error {
 func (d *real) order(version uint64, files map[string]string, list ...protocol.Command) {
 	var set []protocol.Entry
 	if version != 0 {
-		e := protocol.Entry{EntryKey: protocol.EntryKey{Kind: protocol.EntryStack, ID: 1}, Version: version, Name: d.project, RemoveVolumes: true}
+		e := protocol.Entry{EntryKey: protocol.EntryKey{Kind: protocol.EntryStack, ID: 1}, Version: version, Name: d.project, RemoveVolumes: true, Verify: d.verify}
 		for _, name := range []string{"compose.yml", "web.conf"} {
 			h := protocol.HashOf([]byte(files[name]))
 			d.blobs[h] = []byte(files[name])
@@ -216,6 +221,21 @@ configs: {web: {file: ./web.conf}}
 	if now := d.containers(); fmt.Sprint(now) != fmt.Sprint(second) {
 		t.Errorf("a version that cannot be had turned %v into %v", second, now)
 	}
+	d.order(4, bundle(image, "two"))
+	d.status("running v4")
+
+	// A version that runs at first, and ends while it is watched, gives way to the one before; its last words are told.
+	d.verify = 60
+	leaks := bundle(image, "two")
+	leaks["compose.yml"] = strings.Replace(leaks["compose.yml"], "    configs: [web]\n",
+		"    configs: [web]\n    restart: always\n    stop_grace_period: 1s\n    command: [sh, -c, 'sleep 5; echo the pump leaks; exit 1']\n", 1)
+	d.order(5, leaks)
+	d.status("verifying v5")
+	d.status("rolled-back v5 service-down")
+	if st := d.store.Statuses()[0]; st.Running != 4 || !strings.Contains(st.Detail, "the pump leaks") {
+		t.Errorf("it says %+v", st)
+	}
+	d.verify = 0
 	d.order(4, bundle(image, "two"))
 	d.status("running v4")
 
