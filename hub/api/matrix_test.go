@@ -168,8 +168,8 @@ func (groupsBrake) PutGroup(fleet.Group, func(*fleet.Group) error) (fleet.Group,
 func (deskBrake) Apply(planner.ApplySpec) (stacks.Stack, stacks.Version, error) {
 	return stacks.Stack{}, stacks.Version{}, errBrake
 }
-func (deskBrake) Remove(_, _ string) error   { return errBrake }
-func (deskBrake) Deploy(planner.DeploySpec) (uint64, error) { return 0, errBrake }
+func (deskBrake) Remove(_, _ string) error                         { return errBrake }
+func (deskBrake) Deploy(planner.DeploySpec) (uint64, error)        { return 0, errBrake }
 func (deskBrake) Act(string, uint64, rollout.Action, string) error { return errBrake }
 func (commandsBrake) Give(commands.Spec) (commands.Record, error) {
 	return commands.Record{}, errBrake
