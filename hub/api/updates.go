@@ -135,10 +135,7 @@ func noUpdate(id string) error { return fmt.Errorf("update %.40q: %w", id, updat
 func updateSpec(b *resource.UpdateSpec) updates.Spec {
 	s := updates.Spec{
 		Release: b.Release, Selector: b.Selector, Group: strings.Trim(b.Group, "/"), Plan: b.Plan, OrderLabel: b.OrderLabel,
-		Trial: b.TrialSeconds, Downgrade: b.Downgrade, Message: b.Message,
-	}
-	for _, w := range b.Windows {
-		s.Windows = append(s.Windows, w)
+		Windows: b.Windows, Trial: b.TrialSeconds, Downgrade: b.Downgrade, Message: b.Message,
 	}
 	if !b.Begin.IsZero() {
 		s.Begin = b.Begin.Unix()
@@ -161,9 +158,7 @@ func updateOut(v updates.View) resource.Update {
 	if v.Next.IsZero() {
 		out.Next = time.Time{}
 	}
-	for _, w := range v.Windows {
-		out.Windows = append(out.Windows, w)
-	}
+	out.Windows = v.Windows
 	first := int(v.Rollout.Batch) - len(v.Batches)
 	for i, b := range v.Batches {
 		out.Batches = append(out.Batches, resource.UpdateBatch{Number: uint32(first + i + 1), Devices: statusWords(b)})
