@@ -45,18 +45,8 @@ func (a *app) stacksCommand() *cobra.Command {
 		Use: "show NAME", Short: "show a stack with its versions", Args: cobra.ExactArgs(1), ValidArgsFunction: atFirst(a.completeStacks),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.showStack(cmd.Context(), args[0]) },
 	}
-	redeploy := &cobra.Command{
-		Use: "redeploy NAME", Short: "make all its devices apply the latest version again", Args: cobra.ExactArgs(1), ValidArgsFunction: atFirst(a.completeStacks),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			var s resource.Stack
-			if err := a.call(cmd.Context(), http.MethodPost, "/stacks/"+seg(args[0])+"/redeploy", nil, &s); err != nil {
-				return err
-			}
-			return a.printStack(s)
-		},
-	}
 	return parent("stacks", "edge stacks: what shall run on which devices",
-		a.applyCommand(), ls, show, a.statusCommand(), a.removeStackCommand(), redeploy, a.sourceCommand())
+		a.applyCommand(), ls, show, a.statusCommand(), a.removeStackCommand(), a.deployCommand(), a.sourceCommand())
 }
 
 // ownerText says whose a stack is: "administrators", "public", "anna", "team crew".

@@ -26,7 +26,8 @@ const (
 	StacksRead       Operation = "stacks.read"
 	StacksApply      Operation = "stacks.apply"
 	StacksRemove     Operation = "stacks.remove"
-	StacksOperate    Operation = "stacks.operate" // redeploy: what makes nothing new
+	StacksOperate    Operation = "stacks.operate"   // deploy versions that there are, and steer rollouts: what makes nothing new
+	RolloutsApprove  Operation = "rollouts.approve" // let devices apply what they have fetched, where a stack asks for that
 	EdgeGroupsRead   Operation = "edge-groups.read"
 	EdgeGroupsChange Operation = "edge-groups.change"
 	EdgeGroupsRemove Operation = "edge-groups.remove"
@@ -118,6 +119,7 @@ var table = []struct {
 	{StacksApply, [...]reach{e, e, e, o, o, s, o, o}},
 	{StacksRemove, [...]reach{e, e, e, o, o, s, o, o}},
 	{StacksOperate, [...]reach{e, e, e, e, o, s, o, o}},
+	{RolloutsApprove, [...]reach{e, e, e, e, o, o, o, o}},
 	{EdgeGroupsRead, [...]reach{e, e, e, e, e, s, s, o}},
 	{EdgeGroupsChange, [...]reach{e, e, e, o, o, s, o, o}},
 	{EdgeGroupsRemove, [...]reach{e, e, e, o, o, s, o, o}},

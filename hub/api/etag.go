@@ -12,6 +12,7 @@ import (
 	"github.com/farshore/farshore/hub/edgegroups"
 	"github.com/farshore/farshore/hub/fleet"
 	"github.com/farshore/farshore/stacks"
+	"github.com/farshore/farshore/stacks/planner"
 )
 
 // Errors of those who have seen something else than there is.
@@ -96,11 +97,11 @@ func profileEtag(p *fleet.Profile) string {
 	return etagOf([]any{p.Name, settings(p.Settings)})
 }
 
-func stackEtag(s *stacks.Stack) string {
+func stackEtag(s *stacks.Stack, m planner.Manner) string {
 	if s == nil {
 		return ""
 	}
-	return etagOf([]any{s.ID, s.Latest, s.Selector, s.RemoveVolumes, s.Removed != 0, s.Group, s.Owner})
+	return etagOf([]any{s.ID, s.Latest, s.Selector, s.RemoveVolumes, s.Removed != 0, s.Group, s.Owner, s.Include, s.Exclude, s.Change, m.Plan, m.Order})
 }
 
 func edgeGroupEtag(g *edgegroups.Group) string {

@@ -34,15 +34,15 @@ var updateMatrix = flag.Bool("matrix", false, "write testdata/matrix.txt anew, t
 // group, own are those that are the person's, their team's or public.
 var plainly = map[access.Role]struct{ all, own string }{
 	access.RoleAdministrator: {all: "devices.read devices.change devices.revoke groups.read groups.change policy.change profiles.read profiles.change snapshots.read " +
-		"waiting.read waiting.approve waiting.reject keys.read keys.create keys.remove stacks.read stacks.apply stacks.remove stacks.operate edge-groups.read edge-groups.change edge-groups.remove stacks.source " +
+		"waiting.read waiting.approve waiting.reject keys.read keys.create keys.remove stacks.read stacks.apply stacks.remove stacks.operate rollouts.approve edge-groups.read edge-groups.change edge-groups.remove stacks.source " +
 		"policy.exempt commands.give commands.remove secrets.read commands.read commands.look commands.withdraw events.read access.read access.change people.change audit.read hub.read hub.change updates.read updates.start releases.read releases.change backup.make variables.read variables.change registries.read registries.change"},
 	access.RoleDeviceAdministrator: {all: "devices.read devices.change devices.revoke groups.read groups.change policy.change profiles.read snapshots.read " +
-		"waiting.read waiting.approve waiting.reject keys.read keys.create keys.remove stacks.read stacks.apply stacks.remove stacks.operate edge-groups.read edge-groups.change edge-groups.remove stacks.source " +
+		"waiting.read waiting.approve waiting.reject keys.read keys.create keys.remove stacks.read stacks.apply stacks.remove stacks.operate rollouts.approve edge-groups.read edge-groups.change edge-groups.remove stacks.source " +
 		"policy.exempt commands.give commands.remove secrets.read commands.read commands.look commands.withdraw events.read access.read access.change updates.read updates.start releases.read variables.read variables.change registries.read registries.change"},
 	access.RoleEdgeAdministrator: {all: "devices.read devices.change devices.revoke groups.read groups.change profiles.read profiles.change snapshots.read " +
-		"waiting.read waiting.approve waiting.reject keys.read keys.create keys.remove stacks.read stacks.apply stacks.remove stacks.operate edge-groups.read edge-groups.change edge-groups.remove stacks.source " +
+		"waiting.read waiting.approve waiting.reject keys.read keys.create keys.remove stacks.read stacks.apply stacks.remove stacks.operate rollouts.approve edge-groups.read edge-groups.change edge-groups.remove stacks.source " +
 		"commands.give commands.remove secrets.read commands.read commands.look commands.withdraw events.read hub.read updates.read updates.start releases.read releases.change variables.read variables.change registries.read registries.change"},
-	access.RoleOperator: {all: "devices.read groups.read profiles.read snapshots.read stacks.read stacks.operate edge-groups.read commands.read commands.look commands.give commands.withdraw events.read updates.read releases.read variables.read registries.read"},
+	access.RoleOperator: {all: "devices.read groups.read profiles.read snapshots.read stacks.read stacks.operate rollouts.approve edge-groups.read commands.read commands.look commands.give commands.withdraw events.read updates.read releases.read variables.read registries.read"},
 	access.RoleHelpdesk: {all: "devices.read groups.read profiles.read snapshots.read stacks.read edge-groups.read commands.read commands.look events.read updates.read releases.read variables.read registries.read"},
 	access.RoleStandardUser: {
 		all: "devices.read groups.read profiles.read events.read variables.read registries.read",
@@ -112,7 +112,11 @@ var matrixRoutes = map[string]matrixRoute{
 	"list-keys": {things: "any"}, "get-key": {things: "key"}, "remove-key": {things: "key"}, "create-key": {things: "group", body: body(`{"name":"x","group":"REF"}`)},
 	"list-waiting": {things: "any"}, "approve": {things: "waiting", body: body(`{"approvals":[{"id":"REF"}]}`)}, "reject": {things: "waiting", body: body(`{"ids":["REF"]}`)},
 	"list-stacks": {things: "any"}, "get-stack": {things: "stack"}, "apply-stack": {things: "stack", body: body(oneFile)}, "preview-stack": {things: "stack", body: body(oneFile)},
-	"remove-stack": {things: "stack"}, "redeploy-stack": {things: "stack"}, "list-versions": {things: "stack"}, "get-bundle": {things: "stack"}, "stack-status": {things: "stack"},
+	"remove-stack": {things: "stack"}, "list-versions": {things: "stack"}, "get-bundle": {things: "stack"}, "stack-status": {things: "stack"},
+	"deploy-stack": {things: "stack", body: body(`{"version":1,"force":true}`)}, "list-rollouts": {things: "any"}, "list-stack-rollouts": {things: "stack"}, "get-rollout": {things: "stack"},
+	"rollout-devices": {things: "stack"}, "pause-rollout": {things: "stack"}, "continue-rollout": {things: "stack"}, "abort-rollout": {things: "stack"},
+	"skip-rollout": {things: "stack"}, "retry-rollout": {things: "stack"}, "approve-rollout": {things: "stack"},
+	"diff-versions": {things: "stack"}, "stack-groups": {things: "stack"}, "device-bundle": {things: "stack"},
 	"list-edge-groups": {things: "any"}, "get-edge-group": {things: "edge-group"}, "put-edge-group": {things: "edge-group", body: body(`{"selector":"x=y"}`)},
 	"remove-edge-group": {things: "edge-group"}, "edge-group-devices": {things: "edge-group"}, "preview-edge-group": {things: "any", body: body(`{"selector":"x=y"}`)},
 	"list-sources": {things: "any"}, "get-source": {things: "stack"}, "put-source": {things: "stack", body: body(`{"url":"https://git.example.com/x.git"}`)},
@@ -332,10 +336,15 @@ func TestMatrix(t *testing.T) {
 	}
 	answer := func(o documented, s subject, r matrixRoute, p person) string {
 		path := o.path
+		if r.things == "stack" { // on the device beside it
+			path = strings.ReplaceAll(path, "{device}", map[string]string{"norway/oslo": "crane", "norway/bergen": "lock"}[s.group])
+		}
 		for _, name := range []string{"device", "stack", "command", "key", "profile", "user", "team", "grant", "update", "release", "backup", "edgegroup", "registry"} {
 			path = strings.ReplaceAll(path, "{"+name+"}", s.ref)
 		}
-		path = strings.ReplaceAll(strings.ReplaceAll(path, "{version}", "0"), "{variable}", "SITE")
+		path = strings.ReplaceAll(path, "{version}/diff/{other}", "1/diff/1")
+		path = strings.ReplaceAll(strings.ReplaceAll(path, "{version}", "0"), "{rollout}", "1")
+		path = strings.ReplaceAll(path, "{variable}", "SITE")
 		if r.query != nil {
 			path += "?" + r.query(s)
 		}

@@ -100,6 +100,11 @@ type Stacks interface {
 	Statuses(name string) ([]planner.DeviceStatus, error)
 	DeviceStacks(protocol.DeviceID) []planner.DeviceStatus
 	Tally(protocol.DeviceID) planner.Tally
+	GroupCounts(name string) (map[string]map[protocol.StackState]int, error)
+	Rollouts(name string) ([]planner.RolloutView, error)
+	Rollout(name string, number uint64) (planner.RolloutView, error)
+	RolloutDevices(name string, number uint64) ([]planner.RolloutDevice, error)
+	DeviceBundle(name string, number uint64, dev protocol.DeviceID) (planner.DeviceBundle, error)
 }
 
 // StackDesk is the planner to change; *planner.Planner is one.

@@ -22,11 +22,7 @@ func patchText(p *resource.DevicePatch) string {
 	if p.Profile != nil {
 		say("link profile %s", orInherited(*p.Profile))
 	}
-	switch {
-	case p.Confirm == nil:
-	case p.PairingCode != nil:
-		say("identity confirmed by its pairing code")
-	default:
+	if p.Confirm != nil {
 		say("identity %s", map[bool]string{true: "confirmed", false: "unconfirmed"}[*p.Confirm])
 	}
 	for _, k := range slices.Sorted(maps.Keys(p.Labels)) {

@@ -12,6 +12,7 @@ import (
 	"github.com/farshore/farshore/hub/api/resource"
 	"github.com/farshore/farshore/hub/fleet"
 	"github.com/farshore/farshore/protocol"
+	"github.com/farshore/farshore/stacks"
 	"github.com/farshore/farshore/stacks/planner"
 )
 
@@ -42,6 +43,7 @@ func (s *server) previewStack(_ context.Context, c *call, in *previewInput) (*re
 	if err != nil {
 		return nil, err
 	}
+	rec, _ := s.Stacks.Named(in.Stack)
 	now, away, seen := time.Now(), 0, map[planner.Fate][]resource.PreviewDevice{}
 	for fate, ids := range p.Devices {
 		seen[fate] = s.previewDevices(c.eyes(), ids, fate, now)
@@ -54,6 +56,14 @@ func (s *server) previewStack(_ context.Context, c *call, in *previewInput) (*re
 			Added: count(planner.Added), Updated: count(planner.Updated), Removed: count(planner.Removed), Same: count(planner.Same),
 		},
 		Services: list(p.Services, previewService).Body.Items, Files: list(p.Files, previewFile).Body.Items,
+		EdgeGroups: s.previewGroups(c, &rec, spec), Words: p.Rollout.Manner.Plan.Words(), Rollout: p.Rollout.Begins,
+		Batches: append([]int{}, p.Rollout.Batches...), Rest: p.Rollout.Rest,
+	}
+	if r := p.Rollout.UnderWay; r != nil {
+		out.UnderWay = new(s.rollout(c, &rec, r))
+	}
+	if !c.eyes().allDevices { // they would count devices that are not seen
+		out.Batches, out.Rest = []int{}, 0
 	}
 	out.Devices.Total = out.Devices.Added + out.Devices.Updated + out.Devices.Same
 	for _, fate := range []planner.Fate{planner.Removed, planner.Added, planner.Updated} {
@@ -70,6 +80,26 @@ func (s *server) previewStack(_ context.Context, c *call, in *previewInput) (*re
 	}
 	out.Items = out.Items[:min(len(out.Items), maxPreviewDevices)]
 	return replyWith(out), nil
+}
+
+// previewGroups are the edge groups that a stack will name, as far as the caller sees them.
+func (s *server) previewGroups(c *call, rec *stacks.Stack, spec planner.ApplySpec) []resource.PreviewGroup {
+	out := []resource.PreviewGroup{}
+	sees := s.seesDevice(c.eyes())
+	for _, x := range []struct {
+		given   *[]uint64
+		kept    []uint64
+		exclude bool
+	}{{spec.Include, rec.Include, false}, {spec.Exclude, rec.Exclude, true}} {
+		ids := x.kept
+		if x.given != nil {
+			ids = *x.given
+		}
+		for _, g := range s.edgeGroupsByID(c, ids) {
+			out = append(out, resource.PreviewGroup{Name: g.Name, Devices: s.edgeGroupOut(&g, sees).Members, Exclude: x.exclude})
+		}
+	}
+	return out
 }
 
 func (s *server) previewDevices(y *eyes, ids []protocol.DeviceID, fate planner.Fate, now time.Time) []resource.PreviewDevice {

@@ -31,7 +31,7 @@ func TestEveryChangeThatIsTriedIsRecorded(t *testing.T) {
 		if o.method == http.MethodGet && o.OperationID != "export-audit" || strings.HasPrefix(o.Right, "none: ") || slices.Contains(onlyLook, o.OperationID) {
 			continue
 		}
-		path := o.path + query[o.OperationID]
+		path := strings.ReplaceAll(o.path, "{rollout}", "1") + query[o.OperationID]
 		for _, name := range names {
 			path = strings.ReplaceAll(path, "{"+name+"}", "x")
 		}

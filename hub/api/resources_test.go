@@ -102,7 +102,7 @@ func stackOnDevice(t *testing.T, w *world) {
 		t.Errorf("on devices %+v, files %v", on, bundle.Files)
 	}
 	commandOnDevice(t, w, "web-web-1")
-	w.ask(http.MethodPost, "/stacks/web/redeploy", nil, nil)
+	w.ask(http.MethodPost, "/stacks/web/deploy", resource.Deploy{Force: true}, nil)
 	w.ask(http.MethodDelete, "/stacks/web", nil, nil)
 	w.Until("the stack is gone", time.Minute, func() bool {
 		resp := w.request(http.MethodGet, "/stacks/web", nil)

@@ -83,7 +83,7 @@ func TestEveryOperationAsksForItsRight(t *testing.T) {
 			path = strings.ReplaceAll(path, "{"+p+"}", "x")
 		}
 		path = strings.ReplaceAll(strings.ReplaceAll(path, "{release}", "v1"), "{update}", "x")
-		path = strings.ReplaceAll(strings.ReplaceAll(path, "{version}", "1"), "{command}", "abc")
+		path = strings.ReplaceAll(strings.NewReplacer("{version}", "1", "{other}", "1", "{rollout}", "1").Replace(path), "{command}", "abc")
 		if o.OperationID == "remove-group" {
 			path += "?path=x"
 		}
@@ -134,7 +134,7 @@ var bodies = map[string]string{
 	"create-user": `{"name":"x"}`, "change-user": `{"disabled":true}`, "link-user": `{}`, "put-team": `{}`, "create-grant": `{"user":"x","role":"operator"}`,
 	"put-access-settings": `{"session_seconds":900,"min_password":12,"second_factor":"nobody"}`,
 	"create-token":        `{"name":"x"}`, "create-key": `{"name":"x"}`, "approve": `{"approvals":[{"id":"x"}]}`, "reject": `{"ids":["x"]}`,
-	"change-device": `{"name":"x"}`, "replace-device": `{"by":"y"}`, "apply-stack": `{"files":{}}`, "preview-stack": `{"files":{}}`, "give-command": `{"kind":"snapshot"}`,
+	"change-device": `{"name":"x"}`, "replace-device": `{"by":"y"}`, "apply-stack": `{"files":{}}`, "deploy-stack": `{}`, "preview-stack": `{"files":{}}`, "give-command": `{"kind":"snapshot"}`,
 	"change-devices": `{"ids":["x"],"do":{"revoke":true}}`, "put-group": `{"path":"x"}`, "put-profile": `{"settings":{}}`, "put-policy": `{"group":"x"}`, "put-edge-group": `{}`, "preview-edge-group": `{}`,
 	"put-group-variable": `{"value":"x"}`, "put-device-variable": `{"value":"x"}`, "create-registry": `{"address":"registry.example.com","user":"bot"}`,
 	"put-registry": `{"address":"registry.example.com","user":"bot"}`, "make-backup": `{"passphrase":"correct horse battery"}`, "put-backup-plan": `{"folder":""}`,

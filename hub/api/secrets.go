@@ -76,17 +76,29 @@ func (s *server) bundle(c *call, number uint64) (*reply[resource.Bundle], error)
 		out.Files, out.Masked = shown, secret
 		return replyWith(out), nil
 	}
-	if what := (reading{c.by(), c.remote, thing(c.on)}); secret && s.readings.fresh(what, time.Now()) {
-		err := s.Audit.Record(audit.Entry{
-			Principal: c.by(), Remote: c.remote, Operation: string(access.SecretsRead), Resource: c.on.String(), Result: audit.ResultDone,
-			Detail: "files of a version, unmasked; more readings within the hour have no entries of their own",
-		})
-		if err != nil {
-			s.readings.forget(what)
-			return nil, fmt.Errorf("record that secrets are read: %w", err)
+	if secret {
+		if err := s.recordSecrets(c, c.on, "files of a version"); err != nil {
+			return nil, err
 		}
 	}
 	return replyWith(out), nil
+}
+
+// recordSecrets puts on record that the caller is given secrets of a thing, once an hour.
+func (s *server) recordSecrets(c *call, on access.Resource, what string) error {
+	again := reading{c.by(), c.remote, thing(on)}
+	if !s.readings.fresh(again, time.Now()) {
+		return nil
+	}
+	err := s.Audit.Record(audit.Entry{
+		Principal: c.by(), Remote: c.remote, Operation: string(access.SecretsRead), Resource: on.String(), Result: audit.ResultDone,
+		Detail: what + ", unmasked; more readings within the hour have no entries of their own",
+	})
+	if err != nil {
+		s.readings.forget(again)
+		return fmt.Errorf("record that secrets are read: %w", err)
+	}
+	return nil
 }
 
 // unmasked refuses a bundle that was read by somebody who may not see its secrets: the values would be lost.

@@ -63,7 +63,8 @@ func (s *server) stackRoutes() {
 	})
 	add(s, route[applyInput, reply[resource.Stack]]{
 		Method: http.MethodPut, Path: "/stacks/{stack}", ID: "apply-stack", Tag: tag, Summary: "Make a stack what it shall be",
-		Description: "Files are all of the bundle, at most 32 MiB together, 8 MiB each. The same content makes no new version. " +
+		Description: "Files are all of the bundle, at most 32 MiB together, 8 MiB each; without files, the latest version stays, and what is said of the " +
+			"stack changes. The same content makes no new version. A new version is rolled out as the plan says. " +
 			"Devices that are away get it when they come back; the previous version keeps running where the new one cannot be had.",
 		Does: access.StacksApply, On: func(c *call, in *applyInput) (access.Resource, error) { return s.onApply(c, &in.StackRef, &in.Body) },
 		MaxBytes: maxApplyBody, BodyTimeout: applyTimeout, Plain: true, Run: s.applyStack,
@@ -77,19 +78,9 @@ func (s *server) stackRoutes() {
 			return nil, s.StackDesk.Remove(c.on.ID, c.by())
 		},
 	})
-	add(s, route[StackRef, reply[resource.Stack]]{
-		Method: http.MethodPost, Path: "/stacks/{stack}/redeploy", ID: "redeploy-stack", Tag: tag,
-		Summary: "Make all its devices apply the latest version again",
-		Does:    access.StacksOperate, On: s.onStack,
-		Run: func(_ context.Context, c *call, _ *StackRef) (*reply[resource.Stack], error) {
-			_, err := s.StackDesk.Deploy(planner.DeploySpec{Stack: c.on.ID, Force: true, By: c.by()})
-			if err != nil {
-				return nil, err
-			}
-			return s.getStack(c, c.on.ID)
-		},
-	})
 	s.stackPartRoutes(tag)
+	s.stackLookRoutes(tag)
+	s.rolloutRoutes()
 }
 
 func (s *server) stackPartRoutes(tag string) {
@@ -149,7 +140,7 @@ func (s *server) getStack(c *call, name string) (*reply[resource.Stack], error) 
 }
 
 func (s *server) applyStack(_ context.Context, c *call, in *applyInput) (*reply[resource.Stack], error) {
-	if src, has := s.Sources.Get(in.Stack); has {
+	if src, has := s.Sources.Get(in.Stack); has && in.Body.Files != nil {
 		return nil, fromGit(&src.Source)
 	}
 	spec, err := s.applySpec(c, in.Stack, &in.Body)
@@ -161,7 +152,7 @@ func (s *server) applyStack(_ context.Context, c *call, in *applyInput) (*reply[
 		if now != nil && !c.eyes().stack(now) {
 			return nameTaken(in.Stack)
 		}
-		if err := want.meets(stackEtag(now)); err != nil {
+		if err := want.meets(stackEtag(now, s.manner(now))); err != nil {
 			return err
 		}
 		return same(now)
@@ -176,39 +167,6 @@ func (s *server) applyStack(_ context.Context, c *call, in *applyInput) (*reply[
 
 func fromGit(src *gitsource.Source) error {
 	return fmt.Errorf("stack %q %w (%s), and the next commit would undo this: commit it there, change the source, or remove the source first", src.Stack, gitsource.ErrFromGit, src.URL)
-}
-
-func (s *server) applySpec(c *call, name string, b *resource.Apply) (planner.ApplySpec, error) {
-	pull := protocol.PullMissing
-	if b.Pull != "" {
-		var err error
-		if pull, err = parsePull(b.Pull); err != nil {
-			return planner.ApplySpec{}, err
-		}
-	}
-	if err := unmasked(b); err != nil {
-		return planner.ApplySpec{}, err
-	}
-	spec := planner.ApplySpec{
-		Name: name, Selector: b.Selector, Files: b.Files, Env: b.Env, Pull: pull, RemoveVolumes: b.RemoveVolumes,
-		Author: c.by(), Message: b.Message,
-	}
-	if err := s.home(c, name, b, &spec); err != nil {
-		return spec, err
-	}
-	if b.KeepEnv != nil {
-		spec.Keep = planner.KeptEnv(*b.KeepEnv)
-	}
-	return spec, nil
-}
-
-func parsePull(word string) (protocol.PullPolicy, error) {
-	for p, w := range pullWords {
-		if w == word {
-			return protocol.PullPolicy(p), nil
-		}
-	}
-	return 0, invalid("body.pull", "pull policy %.40q: want missing, always or never", word)
 }
 
 func (s *server) stackStatus(_ context.Context, c *call, in *stackStatusInput) (*reply[resource.List[resource.DeviceStack]], error) {
@@ -237,7 +195,7 @@ func (s *server) deviceStack(st planner.DeviceStatus) resource.DeviceStack {
 	d, _ := s.Devices.Device(st.Device)
 	return resource.DeviceStack{
 		Device: st.Device, DeviceName: d.Name, Stack: st.Name, State: st.State.String(), Version: st.Version, Running: st.Running,
-		Code: st.Code, Detail: st.Detail, At: at(st.At),
+		Code: st.Code, Detail: st.Detail, At: at(st.At), DoneBytes: st.Done, TotalBytes: st.Total, Hold: st.Hold.String(), HeldBy: st.HeldBy,
 	}
 }
 
@@ -275,7 +233,18 @@ func (s *server) stack(c *call, o planner.Overview) resource.Stack {
 	out := resource.Stack{
 		ID: o.ID, Name: o.Name, Selector: o.Selector, Group: o.Group, Owner: ownerShown(o.Owner), Version: o.Latest, Current: version(o.Current), RemoveVolumes: o.RemoveVolumes,
 		Devices: o.Devices, States: make(map[string]int, len(o.States)), Created: at(o.Created), Updated: at(o.Updated),
-		Removed: at(o.Removed), RemovedBy: o.RemovedBy, Etag: stackEtag(&o.Stack),
+		Removed: at(o.Removed), RemovedBy: o.RemovedBy, Etag: stackEtag(&o.Stack, o.Manner),
+		Deployed: o.Deployed(), Change: o.Change, Plan: planOut(o.Manner.Plan, o.Manner.Order), Words: o.Manner.Plan.Words(),
+	}
+	if out.Deployed == stacks.None {
+		out.Deployed = 0
+	}
+	s.nameEdgeGroups(c, &o.Stack, &out)
+	if o.Rollout != nil {
+		out.Rollout = new(s.rollout(c, &o.Stack, o.Rollout))
+	}
+	if o.Next != nil {
+		out.NextRollout = new(s.rollout(c, &o.Stack, o.Next))
 	}
 	_, out.FromGit = s.Sources.Get(o.Name)
 	for state, n := range o.States {
@@ -287,6 +256,6 @@ func (s *server) stack(c *call, o planner.Overview) resource.Stack {
 func version(v stacks.Version) resource.Version {
 	return resource.Version{
 		Number: v.Number, Files: v.Files, Env: v.EnvNames(), Pull: pullWords[min(int(v.Pull), len(pullWords)-1)],
-		Author: v.Author, Message: v.Message, Source: v.Source, Created: at(v.Created),
+		Author: v.Author, Message: v.Message, Created: at(v.Created), Secret: v.Secret, Health: v.Health, Source: v.Source, Images: v.Images,
 	}
 }

@@ -172,7 +172,7 @@ func (s *stack) install(rec stacks.Stack, c Change) (tell []protocol.DeviceID) {
 	for dev, a := range s.devices {
 		version, nonce, _ := s.due(a)
 		if a.wanted && (others || before[dev] != due{version, nonce}) {
-			a.holds, a.withheld = false, reason{}
+			a.holds = false
 			tell = append(tell, dev)
 		}
 	}

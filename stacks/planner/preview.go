@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -37,6 +38,8 @@ type Preview struct {
 	Images []string
 	// Devices that have the stack or are to have it, by what becomes of it there.
 	Devices map[Fate][]protocol.DeviceID
+	// Rollout that would bring it to them.
+	Rollout PreviewRollout
 	// Warnings are sentences about what works and is perhaps not meant.
 	Warnings []string
 }
@@ -133,9 +136,13 @@ func (p *Planner) compare(spec ApplySpec, v *stacks.Version) (Preview, *stacks.V
 	if err == nil {
 		err = p.judge(&c.Stack, v, after)
 	}
+	if err == nil {
+		out.Rollout, err = p.previewRollout(s, c, spec, after)
+	}
 	if err != nil {
 		return out, nil, c, err
 	}
+	out.Changes = out.Changes || out.Rollout.Begins || spec.Manner != nil && !reflect.DeepEqual(s.manner, out.Rollout.Manner)
 	var before *stacks.Version
 	had := map[protocol.DeviceID]bool{}
 	if s != nil {
@@ -159,11 +166,14 @@ func (p *Planner) compare(spec ApplySpec, v *stacks.Version) (Preview, *stacks.V
 		both = Updated
 	}
 	out.Devices = deviceFates(had, after, both)
+	named := len(c.Stack.Include)+len(c.Stack.Exclude) > 0
 	switch {
 	case c.Stack.Reach().Everywhere():
 		out.Warnings = append(out.Warnings, "there is no selector: all devices get this stack, also those that join later")
-	case c.Stack.Selector == "":
+	case c.Stack.Selector == "" && !named:
 		out.Warnings = append(out.Warnings, fmt.Sprintf("there is no selector: all devices of group /%s get this stack, also those that come there later", c.Stack.Group))
+	case len(after) == 0 && named:
+		out.Warnings = append(out.Warnings, "no device is meant now, with the edge groups and the selector that are given: those that come to fit get it")
 	case len(after) == 0 && c.Stack.Group != "":
 		out.Warnings = append(out.Warnings, fmt.Sprintf("no device of group /%s fits the selector %q now: those that come to fit get it", c.Stack.Group, c.Stack.Selector))
 	case len(after) == 0:

@@ -87,9 +87,9 @@ func (s *stack) view(r *run) *RolloutView {
 	switch {
 	case v.Queued:
 		v.Why = fmt.Sprintf("rollout %d is under way", s.active().Number)
-	case r.State.Phase == rollout.Aborted, r.State.Phase == rollout.Failed:
+	case r.State.Phase == rollout.Aborted, r.State.Phase == rollout.Failed, r.State.Phase == rollout.Paused:
 		v.Why, v.Next = r.State.Reason, time.Time{}
-	case r.Approve && r.Approved == 0:
+	case r.Approve && r.Approved == 0 && r.State.Phase != rollout.Planned:
 		v.Why = fmt.Sprintf("devices apply it when somebody approves it; %d have all they need", s.counts[protocol.StackFetched])
 	case r.over():
 		v.Why, v.Next = "", time.Time{}
@@ -153,7 +153,7 @@ func (p *Planner) RolloutDevices(name string, number uint64) ([]RolloutDevice, e
 		if a := s.devices[dev]; a != nil {
 			x.Stack = s.status(dev, a)
 		}
-		if seen, ok := r.seen[dev]; ok && seen.Standing != rollout.Ended && !r.over() {
+		if seen, ok := r.seen[dev]; ok && seen.Standing == rollout.Deferred && !r.over() {
 			x.Why, x.Next = seen.Code, seen.Next
 		}
 		out = append(out, x)

@@ -14,6 +14,19 @@ type Preview struct {
 	Devices    PreviewCounts    `json:"devices"`
 	Items      []PreviewDevice  `json:"items" nullable:"false" doc:"Devices for which something changes, at most 500: removed ones first, then added, then updated"`
 	Warnings   []string         `json:"warnings" nullable:"false" doc:"Sentences about what works and is perhaps not meant"`
+	EdgeGroups []PreviewGroup   `json:"edge_groups" nullable:"false" doc:"The edge groups that it names and you see, and how many devices each has"`
+	Words      string           `json:"words" doc:"The plan of rollouts as sentences"`
+	Rollout    bool             `json:"rollout" doc:"A rollout would be begun"`
+	Batches    []int            `json:"batches" nullable:"false" doc:"Devices in each batch of it, if all can change, at most 50 batches; one where all change at once"`
+	Rest       int              `json:"rest,omitempty" doc:"Devices in further batches"`
+	UnderWay   *Rollout         `json:"under_way,omitempty" doc:"A rollout that is under way: say with during whether to replace it, or to queue"`
+}
+
+// PreviewGroup is an edge group that a stack names.
+type PreviewGroup struct {
+	Name    string `json:"name"`
+	Devices int    `json:"devices" doc:"In it, as far as you see them"`
+	Exclude bool   `json:"exclude,omitempty" doc:"Its devices do not get the stack; absent: they may"`
 }
 
 // PreviewService is a service of a stack and what becomes of it.

@@ -876,6 +876,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/rollouts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the rollouts of all stacks that are under way, or wait for one that is */
+        get: operations["list-rollouts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/schemas/compose": {
         parameters: {
             query?: never;
@@ -1312,7 +1329,7 @@ export interface paths {
         get: operations["get-stack"];
         /**
          * Make a stack what it shall be
-         * @description Files are all of the bundle, at most 32 MiB together, 8 MiB each. The same content makes no new version. Devices that are away get it when they come back; the previous version keeps running where the new one cannot be had.
+         * @description Files are all of the bundle, at most 32 MiB together, 8 MiB each; without files, the latest version stays, and what is said of the stack changes. The same content makes no new version. A new version is rolled out as the plan says. Devices that are away get it when they come back; the previous version keeps running where the new one cannot be had.
          */
         put: operations["apply-stack"];
         post?: never;
@@ -1321,6 +1338,26 @@ export interface paths {
          * @description It is listed until the last device, also one that is away now, has said that it is gone.
          */
         delete: operations["remove-stack"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/stacks/{stack}/deploy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Bring a version that is kept to the devices of a stack
+         * @description Any version can be deployed again. With force, devices that have the version apply it again. While a rollout of the stack is under way it has to be said whether to replace it, or to queue.
+         */
+        post: operations["deploy-stack"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -1335,6 +1372,40 @@ export interface paths {
         };
         /** See where a stack stands on each of its devices */
         get: operations["stack-status"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/stacks/{stack}/devices/{device}/bundle": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** See what one device is given of a stack, file by file */
+        get: operations["device-bundle"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/stacks/{stack}/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** See where a stack stands in each group of devices */
+        get: operations["stack-groups"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1363,7 +1434,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/stacks/{stack}/redeploy": {
+    "/api/v1/stacks/{stack}/rollouts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the rollouts of a stack that are kept, the latest first */
+        get: operations["list-stack-rollouts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/stacks/{stack}/rollouts/{rollout}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Look at a rollout */
+        get: operations["get-rollout"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/stacks/{stack}/rollouts/{rollout}/abort": {
         parameters: {
             query?: never;
             header?: never;
@@ -1372,8 +1477,110 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Make all its devices apply the latest version again */
-        post: operations["redeploy-stack"];
+        /** End a rollout where it is; devices that have begun finish */
+        post: operations["abort-rollout"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/stacks/{stack}/rollouts/{rollout}/approve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Let devices apply what they have fetched */
+        post: operations["approve-rollout"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/stacks/{stack}/rollouts/{rollout}/continue": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Go on with a paused rollout; failures so far are waived */
+        post: operations["continue-rollout"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/stacks/{stack}/rollouts/{rollout}/devices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** See where a rollout stands on each of its devices */
+        get: operations["rollout-devices"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/stacks/{stack}/rollouts/{rollout}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Start no more devices until it is continued */
+        post: operations["pause-rollout"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/stacks/{stack}/rollouts/{rollout}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Try again on devices that failed or were brought back */
+        post: operations["retry-rollout"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/stacks/{stack}/rollouts/{rollout}/skip": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Go on without waiting for the batch, or for devices of a lower order */
+        post: operations["skip-rollout"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1434,6 +1641,26 @@ export interface paths {
         };
         /** List the versions that are kept, the latest first */
         get: operations["list-versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/stacks/{stack}/versions/{version}/diff/{other}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * See what differs between two versions
+         * @description Files are compared line by line. Who may not see secrets gets environment, credentials and the like masked.
+         */
+        get: operations["diff-versions"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1946,21 +2173,41 @@ export interface components {
             session_seconds: number;
         };
         Apply: {
-            /** @description Variables for Compose, all of them but those in keep_env; kept encrypted and never given back */
+            /**
+             * Format: date-time
+             * @description When the first batch may start; absent: at once
+             */
+            begin?: string;
+            /** @description When devices may be changed; absent: as it is, and at any time for a new one */
+            change?: components["schemas"]["ChangeRule"];
+            /**
+             * @description While a rollout of the stack is under way: replace ends it where it is, queue waits for it; absent: it is refused then
+             * @enum {string}
+             */
+            during?: "replace" | "queue";
+            /** @description Variables for Compose, all of them but those in keep_env; kept encrypted. Who may see secrets can look at those that are not called secret */
             env?: {
                 [key: string]: string;
             };
-            /** @description All files of the bundle by path, in base64; one is compose.yml */
-            files: {
+            /** @description Names of edge groups: no device that is in one of them; absent: as it is */
+            exclude?: string[];
+            /** @description All files of the bundle by path, in base64; one is compose.yml. Absent: the stack's latest version stays, and what else a version has cannot be given */
+            files?: {
                 [key: string]: string;
             };
             /** @description Home of the stack: of the devices that the selector names, those in this group or below it get it; absent: as it is, and the root for a new one */
             group?: string;
+            /** @description When the version counts as good on a device; absent: as it is */
+            health?: components["schemas"]["Health"];
+            /** @description Names of edge groups: only devices that are in one of them; empty: any; absent: as it is */
+            include?: string[];
             /** @description Variables that have the value of an earlier version; what env gives counts more */
             keep_env?: components["schemas"]["KeepEnv"];
             message?: string;
             /** @description Whose it is; absent: as it is. A new one is administrators', or yours where you may not apply those */
             owner?: components["schemas"]["Owner"];
+            /** @description In which steps this and later versions reach devices; absent: as it is, and all at once for a new one */
+            plan?: components["schemas"]["RolloutPlan"];
             /**
              * @description When images are asked of a registry; absent: missing
              * @enum {string}
@@ -1968,6 +2215,8 @@ export interface components {
             pull?: "missing" | "always" | "never";
             /** @description Named volumes go with the stack when it is removed; absent: as it is */
             remove_volumes?: boolean;
+            /** @description Names of variables that nobody is given back, and that are sealed on their way to devices and kept sealed there; those that are kept stay so. Absent: those that were so in the latest version */
+            secret?: string[];
             /**
              * @description Devices that shall have the stack; absent: as it is, and all devices for a new one
              * @example site=oslo, farshore.io/arch in (amd64, arm64)
@@ -2284,6 +2533,14 @@ export interface components {
             /** @description What somebody should look after, as sentences */
             warnings: string[];
         };
+        ChangeRule: {
+            /** @description Devices fetch a version, and apply it when somebody approves the rollout */
+            approve?: boolean;
+            /** @description Files and images are fetched in the change window only; absent: at once */
+            fetch_late?: boolean;
+            /** @description When a device may be changed; absent: at any time */
+            windows?: components["schemas"]["ProtocolChangeWindow"][] | null;
+        };
         Command: {
             by: string;
             device: string;
@@ -2354,6 +2611,28 @@ export interface components {
             /** @description Absent: nobody is signed in */
             session?: components["schemas"]["Session"];
         };
+        Deploy: {
+            /**
+             * Format: date-time
+             * @description When the first batch may start; absent: at once
+             */
+            begin?: string;
+            /**
+             * @description While a rollout of the stack is under way: replace ends it where it is, queue waits for it; absent: it is refused then
+             * @enum {string}
+             */
+            during?: "replace" | "queue";
+            /** @description Devices that have it apply it again */
+            force?: boolean;
+            message?: string;
+            /** @description For this once, which needs the right to apply the stack; absent: the stack's own */
+            plan?: components["schemas"]["RolloutPlan"];
+            /**
+             * Format: int64
+             * @description Number of a version that is kept; absent: the one that they shall have already
+             */
+            version?: number;
+        };
         Device: {
             /** @description mqtt or https; absent: no contact yet */
             carrier?: string;
@@ -2380,6 +2659,28 @@ export interface components {
             stacks: components["schemas"]["StackCounts"];
             /** @description Of the agent */
             version?: string;
+        };
+        DeviceBundle: {
+            /** @description A stable word for why the device cannot be given it */
+            code?: string;
+            /** @description Variables for Compose that are not secret */
+            env: {
+                [key: string]: string;
+            };
+            /** @description As the device has them, its own and its groups' in their places; in base64 */
+            files: {
+                [key: string]: string;
+            };
+            /** @description Some values are hidden, as you may not see secrets there */
+            masked?: boolean;
+            /** @description The stack is meant for the device; false: this is what it would be given */
+            meant: boolean;
+            /** @description Names of those that are */
+            secret: string[];
+            /** Format: int64 */
+            version: number;
+            /** @description The same as a sentence */
+            why?: string;
         };
         DeviceDetail: {
             /** Format: date-time */
@@ -2466,7 +2767,7 @@ export interface components {
             total: number;
         };
         DevicePatch: {
-            /** @description Note that the identity of the device was checked: from then on it is given secrets */
+            /** @description Note that the identity of the device was checked */
             confirmed?: boolean;
             /** @description It is made when it does not exist; empty: the root */
             group?: string;
@@ -2475,8 +2776,6 @@ export interface components {
                 [key: string]: string | null;
             };
             name?: string;
-            /** @description As the device shows it: it is confirmed, if the code is its own */
-            pairing_code?: string;
             /** @description Name of a link profile; empty: inherited */
             profile?: string;
             settings?: components["schemas"]["SettingsPatch"];
@@ -2510,12 +2809,26 @@ export interface components {
             device_name: string;
             /**
              * Format: int64
+             * @description Of total_bytes, while it fetches; absent: not known
+             */
+            done_bytes?: number;
+            /** @description Who, as the device says */
+            held_by?: string;
+            /**
+             * @description Somebody at the device took the stack in hand: held as it is, stopped, or brought back
+             * @enum {string}
+             */
+            hold?: "held" | "stopped" | "rolled-back";
+            /**
+             * Format: int64
              * @description The version that runs, as the device said last
              */
             running?: number;
             stack: string;
             /** @enum {string} */
-            state: "pending" | "offered" | "fetching" | "applying" | "verifying" | "running" | "degraded" | "failed" | "removing" | "removed" | "waiting";
+            state: "pending" | "deferred" | "offered" | "fetching" | "fetched" | "waiting-for-window" | "applying" | "verifying" | "running" | "degraded" | "failed" | "rolling-back" | "rolled-back" | "removing" | "removed" | "waiting";
+            /** Format: int64 */
+            total_bytes?: number;
             /**
              * Format: int64
              * @description What the device shall have; absent: nothing (any more)
@@ -2665,6 +2978,18 @@ export interface components {
             /** @description The same as otpauth URL, for a QR code */
             url: string;
         };
+        FileDiff: {
+            /** Format: int64 */
+            added?: number;
+            binary?: boolean;
+            change: string;
+            cut?: boolean;
+            masked?: boolean;
+            path: string;
+            /** Format: int64 */
+            removed?: number;
+            text?: string;
+        };
         FirstAdmin: {
             /** @description The part of the one-time link behind the # character */
             link: string;
@@ -2729,6 +3054,20 @@ export interface components {
             readonly states: {
                 [key: string]: number;
             };
+        };
+        Health: {
+            /**
+             * Format: int32
+             * @description How often a device tries again; absent: 5
+             */
+            retries?: number;
+            /** @description A version that fails stays as it is; absent: the last good one is brought back */
+            stay?: boolean;
+            /**
+             * Format: int32
+             * @description For how long a version is watched on a device once it runs, before it counts as good
+             */
+            watch_seconds?: number;
         };
         Hub: {
             /** @description SHA-256 of the certificate that browsers and the CLI see */
@@ -2831,6 +3170,9 @@ export interface components {
         ListRole: {
             items: components["schemas"]["Role"][];
         };
+        ListRollout: {
+            items: components["schemas"]["Rollout"][];
+        };
         ListSignInSession: {
             items: components["schemas"]["SignInSession"][];
         };
@@ -2839,6 +3181,9 @@ export interface components {
         };
         ListStack: {
             items: components["schemas"]["Stack"][];
+        };
+        ListStackGroup: {
+            items: components["schemas"]["StackGroup"][];
         };
         ListTeam: {
             items: components["schemas"]["Team"][];
@@ -2905,6 +3250,11 @@ export interface components {
             /** @description Given where no password was */
             link?: components["schemas"]["InviteLink"];
             user: components["schemas"]["User"];
+        };
+        NameDiff: {
+            /** @enum {string} */
+            change: "added" | "removed" | "changed";
+            name: string;
         };
         NewCommand: {
             force?: boolean;
@@ -3010,6 +3360,12 @@ export interface components {
             /** @description Absent: the answer has a link by which the person sets one */
             password?: string;
         };
+        OptionDiff: {
+            from: string;
+            /** @example pull */
+            name: string;
+            to: string;
+        };
         Outcome: {
             error?: string;
             id: string;
@@ -3094,9 +3450,13 @@ export interface components {
             without: number;
         };
         Preview: {
+            /** @description Devices in each batch of it, if all can change, at most 50 batches; one where all change at once */
+            batches: number[];
             /** @description Applying it would change anything */
             changed: boolean;
             devices: components["schemas"]["PreviewCounts"];
+            /** @description The edge groups that it names and you see, and how many devices each has */
+            edge_groups: components["schemas"]["PreviewGroup"][];
             /** @description There is a stack of this name */
             exists: boolean;
             /** @description By path */
@@ -3105,8 +3465,17 @@ export interface components {
             images: string[];
             /** @description Devices for which something changes, at most 500: removed ones first, then added, then updated */
             items: components["schemas"]["PreviewDevice"][];
+            /**
+             * Format: int64
+             * @description Devices in further batches
+             */
+            rest?: number;
+            /** @description A rollout would be begun */
+            rollout: boolean;
             /** @description By name */
             services: components["schemas"]["PreviewService"][];
+            /** @description A rollout that is under way: say with during whether to replace it, or to queue */
+            under_way?: components["schemas"]["Rollout"];
             /**
              * Format: int64
              * @description The latest version there is; 0: none
@@ -3114,6 +3483,8 @@ export interface components {
             version_now: number;
             /** @description Sentences about what works and is perhaps not meant */
             warnings: string[];
+            /** @description The plan of rollouts as sentences */
+            words: string;
         };
         PreviewCounts: {
             /** Format: int64 */
@@ -3153,6 +3524,16 @@ export interface components {
             /** @enum {string} */
             change: "added" | "changed" | "removed" | "same";
             path: string;
+        };
+        PreviewGroup: {
+            /**
+             * Format: int64
+             * @description In it, as far as you see them
+             */
+            devices: number;
+            /** @description Its devices do not get the stack; absent: they may */
+            exclude?: boolean;
+            name: string;
         };
         PreviewService: {
             /** @enum {string} */
@@ -3649,6 +4030,149 @@ export interface components {
             /** @description In a sentence */
             says: string;
         };
+        Rollout: {
+            /** @description Devices fetch the version, and apply it when somebody has approved it */
+            approve?: boolean;
+            /** Format: date-time */
+            approved?: string;
+            approved_by?: string;
+            /**
+             * Format: int32
+             * @description Number of the latest batch; 0: none yet
+             */
+            batch: number;
+            /** @description Those that were begun, the first in front */
+            batches: components["schemas"]["UpdateBatch"][];
+            /**
+             * Format: date-time
+             * @description Before which it does not begin
+             */
+            begin?: string;
+            /** Format: date-time */
+            begun?: string;
+            by?: string;
+            /** Format: date-time */
+            created: string;
+            /** @description Devices by where they stand in it: waiting, chosen, started, succeeded, failed, returning, returned, stuck. None where it has no batches */
+            devices: {
+                [key: string]: number;
+            };
+            /** Format: date-time */
+            ended?: string;
+            /** @description Devices that have the version apply it again */
+            force?: boolean;
+            message?: string;
+            /**
+             * Format: date-time
+             * @description When something happens by itself
+             */
+            next?: string;
+            /**
+             * Format: int64
+             * @description From 1 within the stack
+             */
+            number: number;
+            /** @description You see a part of its devices, and these are counted */
+            partial?: boolean;
+            /**
+             * @description done: it has reached all; of one without batches that is so when it begins, and the stack's states say how far devices are
+             * @enum {string}
+             */
+            phase: "planned" | "running" | "soaking" | "paused" | "rolling-back" | "done" | "failed" | "aborted";
+            plan: components["schemas"]["RolloutPlan"];
+            /** @description It waits for the one before it */
+            queued?: boolean;
+            stack: string;
+            /**
+             * Format: int64
+             * @description That devices shall have
+             */
+            version: number;
+            /** @description What it waits for, or why it is paused or over; absent also where you see a part of its devices */
+            why?: string;
+            /** @description The plan as sentences */
+            words: string;
+        };
+        RolloutDevice: {
+            /**
+             * Format: int32
+             * @description How often it was tried again
+             */
+            attempt?: number;
+            /**
+             * Format: int32
+             * @description Absent: none yet, or it needed no change
+             */
+            batch?: number;
+            /** @description A stable word for why it failed, or cannot change now */
+            code?: string;
+            device: string;
+            device_name: string;
+            /** @description Of the device; empty: the root */
+            group: string;
+            /**
+             * Format: date-time
+             * @description When it could change
+             */
+            next?: string;
+            /** @description Where the stack stands there */
+            now: components["schemas"]["DeviceStack"];
+            /**
+             * @description Where it stands in the rollout
+             * @enum {string}
+             */
+            state: "waiting" | "chosen" | "started" | "succeeded" | "failed" | "returning" | "returned" | "stuck";
+        };
+        RolloutDevices: {
+            /** @description By batch, those in none last */
+            items: components["schemas"]["RolloutDevice"][];
+            /**
+             * Format: int64
+             * @description That fit, on all pages
+             */
+            total: number;
+        };
+        RolloutOrder: {
+            /** @example ring */
+            label: string;
+            /**
+             * @description Its values, those that go first in front; absent: they are numbers, the lowest first. What has none of them goes last
+             * @example [
+             *       "canary",
+             *       "early"
+             *     ]
+             */
+            values?: string[] | null;
+        };
+        RolloutPlan: {
+            /** @description Devices in a batch: a number such as 10, or a share of all such as 25%; absent: all */
+            batch?: string;
+            /** @description Devices of a lower order go first, and in batches of their own */
+            by_order?: boolean;
+            /** @description Each batch is twice as large as the one before */
+            doubling?: boolean;
+            /** @description Devices of a batch that may fail: a number, or a share such as 5%; absent: none */
+            failures?: string;
+            /** @description When more do: pause, continue, roll-back-batch or roll-back-all; absent: pause */
+            on_failure?: string;
+            /** @description By which label devices go; it makes the plan go by order */
+            order?: components["schemas"]["RolloutOrder"];
+            /**
+             * Format: int32
+             * @description Devices of one group that may be under way at once; absent: any number
+             */
+            per_group?: number;
+            /**
+             * Format: int32
+             * @description How long a batch is watched before the next one begins
+             */
+            soak_seconds?: number;
+            /**
+             * Format: int32
+             * @description Devices of a batch that must succeed, of a hundred; absent: all but the failures that are allowed
+             */
+            success_percent?: number;
+        };
         Rule: {
             /** @description Patterns with * and ? */
             hostnames?: string[] | null;
@@ -3872,21 +4396,37 @@ export interface components {
             version?: number;
         };
         Stack: {
+            /** @description When devices may be changed */
+            change: components["schemas"]["ChangeRule"];
             /** Format: date-time */
             created: string;
+            /** @description The latest */
             current: components["schemas"]["Version"];
+            /**
+             * Format: int64
+             * @description The version that devices shall have which no rollout is changing; absent: none has reached all yet
+             */
+            deployed?: number;
             /** Format: int64 */
             devices: number;
             /** @description Changes with what can be edited: give it as If-Match */
             etag: string;
+            /** @description Edge groups, of which devices are in none */
+            exclude: string[];
             /** @description It comes from a repository: see its source */
             from_git?: boolean;
             /** @description Its home: the selector names devices in this group or below it. Empty: the root */
             group: string;
             /** Format: int64 */
             id: number;
+            /** @description Edge groups, of which devices are in one; empty: any device */
+            include: string[];
             name: string;
+            /** @description The one that waits for it */
+            next_rollout?: components["schemas"]["Rollout"];
             owner: components["schemas"]["Owner"];
+            /** @description In which steps new versions reach devices */
+            plan: components["schemas"]["RolloutPlan"];
             remove_volumes: boolean;
             /**
              * Format: date-time
@@ -3894,19 +4434,28 @@ export interface components {
              */
             removed?: string;
             removed_by?: string;
+            /** @description The latest that was begun */
+            rollout?: components["schemas"]["Rollout"];
             /** @description Empty: all devices */
             selector: string;
             /** @description Devices by state */
             states: {
                 [key: string]: number;
             };
+            /**
+             * Format: int64
+             * @description How many more edge groups it names, which you do not see; they stay when you change the others
+             */
+            unseen_edge_groups?: number;
             /** Format: date-time */
             updated: string;
             /**
              * Format: int64
-             * @description The latest: what devices shall have
+             * @description The latest
              */
             version: number;
+            /** @description The plan as sentences */
+            words: string;
         };
         StackCounts: {
             /** Format: int64 */
@@ -3921,6 +4470,16 @@ export interface components {
              * @description Running as wanted
              */
             ok: number;
+        };
+        StackGroup: {
+            /** Format: int64 */
+            devices: number;
+            /** @description Of the devices themselves, not of those below it; empty: the root */
+            group: string;
+            /** @description Devices by state */
+            states: {
+                [key: string]: number;
+            };
         };
         Team: {
             /** Format: date-time */
@@ -4242,12 +4801,34 @@ export interface components {
             /** @description Names of the variables */
             env?: string[] | null;
             files: components["schemas"]["ProtocolFile"][];
+            /** @description When it counts as good on a device */
+            health: components["schemas"]["Health"];
+            /** @description That it uses, as far as they can be known without a device */
+            images?: string[] | null;
             message?: string;
             /** Format: int64 */
             number: number;
             pull: string;
+            /** @description Names of those of them that are secret */
+            secret?: string[] | null;
             /** @description Where it comes from, such as a commit: git ID REF */
             source?: string;
+        };
+        VersionDiff: {
+            /** @description Variables that differ, by name; never with their values */
+            env: components["schemas"]["NameDiff"][];
+            /** @description Those that differ, by path */
+            files: components["schemas"]["FileDiff"][];
+            /** Format: int64 */
+            from: number;
+            /** @description Some values are hidden, as you may not see secrets there */
+            masked?: boolean;
+            /** @description What else differs */
+            options: components["schemas"]["OptionDiff"][];
+            /** @description They have the same content */
+            same?: boolean;
+            /** Format: int64 */
+            to: number;
         };
         View: {
             /** @example Late in Oslo */
@@ -6486,6 +7067,35 @@ export interface operations {
             };
         };
     };
+    "list-rollouts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListRollout"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "compose-schema": {
         parameters: {
             query?: never;
@@ -7657,6 +8267,42 @@ export interface operations {
             };
         };
     };
+    "deploy-stack": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name */
+                stack: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Deploy"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Rollout"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "stack-status": {
         parameters: {
             query?: {
@@ -7679,6 +8325,75 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ListDeviceStack"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "device-bundle": {
+        parameters: {
+            query?: {
+                /** @description Number; absent: the one that the device shall have */
+                version?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Name */
+                stack: string;
+                /** @description Id, name, or the beginning of either */
+                device: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeviceBundle"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "stack-groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name */
+                stack: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListStackGroup"];
                 };
             };
             /** @description It did not work: what happened, to which thing, and what to do */
@@ -7728,7 +8443,7 @@ export interface operations {
             };
         };
     };
-    "redeploy-stack": {
+    "list-stack-rollouts": {
         parameters: {
             query?: never;
             header?: never;
@@ -7746,7 +8461,287 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Stack"];
+                    "application/json": components["schemas"]["ListRollout"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-rollout": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name */
+                stack: string;
+                /** @description Number; 0: the latest that was begun */
+                rollout: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Rollout"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "abort-rollout": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name */
+                stack: string;
+                /** @description Number; 0: the latest that was begun */
+                rollout: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Rollout"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "approve-rollout": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name */
+                stack: string;
+                /** @description Number; 0: the latest that was begun */
+                rollout: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Rollout"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "continue-rollout": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name */
+                stack: string;
+                /** @description Number; 0: the latest that was begun */
+                rollout: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Rollout"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "rollout-devices": {
+        parameters: {
+            query?: {
+                /** @description Only devices in one of these states: waiting, chosen, started, succeeded, failed, returning, returned, stuck */
+                state?: string[] | null;
+                /** @description Only devices of this batch */
+                batch?: number;
+                limit?: number;
+                /** @description How many to leave out */
+                offset?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Name */
+                stack: string;
+                /** @description Number; 0: the latest that was begun */
+                rollout: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RolloutDevices"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "pause-rollout": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name */
+                stack: string;
+                /** @description Number; 0: the latest that was begun */
+                rollout: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Rollout"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "retry-rollout": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name */
+                stack: string;
+                /** @description Number; 0: the latest that was begun */
+                rollout: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Rollout"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "skip-rollout": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name */
+                stack: string;
+                /** @description Number; 0: the latest that was begun */
+                rollout: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Rollout"];
                 };
             };
             /** @description It did not work: what happened, to which thing, and what to do */
@@ -7914,6 +8909,42 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ListVersion"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "diff-versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name */
+                stack: string;
+                /** @description Number */
+                version: number;
+                /** @description Number of the version to compare it with */
+                other: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VersionDiff"];
                 };
             };
             /** @description It did not work: what happened, to which thing, and what to do */

@@ -5,7 +5,7 @@ import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { Link, useNavigate } from '@tanstack/react-router';
 import { useState } from 'react';
 import { api, ok, type Schemas } from '../../api/client';
-import { stackQuery, stacksQuery } from '../../api/queries';
+import { stacksQuery } from '../../api/queries';
 import { May } from '../../app/May';
 import { useMay } from '../../app/useMay';
 import { count } from '../../kit/bytes';
@@ -24,12 +24,11 @@ export function StackActions({ stack }: { stack: Schemas['Stack'] }) {
   const removes = useMay('stacks.remove');
   const close = () => setAsked(undefined);
   const redeploy = useMutation({
-    mutationFn: () => ok(api.POST('/api/v1/stacks/{stack}/redeploy', { params: { path } })),
-    onSuccess: (now) => {
-      cache.setQueryData(stackQuery(stack.name).queryKey, now);
+    mutationFn: () => ok(api.POST('/api/v1/stacks/{stack}/deploy', { params: { path }, body: { force: true } })),
+    onSuccess: () => {
       void cache.invalidateQueries({ queryKey: ['stack', stack.name] });
       close();
-      notifications.show({ message: `${stack.name} is applied again on ${count(now.devices, 'device')}.` });
+      notifications.show({ message: `${stack.name} is applied again on ${count(stack.devices, 'device')}.` });
     },
   });
   const remove = async () => {
@@ -70,9 +69,9 @@ export function StackActions({ stack }: { stack: Schemas['Stack'] }) {
       )}
       <Modal opened={asked === 'redeploy'} onClose={close} title={`Redeploy ${stack.name}?`} centered>
         <Text size="sm">
-          {count(stack.devices, 'device')} will apply version {stack.version} again: images are asked for by its pull
-          policy, and containers are made anew where they are not as they should be. Devices that are away do so when
-          they come back.
+          {count(stack.devices, 'device')} will apply version {stack.deployed ?? stack.version} again: images are asked
+          for by its pull policy, and containers are made anew where they are not as they should be. Devices that are
+          away do so when they come back.
         </Text>
         <Failure error={redeploy.error} />
         <Group justify="flex-end" mt="md">
