@@ -25,12 +25,14 @@ func (s *Sealer) Access(device ed25519.PublicKey, entry protocol.EntryKey, acces
 
 // OpenSecrets opens an entry's Sealed with the device's key. Errors wrap ErrSealed, ErrKey or protocol.ErrMalformed.
 func OpenSecrets(key ed25519.PrivateKey, entry *protocol.Entry) (out protocol.Secrets, err error) {
-	return out, openValue(key, contextOf(entry.EntryKey, "secrets"), entry.Sealed, &out)
+	err = openValue(key, contextOf(entry.EntryKey, "secrets"), entry.Sealed, &out)
+	return out, err
 }
 
 // OpenAccess opens an entry's Access with the device's key. Errors are those of OpenSecrets.
 func OpenAccess(key ed25519.PrivateKey, entry *protocol.Entry) (out protocol.RegistryAccess, err error) {
-	return out, openValue(key, contextOf(entry.EntryKey, "access"), entry.Access, &out)
+	err = openValue(key, contextOf(entry.EntryKey, "access"), entry.Access, &out)
+	return out, err
 }
 
 func contextOf(entry protocol.EntryKey, what string) string {
