@@ -29,3 +29,8 @@ func TestLargeFleetComesBack(t *testing.T) {
 		f.Settle(20 * time.Minute)
 	})
 }
+
+// The same with a thousand devices as with twenty.
+func TestLargeBadVersion(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { badVersion(t, 1000) })
+}

@@ -17,10 +17,18 @@ import (
 type MemoryStager struct {
 	mu    sync.Mutex
 	files map[string][]byte // by made-up absolute path
+	asked map[string]bool   // name and version of what was ever to be staged
 }
 
 // NewMemoryStager returns an empty one.
-func NewMemoryStager() *MemoryStager { return &MemoryStager{files: map[string][]byte{}} }
+func NewMemoryStager() *MemoryStager { return &MemoryStager{files: map[string][]byte{}, asked: map[string]bool{}} }
+
+// Asked reports whether a version of a stack was ever to be staged, which is the first thing that is done with an order.
+func (m *MemoryStager) Asked(stack string, version uint64) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.asked[fmt.Sprint(stack, " ", version)]
+}
 
 func (m *MemoryStager) dir(e protocol.Entry) string {
 	return path.Join(m.Root(e.EntryKey), e.Hash().Short().String())
@@ -33,6 +41,9 @@ func (m *MemoryStager) Root(key protocol.EntryKey) string {
 
 // Stage implements reconciler.Stager.
 func (m *MemoryStager) Stage(_ context.Context, e protocol.Entry, read func(protocol.Hash) ([]byte, error)) (reconciler.Place, error) {
+	m.mu.Lock()
+	m.asked[fmt.Sprint(e.Name, " ", e.Version)] = true
+	m.mu.Unlock()
 	files := map[string][]byte{}
 	for _, f := range e.Files {
 		b, err := read(f.Hash)
