@@ -2,8 +2,8 @@
 # Runs all benchmarks and writes docs/bench/: go.txt, the Go benchmarks of all packages, and data.md, the numbers of the
 # protocol beside their targets, with bytes counted on the wire (internal/benchwire; needs Linux and root). SKIP_ENGINE=1
 # does without a Docker Engine; update.md, what an update of agent and composer costs; backup.md, backup and restore of a
-# hub of 1,000 devices; and console.md, the console with 10,000 devices in a browser. bench.sh go, bench.sh wire,
-# bench.sh update, bench.sh backup and bench.sh ui do one of them.
+# hub of 1,000 devices; stacks.md, stacks and rollouts of 5,000 devices; and console.md, the console with 10,000 devices in
+# a browser. bench.sh go, bench.sh wire, bench.sh update, bench.sh backup, bench.sh stacks and bench.sh ui do one of them.
 . "$(dirname "$0")/lib.sh"
 
 go_benchmarks() {
@@ -49,6 +49,11 @@ backup() {
 	FARSHORE_E2E_FIGURES="$PWD/docs/bench/backup.md" "$GO" test -tags soak -count 1 -timeout 30m -v -run '^TestSoakBackupUnderLoad$' ./internal/e2e
 }
 
+# stacks takes about a minute.
+stacks() {
+	"$GO" test -tags bench -count 1 -timeout 10m -run '^TestFigures$' ./stacks/planner -args -out "$PWD/docs/bench/stacks.md"
+}
+
 mkdir -p docs/bench
 case ${1:-} in
 '')
@@ -56,12 +61,14 @@ case ${1:-} in
 	wire
 	update
 	backup
+	stacks
 	ui
 	;;
 go) go_benchmarks ;;
 wire) wire ;;
 update) update ;;
 backup) backup ;;
+stacks) stacks ;;
 ui) ui ;;
-*) die "usage: bench.sh [go | wire | update | backup | ui]" ;;
+*) die "usage: bench.sh [go | wire | update | backup | stacks | ui]" ;;
 esac
