@@ -417,8 +417,8 @@ func checkCrash(t *testing.T, o outside) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(blobs) > len(want) {
-		t.Errorf("%d blobs are left, want those of %d stacks: %q", len(blobs), len(want), slices.Sorted(slices.Values(blobs)))
+	if len(blobs) > 2*len(want) { // the version before is kept, so that somebody at the device can go back to it
+		t.Errorf("%d blobs are left, want at most two for each of %d stacks: %q", len(blobs), len(want), slices.Sorted(slices.Values(blobs)))
 	}
 }
 
