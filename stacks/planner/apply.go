@@ -61,6 +61,9 @@ func (p *Planner) apply(spec ApplySpec, v *stacks.Version) (stacks.Stack, stacks
 	if err == nil {
 		err = p.judge(&c.Stack, v, wanted)
 	}
+	if err == nil {
+		err = p.judgeComing(s, &c, spec.Exempt, wanted)
+	}
 	if err != nil {
 		return stacks.Stack{}, stacks.Version{}, nil, err
 	}

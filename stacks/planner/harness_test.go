@@ -111,8 +111,11 @@ func (h *hub) open() {
 		Store: h.db, Fleet: h.fleet, Vault: v, Log: slog.New(slog.DiscardHandler), KeepVersions: h.keep,
 		Notify: func(d protocol.DeviceID) { h.mu.Lock(); h.told[d]++; h.mu.Unlock() },
 		Events: func(n planner.Notice) { h.mu.Lock(); h.events = append(h.events, n); h.mu.Unlock() },
-		Validate: func(_ map[string][]byte, env map[string]string) (compose.Summary, error) {
+		Validate: func(files map[string][]byte, env map[string]string) (compose.Summary, error) {
 			h.env = maps.Clone(env)
+			if strings.Contains(string(files["compose.yml"]), "harmless") {
+				return compose.Summary{}, h.refuse
+			}
 			return compose.Summary{
 				Asks: []stacks.Asks{{Service: "web", Wants: []stacks.Want{{Rule: stacks.RulePrivileged}}}}, Takes: h.takes, Variables: h.uses,
 			}, h.refuse

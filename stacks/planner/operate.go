@@ -23,6 +23,9 @@ type DeploySpec struct {
 	// During says what becomes of it while a rollout is under way, and Begin when it begins; the zero time: at once.
 	During During
 	Begin  time.Time
+	// Exempt: policies do not bind whoever wants it there. Others bring back what somebody exempt has made only where it is
+	// what the devices shall have already.
+	Exempt bool
 	// By and Message are who wants it, and why.
 	By, Message string
 }
@@ -70,9 +73,11 @@ func (p *Planner) deploy(spec DeploySpec) (Change, []protocol.DeviceID, error) {
 	if v == nil {
 		return c, nil, fmt.Errorf("%w: version %d of %q is not kept; the latest is %d", stacks.ErrNotFound, version, spec.Stack, s.rec.Latest)
 	}
+	judged := *v
+	judged.Exempt = v.Exempt && (spec.Exempt || version == s.rec.Deployed())
 	wanted, err := p.matching(&c.Stack)
 	if err == nil {
-		err = p.judge(&c.Stack, v, wanted)
+		err = p.judge(&c.Stack, &judged, wanted)
 	}
 	if err != nil {
 		return c, nil, err

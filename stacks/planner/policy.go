@@ -38,6 +38,11 @@ func (p *Planner) judge(rec *stacks.Stack, v *stacks.Version, wanted map[protoco
 	if err := p.collides(rec, v, wanted); err != nil {
 		return err
 	}
+	return p.permitted(rec, v, wanted)
+}
+
+// permitted says why policies forbid a version at the stack's home, or on a device.
+func (p *Planner) permitted(rec *stacks.Stack, v *stacks.Version, wanted map[protocol.DeviceID]bool) error {
 	if v.Exempt {
 		return nil
 	}
@@ -66,27 +71,89 @@ func (p *Planner) judge(rec *stacks.Stack, v *stacks.Version, wanted map[protoco
 	return nil
 }
 
+// judgeComing says why devices that a change makes the stack be meant for must not get what they would be given beside
+// the latest version: what all have now, or what a rollout brings. Whoever makes the change decides that they get it, so
+// that it is bound by policies as they are, whoever made that version. The caller holds change.
+func (p *Planner) judgeComing(s *stack, c *Change, exempt bool, wanted map[protocol.DeviceID]bool) error {
+	if s == nil || exempt {
+		return nil
+	}
+	p.mu.RLock()
+	fresh := map[protocol.DeviceID]bool{}
+	for dev := range wanted {
+		if a := s.devices[dev]; a == nil || !a.wanted {
+			fresh[dev] = true
+		}
+	}
+	numbers := map[uint64]bool{c.Stack.Deployed(): true}
+	for _, r := range s.runs {
+		ended := slices.ContainsFunc(c.Ended, func(e *Rollout) bool { return e.Number == r.Number && e.over() })
+		if !r.over() && !ended {
+			numbers[r.Version] = true
+		}
+	}
+	p.mu.RUnlock()
+	delete(numbers, c.Stack.Latest)
+	if len(fresh) == 0 {
+		return nil
+	}
+	for n := range numbers {
+		v := s.version(n)
+		if v == nil {
+			continue
+		}
+		bound := *v
+		bound.Exempt = false
+		if err := p.permitted(&c.Stack, &bound, fresh); err != nil {
+			return fmt.Errorf("version %d, which devices that are new to the stack would get: %w", n, err)
+		}
+	}
+	return nil
+}
+
 // refusal says why a device that has not got the stack yet must not get it. The zero value: it may. The caller holds
 // change, not mu.
 func (p *Planner) refusal(s *stack, dev protocol.DeviceID) reason {
-	v := s.latest()
 	p.mu.RLock()
 	a := s.devices[dev]
 	has := a != nil && (a.wanted || a.known)
+	coming := s.coming(dev)
 	p.mu.RUnlock()
 	target, there := p.cfg.Fleet.Target(dev)
 	if has || !there {
 		return reason{}
 	}
-	if err := p.forbidden(v, dev, target); err != nil {
-		return reason{stacks.CodePolicy, protocol.Cut(err.Error(), protocol.MaxText)}
+	for _, v := range coming {
+		if err := p.forbidden(v, dev, target); err != nil {
+			return reason{stacks.CodePolicy, protocol.Cut(err.Error(), protocol.MaxText)}
+		}
 	}
 	p.mu.RLock()
 	defer p.mu.RUnlock()
-	if other, take, clash := p.clash(s, v, dev); clash {
+	if other, take, clash := p.clash(s, s.latest(), dev); clash {
 		return reason{stacks.CodeClash, fmt.Sprintf("stack %q has %s on this device: change one of them, or take one from the device", other, take)}
 	}
 	return reason{}
+}
+
+// coming are the versions that a device which is new to the stack is given, or may be given without anybody asking anew.
+// The caller holds mu.
+func (s *stack) coming(dev protocol.DeviceID) (out []*stacks.Version) {
+	numbers := map[uint64]bool{s.rec.Latest: true, s.rec.Deployed(): true}
+	for i, r := range s.runs {
+		if !r.over() || i == len(s.runs)-1 { // the last can be tried again
+			numbers[r.Version] = true
+		}
+	}
+	if g := s.grants[dev]; g.Rollout > s.rec.Settled {
+		numbers[g.Version], numbers[g.Before] = true, true
+	}
+	for n := range numbers {
+		if v := s.version(n); v != nil {
+			out = append(out, v)
+		}
+	}
+	return out
 }
 
 // forbidden says why a policy forbids a version on a device.

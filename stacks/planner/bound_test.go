@@ -1,0 +1,72 @@
+package planner_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/farshore/farshore/protocol"
+	"github.com/farshore/farshore/stacks"
+	"github.com/farshore/farshore/stacks/planner"
+	"github.com/farshore/farshore/stacks/rollout"
+)
+
+// halted is a stack with a version that asks for something and a harmless one after it, whose rollout does not go on.
+func halted(t *testing.T, first planner.ApplySpec) *hub {
+	t.Helper()
+	h := start(t, map[protocol.DeviceID]map[string]string{devA: {"group": "oslo"}, devB: {"group": "lab"}})
+	first.Name, first.Group = "web", ptr("lab")
+	h.apply(first)
+	h.forbid = map[string]stacks.Rule{"oslo": stacks.RulePrivileged}
+	h.apply(planner.ApplySpec{Name: "web", Files: bundle("harmless"), Manner: &planner.Manner{Plan: rollout.Plan{Batch: rollout.Amount{Count: 1}}}})
+	h.must(h.Act("web", 0, rollout.ActionAbort, "eve"))
+	return h
+}
+
+func TestAnEarlierVersionDoesNotReachDevicesWhosePolicyForbidsIt(t *testing.T) {
+	for name, exempt := range map[string]bool{"what it asks for was free": false, "its author was exempt": true} {
+		t.Run(name, func(t *testing.T) {
+			h := halted(t, planner.ApplySpec{Files: bundle("one"), Exempt: exempt})
+			spec := planner.ApplySpec{Name: "web", Files: bundle("harmless"), Group: ptr("")}
+			_, _, err := h.Apply(spec)
+			if !errors.Is(err, errPolicy) {
+				t.Errorf("meant for devices that would get what their policy forbids: %v", err)
+			}
+			if set := h.Desired(devA); len(set) != 0 {
+				t.Errorf("a device got version %d, which its policy forbids", set[0].Version)
+			}
+		})
+	}
+}
+
+func TestADeviceThatComesLaterIsJudgedByWhatItWouldGet(t *testing.T) {
+	h := halted(t, planner.ApplySpec{Files: bundle("one")})
+	h.fleet.mu.Lock()
+	h.fleet.devices["device-c"] = map[string]string{"group": "lab"}
+	h.fleet.mu.Unlock()
+	h.mu.Lock()
+	h.forbid["lab"] = stacks.RulePrivileged
+	h.mu.Unlock()
+	h.must(h.DeviceChanged("device-c"))
+	if set := h.Desired("device-c"); len(set) != 0 {
+		t.Errorf("it is given version %d, which its policy forbids", set[0].Version)
+	}
+	if st := h.state("web", "device-c"); st.Code != stacks.CodePolicy {
+		t.Errorf("the stack there is %+v", st)
+	}
+}
+
+func TestWhoIsBoundDoesNotBringBackWhatSomebodyExemptMade(t *testing.T) {
+	h := start(t, map[protocol.DeviceID]map[string]string{devA: {"group": "oslo"}})
+	h.forbid = map[string]stacks.Rule{"oslo": stacks.RulePrivileged}
+	h.apply(planner.ApplySpec{Name: "web", Files: bundle("one"), Exempt: true})
+	if _, err := h.Deploy(planner.DeploySpec{Stack: "web", Force: true, By: "eve"}); err != nil {
+		t.Errorf("what devices have already, once more: %v", err)
+	}
+	h.apply(planner.ApplySpec{Name: "web", Files: bundle("harmless")})
+	if _, err := h.Deploy(planner.DeploySpec{Stack: "web", Version: 1, By: "eve"}); !errors.Is(err, errPolicy) {
+		t.Errorf("back to what a policy forbids: %v", err)
+	}
+	if _, err := h.Deploy(planner.DeploySpec{Stack: "web", Version: 1, Exempt: true, By: "ada"}); err != nil {
+		t.Errorf("by somebody exempt: %v", err)
+	}
+}
