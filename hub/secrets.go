@@ -14,7 +14,7 @@ import (
 // openSecrets makes what is given to devices beside bundles: variables, and how registries let them in.
 func (h *Hub) openSecrets() (err error) {
 	h.variables, err = variables.New(variables.Config{
-		Store: h.store, Vault: h.vault, There: h.thereIs, Changed: h.variablesChanged, Log: h.log,
+		Store: h.store, Vault: h.vault, There: h.thereIs, Allows: h.mayBeSet, Changed: h.variablesChanged, Log: h.log,
 	})
 	if err != nil {
 		return err
@@ -68,6 +68,20 @@ func (h *Hub) thereIs(s variables.Scope) bool {
 	}
 	_, ok := h.fleet.Device(s.Device)
 	return ok
+}
+
+// mayBeSet says why a variable may not be set: what stacks that are bound by policies ask for would follow from it.
+func (h *Hub) mayBeSet(s variables.Scope, name string) error {
+	if s.Device != "" {
+		return h.planner.MaySet(name, []protocol.DeviceID{s.Device})
+	}
+	var devices []protocol.DeviceID
+	for _, d := range h.fleet.Devices() {
+		if fleet.Within(d.Group, s.Group) {
+			devices = append(devices, d.ID)
+		}
+	}
+	return h.planner.MaySet(name, devices)
 }
 
 func (h *Hub) variablesChanged(s variables.Scope) {

@@ -123,3 +123,32 @@ func TestADeviceDoesNotEscapeAPolicyByMoving(t *testing.T) {
 		t.Errorf("to where as much is forbidden: %d", code)
 	}
 }
+
+// What a policy binds is judged with the stack's variables: one that is set later does not change it.
+func TestAVariableDoesNotLeadAStackOutOfAPolicy(t *testing.T) {
+	w, _ := twoGroups(t)
+	w.person(person{"eva", access.RoleEdgeAdministrator, "norway"})
+	w.ask(http.MethodPut, "/policies", resource.PutPolicy{Group: "norway/oslo", Forbid: []string{"bind-mounts"}}, nil)
+	home := "norway/oslo"
+	stack := resource.Apply{Group: &home, Env: map[string]string{"WHERE": "./conf", "COLOUR": "red"}, Files: map[string][]byte{
+		"compose.yml": []byte("services: {web: {image: busybox, volumes: ['${WHERE}:/host'], environment: {COLOUR: '${COLOUR}'}}}\n"), "conf/a": []byte("a"),
+	}}
+	if code, text := w.asNamed("eva", http.MethodPut, "/stacks/web", stack); code != http.StatusOK {
+		t.Fatalf("the stack: %d %s", code, text)
+	}
+	for _, at := range []string{"/devices/crane/variables/", "/groups/variables/"} {
+		path := func(name string) string {
+			if strings.HasPrefix(at, "/groups") {
+				return at + name + "?path=norway"
+			}
+			return at + name
+		}
+		code, text := w.asNamed("eva", http.MethodPut, path("WHERE"), resource.PutVariable{Value: "/etc"})
+		if code != http.StatusForbidden || !strings.Contains(text, `"policy"`) {
+			t.Errorf("%s: the host's files: %d %s", at, code, text)
+		}
+		if code, text := w.asNamed("eva", http.MethodPut, path("COLOUR"), resource.PutVariable{Value: "blue"}); code != http.StatusOK {
+			t.Errorf("%s: what no policy is about: %d %s", at, code, text)
+		}
+	}
+}

@@ -78,6 +78,8 @@ type Config struct {
 	Vault Vault
 	// There reports whether the group or device is there. It must not call the Book.
 	There func(Scope) bool
+	// Allows says why a variable may not be set in a scope. It must not call the Book. Nil: each may.
+	Allows func(s Scope, name string) error
 	// Changed is told of each scope whose variables changed, after they did, on the goroutine of who changed them. Nil: nobody.
 	Changed func(Scope)
 	Log     *slog.Logger
@@ -244,8 +246,8 @@ type Change struct {
 	Expect func(*Variable) error
 }
 
-// Set sets a variable. Errors wrap stacks.ErrInvalid, ErrNotFound where there is no such group or device, or are those of Expect.
-// No error holds a value.
+// Set sets a variable. Errors wrap stacks.ErrInvalid, ErrNotFound where there is no such group or device, or are those of
+// Expect or Config.Allows. No error holds a value.
 func (b *Book) Set(scope Scope, c Change) error {
 	return b.edit(scope, c.Expect, c.Name, func(own []entry, at int, there bool) ([]entry, error) {
 		e := entry{Variable: Variable{
@@ -264,7 +266,10 @@ func (b *Book) Set(scope Scope, c Change) error {
 		if err := stacks.CheckEnv(env); err != nil {
 			return nil, fmt.Errorf("%s: %w", scope, err)
 		}
-		return own, nil
+		if b.cfg.Allows == nil {
+			return own, nil
+		}
+		return own, b.cfg.Allows(scope, c.Name)
 	})
 }
 

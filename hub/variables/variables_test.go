@@ -29,6 +29,7 @@ type bench struct {
 	there   map[variables.Scope]bool
 	changed []variables.Scope
 	log     bytes.Buffer
+	refused string // a name that may not be set
 }
 
 func group(path string) variables.Scope { return variables.Scope{Group: path} }
@@ -58,6 +59,12 @@ func (b *bench) open(keys string) {
 	}
 	b.Book, err = variables.New(variables.Config{
 		Store: b.store, Vault: v, There: func(s variables.Scope) bool { return b.there[s] },
+		Allows: func(_ variables.Scope, name string) error {
+			if name == b.refused {
+				return errRefused
+			}
+			return nil
+		},
 		Changed: func(s variables.Scope) { b.changed = append(b.changed, s) },
 		Log:     slog.New(slog.NewTextHandler(&b.log, nil)),
 	})
@@ -173,6 +180,20 @@ func TestBadVariablesAreRefused(t *testing.T) {
 			t.Errorf("what is not there: %v", err)
 		}
 	}
+}
+
+var errRefused = errors.New("a policy does not allow it")
+
+func TestAVariableThatMayNotBeSetStaysAsItIs(t *testing.T) {
+	b := newBench(t)
+	b.set(group("norway"), "IMAGE", "nginx")
+	b.refused = "IMAGE"
+	if err := b.Set(group("norway"), variables.Change{Name: "IMAGE", Text: "evil"}); !errors.Is(err, errRefused) {
+		t.Errorf("it was set: %v", err)
+	}
+	b.holds(pump, "norway", "IMAGE=nginx")
+	b.open(b.dir)
+	b.holds(pump, "norway", "IMAGE=nginx")
 }
 
 func TestWhoHasSeenSomethingElseChangesNothing(t *testing.T) {

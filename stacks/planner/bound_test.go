@@ -2,10 +2,12 @@ package planner_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/farshore/farshore/protocol"
 	"github.com/farshore/farshore/stacks"
+	"github.com/farshore/farshore/stacks/compose"
 	"github.com/farshore/farshore/stacks/planner"
 	"github.com/farshore/farshore/stacks/rollout"
 )
@@ -69,4 +71,16 @@ func TestWhoIsBoundDoesNotBringBackWhatSomebodyExemptMade(t *testing.T) {
 	if _, err := h.Deploy(planner.DeploySpec{Stack: "web", Version: 1, Exempt: true, By: "ada"}); err != nil {
 		t.Errorf("by somebody exempt: %v", err)
 	}
+}
+
+func TestAVariableThatDecidesWhatIsAskedForMayNotBeSetWhereAPolicyHolds(t *testing.T) {
+	h := start(t, map[protocol.DeviceID]map[string]string{devA: {"group": "oslo"}, devB: {"group": "lab"}})
+	h.uses, h.varies = []string{"COLOUR", "IMAGE"}, []compose.Varied{{Place: "compose.yml services web image", Names: []string{"IMAGE"}}}
+	h.apply(planner.ApplySpec{Name: "web", Files: bundle("one"), Env: map[string]string{"IMAGE": "nginx", "COLOUR": "red"}})
+	h.forbid = map[string]stacks.Rule{"oslo": stacks.RuleVariables}
+	if err := h.MaySet("IMAGE", []protocol.DeviceID{devB, devA}); !errors.Is(err, errPolicy) || !strings.Contains(err.Error(), string(devA)) {
+		t.Errorf("the image, on a device with the stack: %v", err)
+	}
+	h.must(h.MaySet("COLOUR", []protocol.DeviceID{devA}))
+	h.must(h.MaySet("IMAGE", []protocol.DeviceID{devB}))
 }

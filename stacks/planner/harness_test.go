@@ -84,6 +84,7 @@ type hub struct {
 	forbid map[string]stacks.Rule // by group
 	takes  []stacks.Take          // what the validator says that a bundle takes, and which variables it uses
 	uses   []string
+	varies []compose.Varied
 	seal   planner.DeviceSealer
 	own    map[protocol.DeviceID]map[string]planner.Variable
 	db     *store.Store
@@ -117,7 +118,7 @@ func (h *hub) open() {
 				return compose.Summary{}, h.refuse
 			}
 			return compose.Summary{
-				Asks: []stacks.Asks{{Service: "web", Wants: []stacks.Want{{Rule: stacks.RulePrivileged}}}}, Takes: h.takes, Variables: h.uses,
+				Asks: []stacks.Asks{{Service: "web", Wants: []stacks.Want{{Rule: stacks.RulePrivileged}}}}, Takes: h.takes, Variables: h.uses, Varies: h.varies,
 			}, h.refuse
 		},
 		Seal: h.seal, Variables: func(dev protocol.DeviceID, _ string) map[string]planner.Variable { return h.own[dev] },

@@ -178,10 +178,40 @@ func (p *Planner) setThere(v *stacks.Version, dev protocol.DeviceID, target stac
 	own := p.cfg.Variables(dev, target.Group)
 	for _, name := range v.Varying {
 		if _, set := own[name]; set {
-			return p.cfg.Allows(target.Group, []stacks.Asks{{Service: "variable " + name, Wants: []stacks.Want{{Rule: stacks.RuleVariables}}}})
+			return p.cfg.Allows(target.Group, asksBy(name))
 		}
 	}
 	return nil
+}
+
+// MaySet says why a variable may not be set on some of the devices: a stack that a policy binds there would ask an engine
+// for something else with it than what it was judged by.
+func (p *Planner) MaySet(name string, devices []protocol.DeviceID) error {
+	for _, dev := range devices {
+		target, there := p.cfg.Fleet.Target(dev)
+		if !there {
+			continue
+		}
+		for _, s := range p.of(dev) {
+			p.mu.RLock()
+			coming := s.coming(dev)
+			p.mu.RUnlock()
+			for _, v := range coming {
+				if v.Exempt || !slices.Contains(v.Varying, name) {
+					continue
+				}
+				if err := p.cfg.Allows(target.Group, asksBy(name)); err != nil {
+					return fmt.Errorf("variable %s decides what stack %q asks for on device %s: give it with the stack: %w", name, s.name, dev, err)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// asksBy is what a version asks for by a variable that is set on a device.
+func asksBy(name string) []stacks.Asks {
+	return []stacks.Asks{{Service: "variable " + name, Wants: []stacks.Want{{Rule: stacks.RuleVariables}}}}
 }
 
 // sift takes the devices that must not get the stack out of wanted, and returns why. The caller holds change, not mu.
