@@ -117,7 +117,7 @@ func TestSealedStaysSealedOnTheDevice(t *testing.T) {
 	stop()
 	nowhereIn(t, dir)
 
-	store, asked, stop = boot(dir)
+	store, _, stop = boot(dir)
 	if err := store.AcceptOrders(state.Accept{Mark: protocol.OrderMark{Seq: 2}, Desired: &[]protocol.Entry{again(store)}}); err != nil {
 		t.Fatal(err)
 	}

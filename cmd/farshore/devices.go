@@ -195,6 +195,7 @@ func (a *app) setDeviceCommand() *cobra.Command {
 	var chunk, connect, exchange uint32
 	var labels []string
 	var confirm bool
+	var code string
 	var selector string
 	cmd := &cobra.Command{
 		Use: "set DEVICE…", Short: "change devices", ValidArgsFunction: a.completeDevices,
@@ -210,6 +211,7 @@ func (a *app) setDeviceCommand() *cobra.Command {
 			given(changed("group"), &p.Group, strings.Trim(group, "/"))
 			given(changed("profile"), &p.Profile, profile)
 			given(changed("confirm"), &p.Confirm, confirm)
+			given(changed("code"), &p.PairingCode, code)
 			given(changed("chunk-bytes"), &s.ChunkBytes, chunk)
 			given(changed("connect-timeout"), &s.ConnectTimeoutSeconds, connect)
 			given(changed("exchange-timeout"), &s.ExchangeTimeoutSeconds, exchange)
@@ -241,7 +243,8 @@ func (a *app) setDeviceCommand() *cobra.Command {
 	f.Uint32Var(&connect, "connect-timeout", 0, "seconds a connection may take to be made")
 	f.Uint32Var(&exchange, "exchange-timeout", 0, "seconds an answer may take")
 	f.StringVar(&keyExchange, "key-exchange", "", "hybrid or classic")
-	f.BoolVar(&confirm, "confirm", false, "note that the identity of the device was checked")
+	f.BoolVar(&confirm, "confirm", false, "note that the identity of the device was checked; it gets secrets from then on")
+	f.StringVar(&code, "code", "", "confirm the device by the pairing code that it shows")
 	f.StringVar(&selector, "select", "", "devices whose labels fit")
 	return cmd
 }

@@ -14,6 +14,8 @@ import (
 	"github.com/farshore/farshore/hub/policy"
 	"github.com/farshore/farshore/protocol"
 	"github.com/farshore/farshore/stacks/planner"
+	"github.com/farshore/farshore/waitingroom"
+	"github.com/farshore/farshore/waitingroom/admission"
 )
 
 // DeviceRef is the part of a path that names a device. It is exported because only exported fields are filled.
@@ -124,6 +126,9 @@ func (s *server) patchDevice(_ context.Context, c *call, in *patchDeviceInput) (
 			return nil, err
 		}
 	}
+	if err := s.compareCode(c, &b); err != nil {
+		return nil, err
+	}
 	want := s.expect(Expect{IfMatch: in.IfMatch}, c.on)
 	_, err := s.Changes.Update(protocol.DeviceID(c.on.ID), func(d *fleet.Device) error {
 		if err := want.meets(deviceEtag(d)); err != nil {
@@ -140,6 +145,30 @@ func (s *server) patchDevice(_ context.Context, c *call, in *patchDeviceInput) (
 	}
 	c.detail = patchText(&b)
 	return s.deviceDetail(c)
+}
+
+// compareCode confirms a device by the pairing code that it shows.
+func (s *server) compareCode(c *call, b *resource.DevicePatch) error {
+	if b.PairingCode == nil {
+		return nil
+	}
+	if b.Confirm != nil && !*b.Confirm {
+		return invalid("body.pairing_code", "a pairing code confirms the device, and the confirmation is to be taken back: give one of them")
+	}
+	code, err := waitingroom.NormalizeCode(*b.PairingCode)
+	if err != nil {
+		return inField("body.pairing_code", err)
+	}
+	d, err := s.device(c)
+	if err != nil {
+		return err
+	}
+	if waitingroom.PairingCode(d.Key) != code {
+		return inField("body.pairing_code", fmt.Errorf("device %q: %w: if a device shows this code, it is another one", d.Name, admission.ErrWrongCode))
+	}
+	yes := true
+	b.Confirm = &yes
+	return nil
 }
 
 // mayMove asks for the right to move a device to the group at path, which is to be made below the one at place where it

@@ -22,7 +22,11 @@ func patchText(p *resource.DevicePatch) string {
 	if p.Profile != nil {
 		say("link profile %s", orInherited(*p.Profile))
 	}
-	if p.Confirm != nil {
+	switch {
+	case p.Confirm == nil:
+	case p.PairingCode != nil:
+		say("identity confirmed by its pairing code")
+	default:
 		say("identity %s", map[bool]string{true: "confirmed", false: "unconfirmed"}[*p.Confirm])
 	}
 	for _, k := range slices.Sorted(maps.Keys(p.Labels)) {

@@ -154,6 +154,7 @@ func table() []row {
 		{protocol.ErrBadSignature, http.StatusUnprocessableEntity, "signature"},
 		{updates.ErrInvalid, http.StatusUnprocessableEntity, "invalid"},
 		{rollout.ErrInvalid, http.StatusUnprocessableEntity, "invalid"},
+		{variables.ErrInvalid, http.StatusUnprocessableEntity, "invalid"},
 		{registries.ErrExists, http.StatusConflict, "exists"},
 		{registries.ErrPassword, http.StatusUnprocessableEntity, "password-needed"},
 		{registries.ErrInvalid, http.StatusUnprocessableEntity, "invalid"},

@@ -10,6 +10,8 @@ import (
 
 	"github.com/farshore/farshore/hub/access"
 	"github.com/farshore/farshore/hub/api/resource"
+	"github.com/farshore/farshore/waitingroom"
+	"github.com/farshore/farshore/waitingroom/admission"
 )
 
 // answer is what the administrator is answered, whatever it is.
@@ -205,5 +207,30 @@ func TestNoAnswerHasASecret(t *testing.T) {
 		if !slices.Contains(asked, want) {
 			t.Errorf("%s was not asked", want)
 		}
+	}
+}
+
+func TestADeviceIsConfirmedByItsPairingCode(t *testing.T) {
+	w := newWorld(t)
+	d := w.join(7, admission.KeySpec{})
+	path := "/devices/" + string(d.ID)
+	known, _ := w.Hub().Fleet.Device(d.ID)
+	if known.Confirmed {
+		t.Fatal("it is confirmed already")
+	}
+	code := waitingroom.PairingCode(known.Key)
+	for given, want := range map[string]string{"0000-0000": "wrong-code", "abc": "invalid"} {
+		if p := w.refused(http.MethodPatch, path, resource.DevicePatch{PairingCode: &given}); p.Code != want {
+			t.Errorf("code %s: %+v", given, p)
+		}
+	}
+	no, typed := false, strings.ToLower(strings.ReplaceAll(code, "-", " "))
+	if p := w.refused(http.MethodPatch, path, resource.DevicePatch{PairingCode: &typed, Confirm: &no}); p.Code != "invalid" {
+		t.Errorf("confirmed and not: %+v", p)
+	}
+	var out resource.DeviceDetail
+	w.ask(http.MethodPatch, path, resource.DevicePatch{PairingCode: &typed}, &out)
+	if !out.Confirmed || !strings.Contains(w.trail(), "identity confirmed by its pairing code") {
+		t.Errorf("%+v", out.Confirmed)
 	}
 }

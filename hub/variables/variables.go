@@ -22,8 +22,12 @@ import (
 	"github.com/farshore/farshore/stacks"
 )
 
-// ErrNotFound: there is no such variable, group or device. What is not valid is stacks.ErrInvalid.
-var ErrNotFound = errors.New("not found")
+// Errors that callers tell apart.
+var (
+	ErrInvalid = errors.New("variable cannot be set")
+	// ErrNotFound: there is no such variable, group or device.
+	ErrNotFound = errors.New("not found")
+)
 
 // Scope is where a variable is set: on a device, or on a group for all devices in it and below.
 type Scope struct {
@@ -246,7 +250,7 @@ type Change struct {
 	Expect func(*Variable) error
 }
 
-// Set sets a variable. Errors wrap stacks.ErrInvalid, ErrNotFound where there is no such group or device, or are those of
+// Set sets a variable. Errors wrap ErrInvalid, ErrNotFound where there is no such group or device, or are those of
 // Expect or Config.Allows. No error holds a value.
 func (b *Book) Set(scope Scope, c Change) error {
 	return b.edit(scope, c.Expect, c.Name, func(own []entry, at int, there bool) ([]entry, error) {
@@ -264,7 +268,7 @@ func (b *Book) Set(scope Scope, c Change) error {
 			env[x.Name] = x.text
 		}
 		if err := stacks.CheckEnv(env); err != nil {
-			return nil, fmt.Errorf("%s: %w", scope, err)
+			return nil, fmt.Errorf("%s: %w: %s", scope, ErrInvalid, strings.TrimPrefix(err.Error(), stacks.ErrInvalid.Error()+": "))
 		}
 		if b.cfg.Allows == nil {
 			return own, nil

@@ -163,13 +163,13 @@ func TestBadVariablesAreRefused(t *testing.T) {
 		"binary": {Name: "A", Text: "secret-text\x00"}, "size": {Name: "A", Text: strings.Repeat("secret-text", 2000)},
 	} {
 		err := b.Set(group(""), c)
-		if !errors.Is(err, stacks.ErrInvalid) || strings.Contains(err.Error(), "secret-text") {
+		if !errors.Is(err, variables.ErrInvalid) || strings.Contains(err.Error(), "secret-text") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	// The bound is of a scope's variables together.
 	b.set(group(""), "A", strings.Repeat("a", 9000))
-	if err := b.Set(group(""), variables.Change{Name: "B", Text: strings.Repeat("b", 9000)}); !errors.Is(err, stacks.ErrInvalid) {
+	if err := b.Set(group(""), variables.Change{Name: "B", Text: strings.Repeat("b", 9000)}); !errors.Is(err, variables.ErrInvalid) {
 		t.Errorf("18,000 bytes: %v", err)
 	}
 	b.set(group("norway"), "B", strings.Repeat("b", 9000))

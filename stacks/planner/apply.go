@@ -175,7 +175,7 @@ func (s *stack) install(rec stacks.Stack, c Change) (tell []protocol.DeviceID) {
 	for dev, a := range s.devices {
 		version, nonce, _ := s.due(a)
 		if a.wanted && (others || before[dev] != due{version, nonce}) {
-			a.holds = false
+			a.holds, a.withheld = false, reason{}
 			tell = append(tell, dev)
 		}
 	}

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/farshore/farshore/protocol"
-	"github.com/farshore/farshore/stacks"
 	"github.com/farshore/farshore/stacks/rollout"
 )
 
@@ -132,6 +131,7 @@ func (p *Planner) step(s *stack, r *run, now time.Time, notices *[]Notice) ([]pr
 	if out.TakeBack {
 		c.Grants = append(c.Grants, s.takeBack(r, &state)...)
 	}
+	c.Grants = append(c.Grants, s.undo(r, &state)...)
 	p.mu.RUnlock()
 	changed := r.Rollout
 	changed.State = state
@@ -214,178 +214,4 @@ func (r *run) idle() bool {
 		}
 	}
 	return true
-}
-
-// observe says how the devices of a rollout stand, and which of them shall not begin after all, because they are not
-// heard of. The caller holds mu.
-func (p *Planner) observe(s *stack, r *run, now time.Time) (seen []rollout.Seen, withdraw []protocol.DeviceID) {
-	seen = make([]rollout.Seen, 0, len(s.devices))
-	for dev, a := range s.devices {
-		if !a.wanted {
-			continue
-		}
-		target, there := p.cfg.Fleet.Target(dev)
-		if !there {
-			continue
-		}
-		d := r.State.Devices[dev]
-		v := rollout.Seen{ID: dev, Attempt: d.Attempt, Group: a.group}
-		if r.Plan.ByOrder {
-			v.Order = r.Order.of(target.Labels)
-		}
-		back := d.Status == rollout.StatusReturning || d.Status == rollout.StatusReturned || d.Status == rollout.StatusStuck
-		g := s.grants[dev]
-		switch {
-		case g.Rollout == r.Number && g.Attempt == d.Attempt:
-			if p.seeGranted(&v, s, a, now) {
-				withdraw = append(withdraw, dev)
-			}
-		case back:
-			v.Standing = rollout.Pending
-		default:
-			p.seeFree(&v, s, a, seeing{r, target, now})
-		}
-		seen = append(seen, v)
-	}
-	return seen, withdraw
-}
-
-// seeGranted says how a device stands that was told what to have, and whether it shall not begin. The caller holds mu.
-func (p *Planner) seeGranted(v *rollout.Seen, s *stack, a *assigned, now time.Time) (withdraw bool) {
-	g := s.grants[a.dev]
-	reachable, next := p.cfg.Fleet.Reachable(a.dev)
-	st := a.status
-	quiet := func() {
-		v.Standing, v.Code, v.Next = rollout.Deferred, CodeQuiet, next
-	}
-	switch {
-	case g.Version == stacks.None:
-		v.Standing = rollout.Started
-		if !a.known || st.State == 0 || st.State == protocol.StackRemoved {
-			v.Standing = rollout.Succeeded
-		}
-	case st.Version == g.Version && st.Nonce == g.Nonce && stacks.Reported(st.State):
-		trying := st.Again && now.Before(time.Unix(st.At, 0).Add(againLimit))
-		switch {
-		case st.State == protocol.StackRunning:
-			v.Standing = rollout.Succeeded
-		case st.Hold != 0:
-			v.Standing, v.Code = rollout.Deferred, stacks.CodeHeld
-		case st.State == protocol.StackFailed && trying && reachable:
-			v.Standing = rollout.Started
-		case st.State == protocol.StackDegraded || st.State == protocol.StackFailed || st.State == protocol.StackRolledBack:
-			v.Standing, v.Code, v.Changed = rollout.Ended, st.Code, true
-		default:
-			v.Standing = rollout.Started
-			if !reachable {
-				quiet()
-			}
-		}
-	case st.Hold != 0:
-		v.Standing, v.Code = rollout.Deferred, stacks.CodeHeld
-	case a.withheld.code != "":
-		v.Standing, v.Code = rollout.Deferred, a.withheld.code
-	case reachable:
-		v.Standing = rollout.Started
-	default:
-		quiet()
-		return !a.holds
-	}
-	return false
-}
-
-// seeing is what devices are seen by.
-type seeing struct {
-	run    *run
-	target stacks.Target
-	now    time.Time
-}
-
-// seeFree says how a device stands that the rollout has not told anything yet. The caller holds mu.
-func (p *Planner) seeFree(v *rollout.Seen, s *stack, a *assigned, by seeing) {
-	r := by.run
-	version, nonce, _ := s.due(a)
-	if version == r.Version && v.Attempt == 0 && (!r.Force || nonce >= r.nonce(0)) && a.status.Version == version && a.status.Nonce == nonce {
-		if a.status.State == protocol.StackRunning {
-			v.Standing = rollout.Succeeded
-			return
-		}
-	}
-	if a.status.Hold != 0 {
-		v.Standing, v.Code = rollout.Deferred, stacks.CodeHeld
-		return
-	}
-	reachable, next := p.cfg.Fleet.Reachable(a.dev)
-	if !reachable {
-		v.Standing, v.Code, v.Next = rollout.Deferred, CodeQuiet, next
-		return
-	}
-	if why := p.fits(s, a, by.target, want{r.Version, r.nonce(v.Attempt), r.Number}); why.code != "" {
-		v.Standing, v.Code = rollout.Deferred, why.code
-		return
-	}
-	if s.rec.Change.FetchLate && len(s.rec.Change.Windows) > 0 {
-		_, opens, open := stacks.WindowAt(stacks.Zoned(s.rec.Change.Windows, by.target.Labels), by.now)
-		if !open {
-			v.Standing, v.Code, v.Next = rollout.Deferred, stacks.CodeWindow, opens
-		}
-	}
-}
-
-// grants are those that a step makes. The caller holds mu.
-func (p *Planner) grants(s *stack, r *run, out rollout.Output, withdraw []protocol.DeviceID) (all []stacks.Grant) {
-	for _, task := range out.Start {
-		a := s.devices[task.ID]
-		g := stacks.Grant{Stack: s.id, Device: task.ID, Rollout: r.Number, Attempt: task.Attempt, Version: r.Version}
-		g.Before, g.BeforeNonce, _ = s.due(a)
-		if old := s.grants[task.ID]; old.Rollout == r.Number {
-			g.Before, g.BeforeNonce = old.Before, old.BeforeNonce
-		}
-		if g.Nonce = max(s.rec.Nonce, s.grants[task.ID].Nonce); r.Force || task.Attempt > 0 || s.failed(a, r.Version) {
-			g.Nonce = r.nonce(task.Attempt)
-		}
-		all = append(all, g)
-	}
-	for _, task := range out.Back {
-		g := s.grants[task.ID]
-		g.Attempt, g.Version, g.Nonce = task.Attempt, g.Before, g.BeforeNonce
-		all = append(all, g)
-	}
-	for _, dev := range withdraw {
-		all = append(all, s.withdrawn(dev))
-	}
-	return all
-}
-
-// withdrawn is the grant of a device that shall not begin after all. The caller holds mu.
-func (s *stack) withdrawn(dev protocol.DeviceID) stacks.Grant {
-	g := s.grants[dev]
-	g.Attempt, g.Version, g.Nonce = stacks.Withdrawn, g.Before, g.BeforeNonce
-	return g
-}
-
-// takeBack are the grants of devices that were told to begin, and have changed nothing yet. The caller holds mu.
-func (s *stack) takeBack(r *run, state *rollout.State) (all []stacks.Grant) {
-	for dev, d := range state.Devices {
-		g, a := s.grants[dev], s.devices[dev]
-		if a == nil || g.Rollout != r.Number || g.Attempt != d.Attempt || g.Version != r.Version || g.Version == g.Before {
-			continue
-		}
-		if d.Status != rollout.StatusGoing && d.Status != rollout.StatusChosen && d.Status != rollout.StatusWaiting {
-			continue
-		}
-		begun := a.holds
-		if a.status.Version == g.Version && a.status.Nonce == g.Nonce {
-			switch a.status.State {
-			case protocol.StackFetching, protocol.StackFetched, protocol.StackWindow:
-				begun = false
-			default:
-				begun = true
-			}
-		}
-		if !begun {
-			all = append(all, s.withdrawn(dev))
-		}
-	}
-	return all
 }

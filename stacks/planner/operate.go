@@ -184,6 +184,9 @@ func (p *Planner) again(s *stack, r *Rollout, c *Change) error {
 	if r.Number != s.rec.Settled {
 		return fmt.Errorf("retry: %w: later rollouts were begun: deploy a version instead", rollout.ErrNotNow)
 	}
+	for _, d := range r.State.Devices { // each attempt has a nonce of its own
+		r.Tries = max(r.Tries, d.Attempt)
+	}
 	if r.Tries++; r.Tries > maxAttempts {
 		return fmt.Errorf("retry: %w: it was tried %d times: deploy the version again", rollout.ErrNotNow, maxAttempts)
 	}

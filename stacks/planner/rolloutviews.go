@@ -153,7 +153,7 @@ func (p *Planner) RolloutDevices(name string, number uint64) ([]RolloutDevice, e
 		if a := s.devices[dev]; a != nil {
 			x.Stack = s.status(dev, a)
 		}
-		if seen, ok := r.seen[dev]; ok && seen.Standing == rollout.Deferred && !r.over() {
+		if seen, ok := r.seen[dev]; ok && seen.Standing != rollout.Ended && !r.over() {
 			x.Why, x.Next = seen.Code, seen.Next
 		}
 		out = append(out, x)

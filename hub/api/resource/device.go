@@ -89,7 +89,9 @@ type DevicePatch struct {
 	// Settings are merged: an empty text or 0 lets the field be inherited.
 	Settings *SettingsPatch `json:"settings,omitempty"`
 	Profile  *string        `json:"profile,omitempty" doc:"Name of a link profile; empty: inherited"`
-	Confirm  *bool          `json:"confirmed,omitempty" doc:"Note that the identity of the device was checked"`
+	Confirm  *bool          `json:"confirmed,omitempty" doc:"Note that the identity of the device was checked: from then on it is given secrets"`
+	// PairingCode, where it is the device's, confirms it.
+	PairingCode *string `json:"pairing_code,omitempty" maxLength:"40" doc:"As the device shows it: it is confirmed, if the code is its own"`
 }
 
 // SettingsPatch changes settings. What is absent stays; an empty text or 0 lets the field be inherited.

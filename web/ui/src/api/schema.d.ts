@@ -2767,7 +2767,7 @@ export interface components {
             total: number;
         };
         DevicePatch: {
-            /** @description Note that the identity of the device was checked */
+            /** @description Note that the identity of the device was checked: from then on it is given secrets */
             confirmed?: boolean;
             /** @description It is made when it does not exist; empty: the root */
             group?: string;
@@ -2776,6 +2776,8 @@ export interface components {
                 [key: string]: string | null;
             };
             name?: string;
+            /** @description As the device shows it: it is confirmed, if the code is its own */
+            pairing_code?: string;
             /** @description Name of a link profile; empty: inherited */
             profile?: string;
             settings?: components["schemas"]["SettingsPatch"];

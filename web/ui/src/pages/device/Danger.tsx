@@ -4,6 +4,7 @@ import { useNavigate } from '@tanstack/react-router';
 import { type ReactNode, useState } from 'react';
 import { api, ok } from '../../api/client';
 import { ConfirmNamed } from '../../kit/ConfirmNamed';
+import { Confirm } from './Confirm';
 import type { Detail } from './queries';
 import { Replace } from './Replace';
 import { tell } from './useGive';
@@ -11,7 +12,7 @@ import { usePatch } from './usePatch';
 
 /** Danger is what is done to the device's place in the fleet: confirm, replace, shut out, forget. */
 export function Danger({ device }: { device: Detail }) {
-  const [asked, ask] = useState<'replace' | 'revoke' | 'remove'>();
+  const [asked, ask] = useState<'confirm' | 'replace' | 'revoke' | 'remove'>();
   const cache = useQueryClient();
   const navigate = useNavigate();
   const patch = usePatch(device);
@@ -32,25 +33,27 @@ export function Danger({ device }: { device: Detail }) {
           title={device.confirmed ? 'Its identity is confirmed' : 'Its identity is unconfirmed'}
           about={
             device.confirmed
-              ? 'Take that back if you have doubts. It changes nothing else.'
-              : 'You have compared it with the machine that is meant, by its serial number or its pairing code? Note it here.'
+              ? 'Take that back if you have doubts: it is given no secrets from then on.'
+              : 'It is given no secret variables and no passwords of registries: stacks that need them wait. Give the pairing code that it shows.'
           }
         >
-          <Button
-            variant="default"
-            onClick={() =>
-              void patch(
-                {
-                  patch: { confirmed: !device.confirmed },
-                  undo: { confirmed: device.confirmed },
-                  done: device.confirmed ? 'It is unconfirmed now.' : 'It is confirmed now.',
-                },
-                device.etag,
-              ).catch(tell)
-            }
-          >
-            {device.confirmed ? 'Take the confirmation back' : 'Confirm its identity'}
-          </Button>
+          {device.confirmed ? (
+            <Button
+              variant="default"
+              onClick={() =>
+                void patch(
+                  { patch: { confirmed: false }, undo: { confirmed: true }, done: 'It is unconfirmed now.' },
+                  device.etag,
+                ).catch(tell)
+              }
+            >
+              Take the confirmation back
+            </Button>
+          ) : (
+            <Button variant="default" onClick={() => ask('confirm')}>
+              Confirm its identity …
+            </Button>
+          )}
         </Line>
       )}
       {!out && (
@@ -81,6 +84,7 @@ export function Danger({ device }: { device: Detail }) {
           Remove …
         </Button>
       </Line>
+      <Confirm device={device} opened={asked === 'confirm'} close={close} />
       <Replace device={device} opened={asked === 'replace'} close={close} />
       <ConfirmNamed
         opened={asked === 'revoke'}

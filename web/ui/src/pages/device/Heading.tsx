@@ -28,7 +28,7 @@ export function Heading({ device }: { device: Detail }) {
         </Tooltip>
       ) : (
         <Tooltip
-          label="It was let in without its pairing code: nobody has compared it with the machine that is meant. Settings has a button for when you have."
+          label="It was let in without its pairing code: nobody has compared it with the machine that is meant. It gets no secrets. Settings has a button for when you have."
           multiline
           maw={300}
         >
