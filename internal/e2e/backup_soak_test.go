@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -28,7 +27,7 @@ const envFigures = "FARSHORE_E2E_FIGURES"
 func TestSoakBackupUnderLoad(t *testing.T) {
 	h := newHub(t, hubConfig{})
 	h.cli("groups", "set", "/", "--ping", "20s")
-	sim := h.simulate()
+	sim := h.simulate(crowd, 40*time.Second)
 	all := h.allOnTime()
 	page := filepath.Join(h.dir, "web")
 	write(t, filepath.Join(page, "compose.yml"), "services:\n  web:\n    image: acme/web:1\n")
@@ -111,21 +110,6 @@ Devices that find no hub, or a busy one, try again after growing times, up to 10
 			t.Error(err)
 		}
 	}
-}
-
-// simulate runs the devices, which are let in by themselves.
-func (h *hub) simulate() *process {
-	h.t.Helper()
-	path := filepath.Join(h.dir, "fleetsim")
-	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", path, "../../cmd/fleetsim")
-	if out, err := build.CombinedOutput(); err != nil {
-		h.t.Fatalf("build fleetsim: %v\n%s", err, out)
-	}
-	key := h.key("fleet", "--uses", fmt.Sprint(crowd), "--auto-approve")
-	return start(h.t, newOutput(h.t, "fleetsim"), command{
-		name: "fleetsim", path: path, env: []string{"FARSHORE_SIM_EDGE_KEY=" + key},
-		args: []string{"--devices", fmt.Sprint(crowd), "--carrier", "mqtt", "--ramp", "40s", "--containers", "4", "--log-level", "info"},
-	})
 }
 
 // allOnTime waits until all devices are in session and on time, and returns their ids in order.
