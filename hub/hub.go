@@ -246,6 +246,7 @@ func (h *Hub) assemble() (err error) {
 		Events:   h.stackNotice,
 
 		Variables: h.variablesOf, Seal: deviceSealer{h.fleet, h.sealer}, Credentials: h.registries.For,
+		Accepted: acceptedSets{store: h.store, vault: h.vault}.AcceptedSet,
 	})
 	if err != nil {
 		return err

@@ -28,8 +28,7 @@ func (h *Hub) openSecrets() (err error) {
 	return err
 }
 
-// variablesOf are those of a device as the planner sees them. One whose value is lost is left out: the stack's own counts,
-// or Compose says that it is missing.
+// variablesOf are those of a device as the planner sees them.
 func (h *Hub) variablesOf(id protocol.DeviceID, group string) map[string]planner.Variable {
 	all := h.variables.Of(id, group)
 	if len(all) == 0 {
@@ -37,9 +36,7 @@ func (h *Hub) variablesOf(id protocol.DeviceID, group string) map[string]planner
 	}
 	out := make(map[string]planner.Variable, len(all))
 	for name, v := range all {
-		if !v.Lost {
-			out[name] = planner.Variable{Text: v.Text, Secret: v.Secret}
-		}
+		out[name] = planner.Variable{Text: v.Text, Secret: v.Secret, Lost: v.Lost}
 	}
 	return out
 }

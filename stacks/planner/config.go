@@ -137,6 +137,9 @@ type Config struct {
 	Events func(Notice)
 	// Variables gives those that are set on a device and its groups, by name. Nil: there are none.
 	Variables func(dev protocol.DeviceID, group string) map[string]Variable
+	// Accepted gives the desired set that a device has taken last, for what cannot be given to it anew. Nil: nothing is
+	// known.
+	Accepted func(protocol.DeviceID) ([]protocol.Entry, error)
 	// Seal seals to keys of devices. Nil: nothing can be sealed.
 	Seal DeviceSealer
 	// Credentials gives how registries let devices of a group in that need these images. Nil: nothing is known.
@@ -149,6 +152,8 @@ type Config struct {
 type Variable struct {
 	Text   string
 	Secret bool
+	// Lost: it has a value that cannot be read any more.
+	Lost bool
 }
 
 // DefaultKeepVersions is how many versions of a stack are kept: as bases for patches, and to look at.

@@ -17,12 +17,31 @@ func (p *Planner) entry(s *stack, a *assigned, target stacks.Target) (e protocol
 	if why.code == "" {
 		return e, why, true
 	}
+	if e, ok := p.held(s, a); ok {
+		return e, why, true
+	}
 	has, nonce := s.has(a)
 	if has == 0 || has == version || s.version(has) == nil {
 		return protocol.Entry{}, why, false
 	}
 	e, worse := p.entryOf(s, a, target, want{has, nonce, 0})
 	return e, why, worse.code == ""
+}
+
+// held is the entry that the device was given last and has taken.
+func (p *Planner) held(s *stack, a *assigned) (protocol.Entry, bool) {
+	if !a.known {
+		return protocol.Entry{}, false
+	}
+	set, err := p.cfg.Accepted(a.dev)
+	if err != nil {
+		p.cfg.Log.Warn("what a device holds cannot be read; it is worked out of what it says", "device", a.dev, "error", err)
+	}
+	i := slices.IndexFunc(set, func(e protocol.Entry) bool { return e.Kind == protocol.EntryStack && e.ID == s.id })
+	if i < 0 {
+		return protocol.Entry{}, false
+	}
+	return set[i], true
 }
 
 // want is a version with its nonce, and the rollout that brings it; 0: none does.
@@ -47,10 +66,14 @@ func (p *Planner) entryOf(s *stack, a *assigned, target stacks.Target, w want) (
 	if v == nil {
 		return protocol.Entry{}, reason{stacks.CodeInvalidHere, fmt.Sprintf("version %d is not kept any more: deploy another one", w.version)}
 	}
-	plain, secret := p.variables(v, a.dev, target)
+	plain, secret, lost := p.variables(v, a.dev, target)
 	e := s.rec.Entry(v, stacks.FilesOf(v.Files, a.dev, target), plain)
 	e.Nonce, e.Change = w.nonce, s.changeRule(w, target)
-	if why := unfit(&e, len(secret) > 0, target); why.code != "" {
+	why := unfit(&e, len(secret) > 0, target)
+	if lost.code != "" {
+		why = lost
+	}
+	if why.code != "" {
 		return e, why
 	}
 	if len(secret) > 0 {
@@ -94,14 +117,17 @@ func (p *Planner) fits(s *stack, a *assigned, target stacks.Target, w want) reas
 	if v == nil {
 		return reason{stacks.CodeInvalidHere, fmt.Sprintf("version %d is not kept any more: deploy another one", w.version)}
 	}
-	_, secret := p.variables(v, a.dev, target)
+	_, secret, lost := p.variables(v, a.dev, target)
 	e := protocol.Entry{Verify: v.Health.Watch, Retries: v.Health.Retries, Stay: v.Health.Stay, Change: s.changeRule(w, target)}
+	if lost.code != "" {
+		return lost
+	}
 	return unfit(&e, len(secret) > 0, target)
 }
 
 // variables are those that a device is given for a version: its own before those of its groups, and those before the
-// stack's.
-func (p *Planner) variables(v *stacks.Version, dev protocol.DeviceID, target stacks.Target) (plain, secret map[string]string) {
+// stack's. lost says which of them has no value any more.
+func (p *Planner) variables(v *stacks.Version, dev protocol.DeviceID, target stacks.Target) (plain, secret map[string]string, lost reason) {
 	plain = stacks.DeviceEnv(dev, target, v.Mentions)
 	put := func(name, text string, hidden bool) {
 		to := &plain
@@ -119,15 +145,18 @@ func (p *Planner) variables(v *stacks.Version, dev protocol.DeviceID, target sta
 		put(name, text, slices.Contains(v.Secret, name))
 	}
 	if len(v.Mentions) == 0 {
-		return plain, secret
+		return plain, secret, lost
 	}
 	own := p.cfg.Variables(dev, target.Group)
 	for _, name := range v.Mentions {
-		if x, ok := own[name]; ok {
+		x, ok := own[name]
+		if ok && x.Lost {
+			lost = reason{stacks.CodeInvalidHere, fmt.Sprintf("the value of its variable %s was lost with the key of the hub's secrets: set it again", name)}
+		} else if ok {
 			put(name, x.Text, x.Secret)
 		}
 	}
-	return plain, secret
+	return plain, secret, lost
 }
 
 // changeRule says when a device may apply what a rollout brings; nil: at once. What is brought back is applied at once.

@@ -87,16 +87,18 @@ type hub struct {
 	varies []compose.Varied
 	seal   planner.DeviceSealer
 	own    map[protocol.DeviceID]map[string]planner.Variable
-	db     *store.Store
-	fleet  *fakeFleet
-	mu     sync.Mutex
-	told   map[protocol.DeviceID]int
-	events []planner.Notice
+	// accepted is what the session knows that devices hold.
+	accepted map[protocol.DeviceID][]protocol.Entry
+	db       *store.Store
+	fleet    *fakeFleet
+	mu       sync.Mutex
+	told     map[protocol.DeviceID]int
+	events   []planner.Notice
 }
 
 func start(t testing.TB, devices map[protocol.DeviceID]map[string]string) *hub {
 	t.Helper()
-	h := &hub{t: t, dir: t.TempDir(), keep: 4, fleet: &fakeFleet{devices: devices, quiet: map[protocol.DeviceID]bool{}}, told: map[protocol.DeviceID]int{}}
+	h := &hub{t: t, dir: t.TempDir(), keep: 4, accepted: map[protocol.DeviceID][]protocol.Entry{}, fleet: &fakeFleet{devices: devices, quiet: map[protocol.DeviceID]bool{}}, told: map[protocol.DeviceID]int{}}
 	h.open()
 	t.Cleanup(func() { _ = h.db.Close() })
 	return h
@@ -121,7 +123,8 @@ func (h *hub) open() {
 				Asks: []stacks.Asks{{Service: "web", Wants: []stacks.Want{{Rule: stacks.RulePrivileged}}}}, Takes: h.takes, Variables: h.uses, Varies: h.varies,
 			}, h.refuse
 		},
-		Seal: h.seal, Variables: func(dev protocol.DeviceID, _ string) map[string]planner.Variable { return h.own[dev] },
+		Accepted: func(dev protocol.DeviceID) ([]protocol.Entry, error) { return h.accepted[dev], nil },
+		Seal:     h.seal, Variables: func(dev protocol.DeviceID, _ string) map[string]planner.Variable { return h.own[dev] },
 		Allows: func(group string, asks []stacks.Asks) error {
 			h.mu.Lock()
 			defer h.mu.Unlock()
@@ -278,5 +281,6 @@ func (d *device) report(h *hub, lost func() bool) {
 func (d *device) contact(h *hub) {
 	d.report(h, func() bool { return false })
 	d.accept(h.Desired(d.id))
+	h.accepted[d.id] = d.set
 	h.must(h.Holds(d.id, protocol.DesiredHash(d.set)))
 }

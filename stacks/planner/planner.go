@@ -129,6 +129,9 @@ func New(cfg Config) (*Planner, error) {
 	if cfg.Credentials == nil {
 		cfg.Credentials = func(string, []string) []protocol.RegistryAuth { return nil }
 	}
+	if cfg.Accepted == nil {
+		cfg.Accepted = func(protocol.DeviceID) ([]protocol.Entry, error) { return nil, nil }
+	}
 	if cfg.Seal == nil {
 		cfg.Seal = noSealer{}
 	}

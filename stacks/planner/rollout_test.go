@@ -472,6 +472,15 @@ func TestVariablesOfDevicesAndSecrets(t *testing.T) {
 	s.must(s.DeviceChanged(s.devices[1].id))
 	s.pass(0)
 	s.expect("after it was confirmed", 2, 2)
+	s.own[s.devices[0].id]["TOKEN"] = planner.Variable{Secret: true, Lost: true}
+	s.must(s.GivenChanged(s.devices[0].id))
+	s.pass(0)
+	if st := s.state("web", s.devices[0].id); st.State != protocol.StackRunning || len(s.devices[0].set) != 1 {
+		t.Errorf("a device whose secret was lost with the key keeps what it has: %+v", st)
+	}
+	if b, err := s.DeviceBundle("web", 0, s.devices[0].id); err != nil || b.Code != stacks.CodeInvalidHere {
+		t.Errorf("what it would be given: %+v, %v", b, err)
+	}
 	spec.Secret = []string{"ABSENT"}
 	if _, _, err := s.Apply(spec); !errors.Is(err, stacks.ErrInvalid) {
 		t.Errorf("a secret without a value: %v", err)

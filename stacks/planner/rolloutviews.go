@@ -219,7 +219,7 @@ func (p *Planner) DeviceBundle(name string, number uint64, dev protocol.DeviceID
 		p.mu.RUnlock()
 		return DeviceBundle{}, fmt.Errorf("%w: version %d of %q is not kept", stacks.ErrNotFound, number, name)
 	}
-	plain, secret := p.variables(v, dev, target)
+	plain, secret, _ := p.variables(v, dev, target)
 	why := p.fits(s, a, target, want{version: number})
 	p.mu.RUnlock()
 	out := DeviceBundle{Version: number, Env: plain, Code: why.code, Why: why.text}
