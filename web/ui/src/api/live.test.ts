@@ -6,6 +6,8 @@ describe('concerns', () => {
   it('names what an event makes stale', () => {
     expect(concerns({ kind: 'device.liveness', device: 'd1' })).toEqual([['device', 'd1'], ['devices'], ['groups']]);
     expect(concerns({ kind: 'stack.running', device: 'd1', stack: 'shop' })).toContainEqual(['stack', 'shop']);
+    expect(concerns({ kind: 'rollout.phase', stack: 'shop' })).toContainEqual(['rollouts']);
+    expect(concerns({ kind: 'stack.held', device: 'd1', stack: 'shop' })).toContainEqual(['device', 'd1']);
     expect(concerns({ kind: 'edge-group.changed' })).toEqual([['edge-groups'], ['edge-group']]);
     expect(concerns({ kind: 'device.updated', device: 'd1' })).toContainEqual(['edge-group']);
     expect(concerns({ kind: 'waiting.arrived', device: 'd1' })).toContainEqual(['waiting']);

@@ -146,7 +146,7 @@ export function concerns(e: Pick<Schemas['Event'], 'kind' | 'device' | 'stack'>)
     keys.push(['edge-groups'], ['edge-group']);
   if (e.kind.startsWith('waiting.')) keys.push(['waiting'], ['devices'], ['keys']);
   if (e.stack || e.kind.startsWith('stack.'))
-    keys.push(['stacks'], ['stack', ...(e.stack ? [e.stack] : [])], ['devices']);
+    keys.push(['stacks'], ['stack', ...(e.stack ? [e.stack] : [])], ['devices'], ['rollouts']);
   if (e.kind.startsWith('command.')) keys.push(['commands']);
   return keys;
 }

@@ -1,6 +1,8 @@
 import {
   IconAlertTriangle,
+  IconArrowBackUp,
   IconBan,
+  IconCalendarClock,
   IconCircleCheck,
   IconCircleDashed,
   IconCircleDot,
@@ -9,8 +11,11 @@ import {
   IconDownload,
   IconHeartBroken,
   IconHeartbeat,
+  IconHourglass,
   IconLoader,
+  IconLock,
   IconMoon,
+  IconPackage,
   IconPlayerPause,
   IconPlayerStop,
   IconRefresh,
@@ -51,14 +56,19 @@ const container: Record<string, Look> = {
 
 const stack: Record<string, Look> = {
   pending: { word: 'pending', color: 'gray', icon: IconCircleDashed },
+  deferred: { word: 'deferred', color: 'gray', icon: IconHourglass },
   waiting: { word: 'waiting', color: 'gray', icon: IconClock },
   offered: { word: 'offered', color: 'blue', icon: IconCircleDot },
   fetching: { word: 'fetching', color: 'blue', icon: IconDownload },
+  fetched: { word: 'fetched', color: 'cyan', icon: IconPackage },
+  'waiting-for-window': { word: 'waits for its window', color: 'indigo', icon: IconCalendarClock },
   applying: { word: 'applying', color: 'blue', icon: IconLoader },
   verifying: { word: 'verifying', color: 'blue', icon: IconLoader },
   running: { word: 'running', color: 'green', icon: IconCircleCheck },
   degraded: { word: 'degraded', color: 'yellow', icon: IconAlertTriangle },
   failed: { word: 'failed', color: 'red', icon: IconCircleX },
+  'rolling-back': { word: 'rolling back', color: 'orange', icon: IconArrowBackUp },
+  'rolled-back': { word: 'rolled back', color: 'orange', icon: IconArrowBackUp },
   removing: { word: 'removing', color: 'gray', icon: IconTrash },
   removed: { word: 'removed', color: 'gray', icon: IconTrash },
 };
@@ -66,16 +76,28 @@ const stack: Record<string, Look> = {
 /** The states of a stack on a device, in the order in which bars show them. */
 export const stackStates = [
   'failed',
+  'rolled-back',
+  'rolling-back',
   'degraded',
   'applying',
   'verifying',
   'fetching',
   'offered',
+  'fetched',
+  'waiting-for-window',
   'pending',
   'waiting',
+  'deferred',
   'removing',
   'running',
 ] as const;
+
+/** What somebody at a device decided about a stack there. */
+const hold: Record<string, Look> = {
+  held: { word: 'held', color: 'violet', icon: IconLock },
+  stopped: { word: 'stopped by hand', color: 'violet', icon: IconPlayerStop },
+  'rolled-back': { word: 'rolled back by hand', color: 'violet', icon: IconArrowBackUp },
+};
 
 const command: Record<string, Look> = {
   queued: { word: 'queued', color: 'gray', icon: IconClock },
@@ -100,7 +122,7 @@ const health: Record<string, Look> = {
   unhealthy: { word: 'unhealthy', color: 'red', icon: IconHeartBroken },
 };
 
-const kinds = { liveness, container, health, stack, command, waiting };
+const kinds = { liveness, container, health, stack, hold, command, waiting };
 
 /** lookOf gives how a state of some kind is shown. A word that this console does not know is shown as it is. */
 export function lookOf(kind: keyof typeof kinds, state: string): Look {

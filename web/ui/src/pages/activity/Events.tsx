@@ -72,6 +72,7 @@ export function Events() {
             { value: 'device.liveness', label: 'liveness' },
             { value: 'waiting.', label: 'waiting room' },
             { value: 'stack.', label: 'stacks' },
+            { value: 'rollout.', label: 'rollouts' },
             { value: 'command.', label: 'commands' },
           ]}
           value={kind ?? ''}

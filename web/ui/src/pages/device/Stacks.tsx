@@ -5,6 +5,7 @@ import { Empty } from '../../kit/Empty';
 import { Failure } from '../../kit/Failure';
 import { LinkAnchor, LinkButton } from '../../kit/links';
 import { Since } from '../../kit/Since';
+import { StackReason } from '../../kit/StackReason';
 import { State } from '../../kit/State';
 import { usePhone } from '../../kit/usePhone';
 import type { Detail } from './queries';
@@ -40,7 +41,7 @@ export function DeviceStacks({ device }: { device: Detail }) {
             <Text size="sm">
               <Versions stack={s} /> · <Since at={s.at} none="" />
             </Text>
-            <Reason stack={s} />
+            <StackReason stack={s} />
             <Redeploy device={device} stack={s} />
           </div>
         ))}
@@ -78,7 +79,7 @@ export function DeviceStacks({ device }: { device: Detail }) {
                 <Since at={s.at} />
               </Table.Td>
               <Table.Td maw={520}>
-                <Reason stack={s} />
+                <StackReason stack={s} />
               </Table.Td>
               <Table.Td>
                 <Redeploy device={device} stack={s} />
@@ -106,15 +107,6 @@ function Versions({ stack: s }: { stack: DeviceStack }) {
     <>
       version {s.version} is wanted, {s.running ? `${s.running} runs` : 'none runs'}
     </>
-  );
-}
-
-function Reason({ stack: s }: { stack: DeviceStack }) {
-  if (!s.detail && !s.code) return null;
-  return (
-    <Text size="sm" className="fs-text" style={{ whiteSpace: 'pre-wrap' }}>
-      {s.detail || s.code}
-    </Text>
   );
 }
 

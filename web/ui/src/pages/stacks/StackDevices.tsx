@@ -10,6 +10,7 @@ import { Empty } from '../../kit/Empty';
 import { Failure } from '../../kit/Failure';
 import { SearchField } from '../../kit/SearchField';
 import { Since } from '../../kit/Since';
+import { StackReason } from '../../kit/StackReason';
 import { State } from '../../kit/State';
 import { lookOf } from '../../kit/states';
 import { stackDevicesQuery } from './queries';
@@ -141,16 +142,8 @@ function Line({ row: r }: { row: Row }) {
         <Versions row={r} />
       </Text>
       <Text role="cell" size="sm" className="fs-text" component="div">
-        {r.detail || r.code ? (
-          <>
-            {r.detail || r.code}
-            {r.detail && r.code && (
-              <Text component="span" size="xs" c="dimmed" className="fs-code">
-                {' '}
-                {r.code}
-              </Text>
-            )}
-          </>
+        {r.detail || r.code || r.hold || r.total_bytes ? (
+          <StackReason stack={r} />
         ) : (
           <Text component="span" inherit visibleFrom="sm" aria-hidden>
             –

@@ -1,16 +1,18 @@
-import { Anchor, Badge, Button, Group, Paper, Skeleton, Stack, Text, Title } from '@mantine/core';
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { Anchor, Badge, Group, Paper, Skeleton, Stack, Text, Title } from '@mantine/core';
+import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link, useParams } from '@tanstack/react-router';
 import { api, ok, type Schemas } from '../../api/client';
 import { May } from '../../app/May';
 import { bytes } from '../../kit/bytes';
 import { Failure } from '../../kit/Failure';
 import { Page } from '../../kit/Page';
+import { Actions } from '../../kit/rollout/Actions';
+import { BatchBar } from '../../kit/rollout/BatchBar';
+import { Phase } from '../../kit/rollout/Phase';
+import { type Action, stateColor, stateWord } from '../../kit/rollout/words';
 import { Since } from '../../kit/Since';
-import { usePhone } from '../../kit/usePhone';
-import { Progress } from './Progress';
 import { updateDevicesQuery, updateQuery } from './queries';
-import { codeWord, over, phaseColor, stateColor, stateWord } from './words';
+import { codeWord } from './words';
 
 /** Update shows one update: where it stands, its batches, and its devices with their reasons. */
 export function Update() {
@@ -33,15 +35,13 @@ export function Update() {
       }
       actions={
         <May operation="updates.start">
-          <Actions update={u} />
+          <Steering update={u} />
         </May>
       }
     >
       <Paper withBorder p="sm">
-        <Badge className="fs-state" variant="light" color={phaseColor(u.phase)}>
-          {u.phase}
-        </Badge>
-        <Progress devices={u.devices} />
+        <Phase phase={u.phase} />
+        <BatchBar devices={u.devices} />
         {u.why && (
           <Text size="sm" className="fs-text" fw={u.phase === 'paused' ? 600 : undefined}>
             {u.why}
@@ -66,7 +66,7 @@ export function Update() {
               <Text size="sm" fw={600}>
                 Batch {b.number}
               </Text>
-              <Progress devices={b.devices} />
+              <BatchBar devices={b.devices} />
             </Paper>
           ))}
         </Stack>
@@ -120,44 +120,23 @@ function Device({ device: d }: { device: Schemas['UpdateDevice'] }) {
   );
 }
 
-type Action = 'pause' | 'continue' | 'abort' | 'skip' | 'retry';
-
-/** Actions are what can be done with the update in its phase. */
-function Actions({ update: u }: { update: Schemas['Update'] }) {
+/** Steering is what can be done with the update in its phase. */
+function Steering({ update: u }: { update: Schemas['Update'] }) {
   const cache = useQueryClient();
-  const size = usePhone() ? 'md' : 'sm';
-  const act = useMutation({
-    mutationFn: (action: Action) =>
-      ok(api.POST(`/api/v1/updates/{update}/${action}`, { params: { path: { update: u.id } } })),
-    onSettled: () => cache.invalidateQueries({ queryKey: ['update', u.id] }),
-  });
-  const failed = ['failed', 'returned', 'stuck'].some((s) => (u.devices[s] ?? 0) > 0);
-  const possible: [Action, string, boolean][] = [
-    ['continue', 'Go on', u.phase === 'paused'],
-    ['pause', 'Pause', !over(u.phase) && u.phase !== 'paused'],
-    ['skip', 'Skip batch', u.phase === 'running' || u.phase === 'soaking'],
-    ['retry', 'Retry failed', failed && u.phase !== 'aborted' && u.phase !== 'rolling-back'],
-    ['abort', 'Abort', !over(u.phase)],
-  ];
+  const run = async (action: Action) => {
+    if (action === 'approve') return;
+    try {
+      await ok(api.POST(`/api/v1/updates/{update}/${action}`, { params: { path: { update: u.id } } }));
+    } finally {
+      void cache.invalidateQueries({ queryKey: ['update', u.id] });
+    }
+  };
   return (
-    <Stack gap={0} align="flex-end">
-      <Group gap="xs">
-        {possible
-          .filter(([, , can]) => can)
-          .map(([action, label], i) => (
-            <Button
-              key={action}
-              size={size}
-              variant={i === 0 ? 'filled' : 'default'}
-              color={action === 'abort' ? 'red' : undefined}
-              loading={act.isPending && act.variables === action}
-              onClick={() => act.mutate(action)}
-            >
-              {label}
-            </Button>
-          ))}
-      </Group>
-      <Failure error={act.error} />
-    </Stack>
+    <Actions
+      course={u}
+      may={() => true}
+      run={run}
+      aborting="No more devices are started. Those that have begun finish; what they run then stays."
+    />
   );
 }

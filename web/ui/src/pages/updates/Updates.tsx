@@ -1,4 +1,4 @@
-import { Anchor, Badge, Button, Group, Paper, Skeleton, Stack, Text, Title } from '@mantine/core';
+import { Anchor, Button, Group, Paper, Skeleton, Stack, Text, Title } from '@mantine/core';
 import { IconPackageImport, IconPlus } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
@@ -9,13 +9,13 @@ import { count } from '../../kit/bytes';
 import { Empty } from '../../kit/Empty';
 import { Failure } from '../../kit/Failure';
 import { Page } from '../../kit/Page';
+import { BatchBar } from '../../kit/rollout/BatchBar';
+import { Phase } from '../../kit/rollout/Phase';
 import { Since } from '../../kit/Since';
 import { usePhone } from '../../kit/usePhone';
-import { Progress } from './Progress';
 import { updatesQuery } from './queries';
 import { Releases } from './Releases';
 import { StartUpdate } from './StartUpdate';
-import { phaseColor } from './words';
 
 /** Updates lists updates of agent and composer, and the releases that are on the hub. */
 export function Updates() {
@@ -69,9 +69,7 @@ function Item({ update: u }: { update: Schemas['Update'] }) {
           >
             to {u.release}
           </Anchor>
-          <Badge className="fs-state" variant="light" color={phaseColor(u.phase)}>
-            {u.phase}
-          </Badge>
+          <Phase phase={u.phase} />
         </Group>
         <Text size="sm" c="dimmed" component="div">
           <Since at={u.created} /> by {u.by}
@@ -81,7 +79,7 @@ function Item({ update: u }: { update: Schemas['Update'] }) {
         {u.selector || 'all devices'}
         {u.group && ` in ${u.group}`}
       </Text>
-      <Progress devices={u.devices} />
+      <BatchBar devices={u.devices} />
       {u.why && (
         <Text size="sm" c="dimmed" className="fs-text">
           {u.why}

@@ -1,8 +1,8 @@
 import { Progress as Bar, Text } from '@mantine/core';
 import { stateColor, states, summary } from './words';
 
-/** Progress shows how far an update, or a batch of it, is: as a bar, and in words. */
-export function Progress({ devices }: { devices: Record<string, number> }) {
+/** BatchBar shows how far devices are in a rollout, or in a batch of one: as a bar, and in words. */
+export function BatchBar({ devices }: { devices: Record<string, number> }) {
   const all = Object.values(devices).reduce((sum, n) => sum + n, 0);
   const text = summary(devices);
   return (
