@@ -1,29 +1,10 @@
 import { Group, NumberInput, Stack, Textarea, TextInput } from '@mantine/core';
 import { type Form, wrongWindows } from './form';
 
-/** More asks for what few updates need: an order of devices, change windows, and limits. */
+/** More asks for what few updates need: change windows, and how long a device may take. */
 export function More({ form, set }: { form: Form; set: (change: Partial<Form>) => void }) {
   return (
     <Stack gap="sm" pt="xs">
-      <Group grow align="flex-end">
-        <TextInput
-          label="Order by label"
-          description="Its value is a number; the lowest go first"
-          placeholder="ring"
-          spellCheck={false}
-          autoCapitalize="none"
-          value={form.order}
-          onChange={(e) => set({ order: e.currentTarget.value })}
-        />
-        <NumberInput
-          label="Of one group at once"
-          description="Devices. Empty: any number"
-          min={1}
-          allowDecimal={false}
-          value={form.perGroup}
-          onChange={(perGroup) => set({ perGroup })}
-        />
-      </Group>
       <Textarea
         label="Change windows"
         description="When devices may change, one a line: five fields of cron, and how long. Empty: at any time"

@@ -1,23 +1,13 @@
-import {
-  Alert,
-  Button,
-  Checkbox,
-  Collapse,
-  Group,
-  Modal,
-  NumberInput,
-  Select,
-  Stack,
-  Text,
-  TextInput,
-} from '@mantine/core';
+import { Alert, Button, Checkbox, Collapse, Group, Modal, Select, Stack, Text, TextInput } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
-import { type ChangeEvent, useState } from 'react';
+import { useState } from 'react';
 import { api, ok, type Schemas } from '../../api/client';
 import { bytes, count } from '../../kit/bytes';
 import { Failure } from '../../kit/Failure';
 import { GroupField, wrongGroup } from '../../kit/PlaceFields';
+import { PlanFields } from '../../kit/rollout/PlanFields';
+import { wrongPlan } from '../../kit/rollout/plan';
 import { usePhone } from '../../kit/usePhone';
 import { empty, type Form, spec, wrongWindows } from './form';
 import { More } from './More';
@@ -36,10 +26,6 @@ export function StartUpdate({ opened, close }: { opened: boolean; close: () => v
     setForm({ ...form, ...change });
     preview.reset();
   };
-  const typed = (field: 'selector' | 'batch' | 'failures') => ({
-    value: form[field],
-    onChange: (e: ChangeEvent<HTMLInputElement>) => set({ [field]: e.currentTarget.value }),
-  });
   const preview = useMutation({ mutationFn: () => ok(api.POST('/api/v1/updates/preview', { body: spec(form) })) });
   const begin = useMutation({
     mutationFn: () => ok(api.POST('/api/v1/updates', { body: spec(form) })),
@@ -65,7 +51,8 @@ export function StartUpdate({ opened, close }: { opened: boolean; close: () => v
           label="Selector"
           description="Which devices, by their labels. Empty: all"
           placeholder="site=oslo"
-          {...typed('selector')}
+          value={form.selector}
+          onChange={(e) => set({ selector: e.currentTarget.value })}
         />
         <GroupField
           description="Only devices in it and below it. Empty: all"
@@ -73,45 +60,7 @@ export function StartUpdate({ opened, close }: { opened: boolean; close: () => v
           value={form.group}
           onChange={(group) => set({ group })}
         />
-        <Group grow align="flex-end">
-          <TextInput
-            label="First batch"
-            description="A number, or a share such as 10%. Empty: all at once"
-            {...typed('batch')}
-          />
-          <NumberInput
-            label="Watch each for (minutes)"
-            min={0}
-            max={43200}
-            value={form.soak}
-            onChange={(v) => set({ soak: Number(v) || 0 })}
-          />
-        </Group>
-        <Checkbox
-          label="Each batch is twice as large as the one before"
-          checked={form.doubling}
-          disabled={!form.batch}
-          onChange={(e) => set({ doubling: e.currentTarget.checked })}
-        />
-        <Group grow align="flex-end">
-          <TextInput
-            label="Failures that are allowed"
-            description="In each batch: a number, or a share. Empty: none"
-            {...typed('failures')}
-          />
-          <Select
-            label="When more fail"
-            allowDeselect={false}
-            data={[
-              { value: 'pause', label: 'Pause' },
-              { value: 'continue', label: 'Go on' },
-              { value: 'roll-back-batch', label: 'Bring the batch back, and pause' },
-              { value: 'roll-back-all', label: 'Bring all back, and end' },
-            ]}
-            value={form.onFailure}
-            onChange={(v) => set({ onFailure: v ?? 'pause' })}
-          />
-        </Group>
+        <PlanFields form={form} set={set} order="numbers" />
         <Checkbox
           label="Devices that run something newer get it too"
           checked={form.downgrade}
@@ -119,7 +68,7 @@ export function StartUpdate({ opened, close }: { opened: boolean; close: () => v
         />
         <div>
           <Button variant="subtle" size="sm" px={0} aria-expanded={more} onClick={() => setMore(!more)}>
-            {more ? 'Less' : 'More: order, windows, limits'}
+            {more ? 'Less' : 'More: windows, trial, message'}
           </Button>
           <Collapse expanded={more}>
             <More form={form} set={set} />
@@ -130,7 +79,12 @@ export function StartUpdate({ opened, close }: { opened: boolean; close: () => v
         <Group justify="flex-end">
           <Button
             variant="default"
-            disabled={!form.release || !!wrongGroup(form.group) || !!wrongWindows(form.windows)}
+            disabled={
+              !form.release ||
+              !!wrongGroup(form.group) ||
+              !!wrongWindows(form.windows) ||
+              Object.keys(wrongPlan(form)).length > 0
+            }
             loading={preview.isPending}
             onClick={() => preview.mutate()}
           >

@@ -2,10 +2,7 @@ import { expect, test } from 'vitest';
 import { empty, spec, wrongWindows } from './form';
 
 test('what is left empty is not asked for', () => {
-  expect(spec({ ...empty, release: 'v1.3.0', batch: '' })).toEqual({
-    release: 'v1.3.0',
-    plan: { soak_seconds: 900, on_failure: 'pause' },
-  });
+  expect(spec({ ...empty, release: 'v1.3.0', steps: 'once' })).toEqual({ release: 'v1.3.0', plan: {} });
 });
 
 test('order, windows, limit and trial are asked for as they were typed', () => {

@@ -1,18 +1,12 @@
 import type { Schemas } from '../../api/client';
+import { careful, type PlanForm, planOf } from '../../kit/rollout/plan';
 
 /** Form is an update as it is typed in. */
-export interface Form {
+export interface Form extends PlanForm {
   release: string;
   selector: string;
   group: string;
-  batch: string;
-  doubling: boolean;
-  soak: number;
-  failures: string;
-  onFailure: string;
   downgrade: boolean;
-  order: string;
-  perGroup: number | string;
   windows: string;
   zone: string;
   /** In minutes; '': as the hub has it. */
@@ -22,17 +16,11 @@ export interface Form {
 
 /** empty is what a careful update begins with. */
 export const empty: Form = {
+  ...careful,
   release: '',
   selector: '',
   group: '',
-  batch: '1',
-  doubling: true,
-  soak: 15,
-  failures: '',
-  onFailure: 'pause',
   downgrade: false,
-  order: '',
-  perGroup: '',
   windows: '',
   zone: '',
   trial: '',
@@ -58,23 +46,16 @@ export function spec(f: Form): Schemas['UpdateSpec'] {
     const [, start, long, unit] = window.exec(l) ?? [];
     return { start, minutes: Number(long) * (unit === 'h' ? 60 : 1), zone: f.zone.trim() || undefined };
   });
+  const { order, ...plan } = planOf(f);
   return {
     release: f.release,
     selector: f.selector || undefined,
     group: f.group || undefined,
     allow_downgrade: f.downgrade || undefined,
-    order_label: f.order.trim() || undefined,
+    order_label: order?.label,
     windows: windows.length > 0 ? windows : undefined,
     trial_seconds: Number(f.trial) * 60 || undefined,
     message: f.message.trim() || undefined,
-    plan: {
-      batch: f.batch || undefined,
-      doubling: (f.batch && f.doubling) || undefined,
-      soak_seconds: f.soak * 60 || undefined,
-      failures: f.failures || undefined,
-      on_failure: f.onFailure,
-      by_order: f.order.trim() !== '' || undefined,
-      per_group: Number(f.perGroup) || undefined,
-    },
+    plan,
   } as Schemas['UpdateSpec'];
 }
