@@ -10,6 +10,11 @@ const text = (v: unknown, most = 500): string | undefined => {
 
 const oneOf = <T extends string>(v: unknown, all: readonly T[]): T | undefined => all.find((a) => a === v);
 
+const whole = (v: unknown): number | undefined => {
+  const n = Number(text(v, 20));
+  return Number.isSafeInteger(n) && n > 0 ? n : undefined;
+};
+
 /** defined leaves out what is undefined, so that addresses stay short. */
 function defined<T extends object>(o: T): Partial<T> {
   return Object.fromEntries(Object.entries(o).filter(([, v]) => v !== undefined)) as Partial<T>;
@@ -98,6 +103,11 @@ export const stackSearch = (s: Raw) =>
     version: text(s.version, 20),
     with: text(s.with, 20),
     file: text(s.file),
+    /** Only devices of this batch, of this rollout; absent: of the latest. */
+    batch: whole(s.batch),
+    rollout: whole(s.rollout),
+    /** The device whose bundle is looked at. */
+    bundle: text(s.bundle, 80),
   });
 
 export const stackEditSearch = (s: Raw) =>

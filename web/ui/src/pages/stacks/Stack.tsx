@@ -2,23 +2,34 @@ import { Alert, Badge, Group, Skeleton, Tabs, Text, Title } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query';
 import { useNavigate, useParams, useSearch } from '@tanstack/react-router';
 import { lazy, Suspense } from 'react';
+import type { Schemas } from '../../api/client';
 import { asProblem } from '../../api/problem';
 import { stackQuery } from '../../api/queries';
 import { count } from '../../kit/bytes';
 import { Failure } from '../../kit/Failure';
 import { Page } from '../../kit/Page';
+import { ruleWords } from '../../kit/rollout/windows';
+import { over } from '../../kit/rollout/words';
 import { Since } from '../../kit/Since';
+import { History } from './History';
 import { NoSuchStack } from './NoSuchStack';
+import { RolloutPanel } from './RolloutPanel';
 import { Source, sourceQuery } from './Source';
 import { StackActions } from './StackActions';
 import { StackDevices } from './StackDevices';
-import { Target } from './Stacks';
+import { StackGroups } from './StackGroups';
 import { StateBar } from './StateBar';
+import { reachWords, versionWords } from './words';
 
 const StackVersions = lazy(() => import('./StackVersions').then((m) => ({ default: m.StackVersions })));
 const StackFiles = lazy(() => import('./StackFiles').then((m) => ({ default: m.StackFiles })));
 
-const tabs = ['devices', 'versions', 'files'] as const;
+const tabs = ['devices', 'groups', 'versions', 'rollouts', 'files'] as const;
+
+/** shown tells whether a rollout is above all else: while it is under way, or when it did not end well. */
+function shown(r: Schemas['Rollout'] | undefined): r is Schemas['Rollout'] {
+  return !!r && (!over(r.phase) || r.phase === 'failed' || (r.approve === true && !r.approved && r.phase === 'done'));
+}
 
 /** Stack shows one stack: how far it is on which device, its versions and its files. */
 export function Stack() {
@@ -49,7 +60,7 @@ export function Stack() {
           <Title order={1} className="fs-text">
             {stack.name}
           </Title>
-          <Text c="dimmed">version {stack.version}</Text>
+          <Text c="dimmed">{versionWords(stack)}</Text>
           {stack.removed && (
             <Badge className="fs-state" variant="light" color="orange">
               being removed
@@ -77,14 +88,16 @@ export function Stack() {
       )}
       {stack.from_git && <Source stack={stack.name} />}
       <div>
-        <Group gap="xs" mb={6}>
-          <Text size="sm" fw={600}>
-            {count(stack.devices, 'device')}
-          </Text>
-          <Target selector={stack.selector} />
-        </Group>
+        <Text size="sm" className="fs-text">
+          <b>{count(stack.devices, 'device')}</b>. {reachWords(stack)}. {ruleWords(stack.change)}
+        </Text>
+        <Text size="sm" c="dimmed" className="fs-text" mb={6}>
+          {stack.words}
+        </Text>
         <StateBar states={stack.states} legend />
       </div>
+      {shown(stack.rollout) && <RolloutPanel rollout={stack.rollout} />}
+      {stack.next_rollout && <RolloutPanel rollout={stack.next_rollout} />}
       <Tabs
         value={tab}
         onChange={(t) => void navigate({ search: t === 'devices' || t === null ? {} : { tab: t } })}
@@ -92,11 +105,19 @@ export function Stack() {
       >
         <Tabs.List>
           <Tabs.Tab value="devices">Devices</Tabs.Tab>
+          <Tabs.Tab value="groups">Groups</Tabs.Tab>
           <Tabs.Tab value="versions">Versions</Tabs.Tab>
+          <Tabs.Tab value="rollouts">Rollouts</Tabs.Tab>
           <Tabs.Tab value="files">Files</Tabs.Tab>
         </Tabs.List>
         <Tabs.Panel value="devices" pt="sm">
           <StackDevices stack={stack} />
+        </Tabs.Panel>
+        <Tabs.Panel value="groups" pt="sm">
+          <StackGroups stack={stack} />
+        </Tabs.Panel>
+        <Tabs.Panel value="rollouts" pt="sm">
+          <History stack={stack} />
         </Tabs.Panel>
         <Tabs.Panel value="versions" pt="sm">
           <Suspense fallback={<Skeleton h={200} />}>

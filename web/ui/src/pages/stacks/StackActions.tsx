@@ -1,7 +1,7 @@
-import { Button, Group, Menu, Modal, Text } from '@mantine/core';
+import { Button, Group, Menu } from '@mantine/core';
 import { notifications } from '@mantine/notifications';
 import { IconDots, IconPencil } from '@tabler/icons-react';
-import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { useQueryClient } from '@tanstack/react-query';
 import { Link, useNavigate } from '@tanstack/react-router';
 import { useState } from 'react';
 import { api, ok, type Schemas } from '../../api/client';
@@ -10,8 +10,8 @@ import { May } from '../../app/May';
 import { useMay } from '../../app/useMay';
 import { count } from '../../kit/bytes';
 import { ConfirmNamed } from '../../kit/ConfirmNamed';
-import { Failure } from '../../kit/Failure';
 import { usePhone } from '../../kit/usePhone';
+import { DeployDialog } from './DeployDialog';
 
 /** StackActions edit, redeploy and remove a stack. */
 export function StackActions({ stack }: { stack: Schemas['Stack'] }) {
@@ -23,14 +23,6 @@ export function StackActions({ stack }: { stack: Schemas['Stack'] }) {
   const operates = useMay('stacks.operate');
   const removes = useMay('stacks.remove');
   const close = () => setAsked(undefined);
-  const redeploy = useMutation({
-    mutationFn: () => ok(api.POST('/api/v1/stacks/{stack}/deploy', { params: { path }, body: { force: true } })),
-    onSuccess: () => {
-      void cache.invalidateQueries({ queryKey: ['stack', stack.name] });
-      close();
-      notifications.show({ message: `${stack.name} is applied again on ${count(stack.devices, 'device')}.` });
-    },
-  });
   const remove = async () => {
     await ok(api.DELETE('/api/v1/stacks/{stack}', { params: { path } }));
     notifications.show({ message: `${stack.name} is being removed. Its devices give it up as they are reached.` });
@@ -67,22 +59,7 @@ export function StackActions({ stack }: { stack: Schemas['Stack'] }) {
           </Menu.Dropdown>
         </Menu>
       )}
-      <Modal opened={asked === 'redeploy'} onClose={close} title={`Redeploy ${stack.name}?`} centered>
-        <Text size="sm">
-          {count(stack.devices, 'device')} will apply version {stack.deployed ?? stack.version} again: images are asked
-          for by its pull policy, and containers are made anew where they are not as they should be. Devices that are
-          away do so when they come back.
-        </Text>
-        <Failure error={redeploy.error} />
-        <Group justify="flex-end" mt="md">
-          <Button variant="default" onClick={close}>
-            Cancel
-          </Button>
-          <Button onClick={() => redeploy.mutate()} loading={redeploy.isPending}>
-            Redeploy
-          </Button>
-        </Group>
-      </Modal>
+      {asked === 'redeploy' && <DeployDialog stack={stack} version={stack.deployed ?? stack.version} close={close} />}
       <ConfirmNamed
         opened={asked === 'remove'}
         close={close}

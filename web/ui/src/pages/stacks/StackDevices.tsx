@@ -1,9 +1,9 @@
-import { Anchor, Box, Button, Chip, Group, Skeleton, Text } from '@mantine/core';
-import { IconDeviceDesktopOff, IconFilterOff } from '@tabler/icons-react';
+import { ActionIcon, Anchor, Box, Button, Chip, Group, NativeSelect, Skeleton, Text } from '@mantine/core';
+import { IconDeviceDesktopOff, IconFiles, IconFilterOff } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import { useWindowVirtualizer } from '@tanstack/react-virtual';
-import { useLayoutEffect, useMemo, useRef, useState } from 'react';
+import { lazy, Suspense, useCallback, useLayoutEffect, useMemo, useRef, useState } from 'react';
 import type { Schemas } from '../../api/client';
 import { count } from '../../kit/bytes';
 import { Empty } from '../../kit/Empty';
@@ -13,8 +13,11 @@ import { Since } from '../../kit/Since';
 import { StackReason } from '../../kit/StackReason';
 import { State } from '../../kit/State';
 import { lookOf } from '../../kit/states';
-import { stackDevicesQuery } from './queries';
+import { usePhone } from '../../kit/usePhone';
+import { batchQuery, stackDevicesQuery } from './queries';
 import { shares } from './StateBar';
+
+const DeviceBundle = lazy(() => import('./DeviceBundle').then((m) => ({ default: m.DeviceBundle })));
 
 type Row = Schemas['DeviceStack'];
 
@@ -25,11 +28,21 @@ const manyRows = 200;
 export function StackDevices({ stack }: { stack: Schemas['Stack'] }) {
   const search = useSearch({ from: '/inside/stacks/$stack' });
   const navigate = useNavigate({ from: '/stacks/$stack' });
-  const { data, error, refetch } = useQuery(stackDevicesQuery(stack.name));
+  const rollout = search.rollout ?? stack.rollout?.number ?? 0;
+  const of = rollout === stack.rollout?.number ? stack.rollout : undefined;
+  const batch = search.batch;
+  const everybody = useQuery({ ...stackDevicesQuery(stack.name), enabled: batch === undefined });
+  const some = useQuery({ ...batchQuery(stack.name, rollout, batch ?? 0), enabled: batch !== undefined });
+  const { error, refetch } = batch === undefined ? everybody : some;
+  const data = batch === undefined ? everybody.data : some.data && { items: some.data.items.map((d) => d.now) };
   const wanted = useMemo(() => (search.state ? search.state.split(',') : []), [search.state]);
   const rows = useMemo(() => find(data?.items ?? [], wanted, search.q), [data, wanted, search.q]);
-  const filter = (part: { state?: string | undefined; q?: string | undefined }) =>
-    void navigate({ search: (s) => ({ ...s, ...part }), replace: true });
+  const filter = (part: Part) => void navigate({ search: (s) => ({ ...s, ...part }), replace: true });
+  const look = useCallback(
+    (device?: string) => void navigate({ search: (s) => ({ ...s, bundle: device }), replace: true }),
+    [navigate],
+  );
+  const looked = data?.items.find((r) => r.device === search.bundle);
   // A state that is filtered by is shown, also where no device is in it any more.
   const states = { ...Object.fromEntries(wanted.map((s) => [s, 0])), ...stack.states };
   const known = [...shares(stack.states), ...wanted.filter((s) => !stack.states[s]).map((state) => ({ state, n: 0 }))];
@@ -41,6 +54,11 @@ export function StackDevices({ stack }: { stack: Schemas['Stack'] }) {
           value={search.q}
           search={(q) => filter({ q })}
           w={{ base: '100%', sm: 280 }}
+        />
+        <Batches
+          known={of?.batches.map((b) => b.number) ?? []}
+          value={batch}
+          choose={(n) => filter({ batch: n, ...(n === undefined && { rollout: undefined }) })}
         />
         <Chip.Group multiple value={wanted} onChange={(v) => filter({ state: v.length > 0 ? v.join(',') : undefined })}>
           <Group gap={6} role="group" aria-label="Only devices in these states">
@@ -55,21 +73,68 @@ export function StackDevices({ stack }: { stack: Schemas['Stack'] }) {
       <Failure error={error} retry={() => refetch()} />
       {!data && !error && <Skeleton h={240} />}
       {data && rows.length === 0 && (
-        <Nothing any={data.items.length > 0} clear={() => filter({ state: undefined, q: undefined })} />
+        <Nothing
+          any={data.items.length > 0}
+          clear={() => filter({ state: undefined, q: undefined, batch: undefined, rollout: undefined })}
+        />
       )}
       {rows.length > 0 && (
         <Box role="table" aria-label="Devices of the stack" aria-rowcount={rows.length + 1}>
           <Box role="row" className="fs-device-row fs-head">
-            {['Device', 'State', 'Version', 'Reason', 'Since'].map((h) => (
+            {['Device', 'State', 'Version', 'Reason', 'Since', 'Bundle'].map((h) => (
               <Text key={h} role="columnheader" size="xs" fw={600} c="dimmed">
                 {h}
               </Text>
             ))}
           </Box>
-          {rows.length > manyRows ? <Virtual rows={rows} /> : rows.map((r) => <Line key={r.device} row={r} />)}
+          {rows.length > manyRows ? (
+            <Virtual rows={rows} look={look} />
+          ) : (
+            rows.map((r) => <Line key={r.device} row={r} look={look} />)
+          )}
         </Box>
       )}
+      {search.bundle && (
+        <Suspense>
+          <DeviceBundle
+            stack={stack.name}
+            device={search.bundle}
+            name={looked?.device_name || search.bundle}
+            close={() => look()}
+          />
+        </Suspense>
+      )}
     </div>
+  );
+}
+
+/** Part is what of the address the filters change. */
+interface Part {
+  state?: string | undefined;
+  q?: string | undefined;
+  batch?: number | undefined;
+  rollout?: number | undefined;
+}
+
+interface BatchesProps {
+  known: readonly number[];
+  value: number | undefined;
+  choose: (batch: number | undefined) => void;
+}
+
+/** Batches chooses the devices of one batch; nothing where there is none to choose. */
+function Batches({ known, value, choose }: BatchesProps) {
+  const phone = usePhone();
+  const all = value === undefined || known.includes(value) ? known : [...known, value];
+  if (all.length === 0) return null;
+  return (
+    <NativeSelect
+      aria-label="Batch"
+      size={phone ? 'md' : 'sm'}
+      value={value ?? ''}
+      onChange={(e) => choose(Number(e.currentTarget.value) || undefined)}
+      data={[{ value: '', label: 'all batches' }, ...all.map((n) => ({ value: String(n), label: `batch ${n}` }))]}
+    />
   );
 }
 
@@ -86,7 +151,7 @@ function find(all: readonly Row[], states: readonly string[], q = ''): Row[] {
     .sort((a, b) => order.indexOf(a.state) - order.indexOf(b.state) || a.device_name.localeCompare(b.device_name));
 }
 
-function Virtual({ rows }: { rows: readonly Row[] }) {
+function Virtual({ rows, look }: { rows: readonly Row[]; look: (device: string) => void }) {
   const frame = useRef<HTMLDivElement>(null);
   const [top, setTop] = useState(0);
   useLayoutEffect(() => setTop(frame.current?.offsetTop ?? 0), []);
@@ -108,7 +173,7 @@ function Virtual({ rows }: { rows: readonly Row[] }) {
             ref={list.measureElement}
             style={{ position: 'absolute', top: 0, left: 0, right: 0, transform: `translateY(${item.start - top}px)` }}
           >
-            {row && <Line row={row} />}
+            {row && <Line row={row} look={look} />}
           </div>
         );
       })}
@@ -116,7 +181,8 @@ function Virtual({ rows }: { rows: readonly Row[] }) {
   );
 }
 
-function Line({ row: r }: { row: Row }) {
+function Line({ row: r, look }: { row: Row; look: (device: string) => void }) {
+  const phone = usePhone();
   return (
     <Box role="row" className="fs-device-row">
       <Text role="cell" size="sm" component="div" miw={0}>
@@ -153,6 +219,17 @@ function Line({ row: r }: { row: Row }) {
       <Text role="cell" size="sm" c="dimmed" component="div">
         <Since at={r.at} />
       </Text>
+      <Box role="cell">
+        <ActionIcon
+          variant="subtle"
+          color="gray"
+          size={phone ? 42 : 28}
+          onClick={() => look(r.device)}
+          aria-label={`What ${r.device_name || r.device} is given`}
+        >
+          <IconFiles size={16} aria-hidden />
+        </ActionIcon>
+      </Box>
     </Box>
   );
 }
@@ -180,7 +257,7 @@ function Nothing({ any, clear }: { any: boolean; clear: () => void }) {
     </Empty>
   ) : (
     <Empty icon={IconDeviceDesktopOff} title="No device has it">
-      No device fits its selector now. One that fits later gets it then; or edit the stack and choose others.
+      No device is meant now. One that fits later gets it then; or edit the stack and choose others.
     </Empty>
   );
 }

@@ -13,14 +13,16 @@ import {
 } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
+import { useState } from 'react';
 import type { Schemas } from '../../api/client';
 import { May } from '../../app/May';
 import { bytes, count } from '../../kit/bytes';
 import { Failure } from '../../kit/Failure';
 import { Since } from '../../kit/Since';
 import { usePhone } from '../../kit/usePhone';
+import { DeployDialog } from './DeployDialog';
 import { FileDiffs } from './editor/FileDiffs';
-import { bundleQuery, versionsQuery } from './queries';
+import { bundleQuery, diffQuery, versionsQuery } from './queries';
 import { StackFiles } from './StackFiles';
 
 type Version = Schemas['Version'];
@@ -30,6 +32,7 @@ export function StackVersions({ stack }: { stack: Schemas['Stack'] }) {
   const search = useSearch({ from: '/inside/stacks/$stack' });
   const navigate = useNavigate({ from: '/stacks/$stack' });
   const phone = usePhone();
+  const [deploying, setDeploying] = useState<number>();
   const { data, error, refetch } = useQuery(versionsQuery(stack.name));
   if (error) return <Failure error={error} retry={() => refetch()} />;
   if (!data) return <Skeleton h={200} />;
@@ -39,16 +42,20 @@ export function StackVersions({ stack }: { stack: Schemas['Stack'] }) {
   const look = (part: { version?: string | undefined; with?: string | undefined; file?: undefined }) =>
     void navigate({ search: (s) => ({ ...s, ...part }), replace: true });
   const row = (v: Version) => ({
+    deploy: () => setDeploying(v.number),
     latest: v.number === stack.version,
     look: () => look({ version: String(v.number), with: undefined, file: undefined }),
     compare: () => look({ version: String(v.number), with: String(stack.version), file: undefined }),
   });
   return (
     <Stack gap="md">
+      {deploying !== undefined && (
+        <DeployDialog stack={stack} version={deploying} close={() => setDeploying(undefined)} />
+      )}
       {phone ? (
         versions.map((v) => (
           <Stack key={v.number} gap={4} py={6} style={{ borderBottom: '1px solid var(--fs-line)' }}>
-            <About version={v} latest={row(v).latest} />
+            <About version={v} latest={row(v).latest} deployed={v.number === stack.deployed} />
             <Buttons stack={stack} version={v} {...row(v)} />
           </Stack>
         ))
@@ -57,7 +64,7 @@ export function StackVersions({ stack }: { stack: Schemas['Stack'] }) {
           <Table.Thead>
             <Table.Tr>
               <Table.Th>Version</Table.Th>
-              <Table.Th w={350}>
+              <Table.Th w={420}>
                 <VisuallyHidden>Actions</VisuallyHidden>
               </Table.Th>
             </Table.Tr>
@@ -66,7 +73,7 @@ export function StackVersions({ stack }: { stack: Schemas['Stack'] }) {
             {versions.map((v) => (
               <Table.Tr key={v.number} aria-current={v === shown}>
                 <Table.Td>
-                  <About version={v} latest={row(v).latest} />
+                  <About version={v} latest={row(v).latest} deployed={v.number === stack.deployed} />
                 </Table.Td>
                 <Table.Td>
                   <Buttons stack={stack} version={v} {...row(v)} />
@@ -106,7 +113,7 @@ export function StackVersions({ stack }: { stack: Schemas['Stack'] }) {
   );
 }
 
-function About({ version: v, latest }: { version: Version; latest: boolean }) {
+function About({ version: v, latest, deployed }: { version: Version; latest: boolean; deployed: boolean }) {
   const size = v.files.reduce((n, f) => n + Number(f.size), 0);
   return (
     <div>
@@ -119,6 +126,11 @@ function About({ version: v, latest }: { version: Version; latest: boolean }) {
             latest
           </Badge>
         )}
+        {deployed && (
+          <Badge className="fs-state" variant="light" color="green">
+            deployed
+          </Badge>
+        )}
         <Text size="sm" c="dimmed" component="div" className="fs-text">
           <Since at={v.created} />
           {v.author && ` by ${v.author}`} · {count(v.files.length, 'file')}, {bytes(size)}
@@ -127,9 +139,14 @@ function About({ version: v, latest }: { version: Version; latest: boolean }) {
       <Text size="sm" className="fs-text">
         {v.message}
       </Text>
+      {v.source && (
+        <Text size="xs" c="dimmed" className="fs-text">
+          From {v.source}
+        </Text>
+      )}
       {v.env && v.env.length > 0 && (
         <Text size="xs" c="dimmed" className="fs-text">
-          Variables: {v.env.join(', ')}
+          Variables: {v.env.map((n) => (v.secret?.includes(n) ? `${n} (secret)` : n)).join(', ')}
         </Text>
       )}
     </div>
@@ -140,11 +157,12 @@ interface ButtonsProps {
   stack: Schemas['Stack'];
   version: Version;
   latest: boolean;
+  deploy: () => void;
   look: () => void;
   compare: () => void;
 }
 
-function Buttons({ stack, version: v, latest, look, compare }: ButtonsProps) {
+function Buttons({ stack, version: v, latest, deploy, look, compare }: ButtonsProps) {
   const size = usePhone() ? 'sm' : 'compact-sm';
   const h = { base: 40, sm: 26 };
   return (
@@ -163,24 +181,33 @@ function Buttons({ stack, version: v, latest, look, compare }: ButtonsProps) {
           >
             Compare
           </Button>
-          <May operation="stacks.apply">
-            <Anchor
-              size="sm"
-              py={{ base: 8, sm: 0 }}
-              style={{ whiteSpace: 'nowrap' }}
-              renderRoot={(props) => (
-                <Link
-                  to="/stacks/$stack/edit"
-                  params={{ stack: stack.name }}
-                  search={{ from: String(v.number) }}
-                  {...props}
-                />
-              )}
-            >
-              {v.number === stack.version ? 'Edit' : 'Go back to this one'}
-            </Anchor>
-          </May>
+          {!stack.from_git && (
+            <May operation="stacks.apply">
+              <Anchor
+                size="sm"
+                py={{ base: 8, sm: 0 }}
+                style={{ whiteSpace: 'nowrap' }}
+                renderRoot={(props) => (
+                  <Link
+                    to="/stacks/$stack/edit"
+                    params={{ stack: stack.name }}
+                    search={{ from: String(v.number) }}
+                    {...props}
+                  />
+                )}
+              >
+                Edit from it
+              </Anchor>
+            </May>
+          )}
         </>
+      )}
+      {!stack.removed && (
+        <May operation="stacks.operate">
+          <Button size={size} h={h} variant="default" onClick={deploy} aria-label={`Deploy version ${v.number}`}>
+            Deploy …
+          </Button>
+        </May>
       )}
     </Group>
   );
@@ -193,11 +220,36 @@ function Compared({ stack, from, to }: { stack: Schemas['Stack']; from: Version;
   if (error) return <Failure error={error} />;
   if (!before.data || !after.data) return <Skeleton h={200} />;
   return (
-    <FileDiffs
-      key={`${from.number} ${to.number}`}
-      before={before.data.files}
-      after={after.data.files}
-      names={[`Version ${from.number}`, `Version ${to.number}`]}
-    />
+    <>
+      <Beside stack={stack} from={from} to={to} />
+      <FileDiffs
+        key={`${from.number} ${to.number}`}
+        before={before.data.files}
+        after={after.data.files}
+        names={[`Version ${from.number}`, `Version ${to.number}`]}
+      />
+    </>
+  );
+}
+
+/** Beside says what differs between two versions beside their files: variables by name, and options. */
+function Beside({ stack, from, to }: { stack: Schemas['Stack']; from: Version; to: Version }) {
+  const { data, error } = useQuery(diffQuery(stack, from.number, to.number));
+  if (error) return <Failure error={error} />;
+  if (!data) return <Skeleton h={40} mb="xs" />;
+  return (
+    <Stack gap={2} mb="xs">
+      {data.same && <Text size="sm">Both versions are the same.</Text>}
+      {data.env.length > 0 && (
+        <Text size="sm" className="fs-text">
+          Variables: {data.env.map((v) => `${v.name} ${v.change}`).join(', ')}.
+        </Text>
+      )}
+      {data.options.map((o) => (
+        <Text key={o.name} size="sm" className="fs-text">
+          {o.name}: {o.from || 'nothing'} → {o.to || 'nothing'}
+        </Text>
+      ))}
+    </Stack>
   );
 }

@@ -9,11 +9,14 @@ import { count } from '../../kit/bytes';
 import { Empty } from '../../kit/Empty';
 import { Failure } from '../../kit/Failure';
 import { Page } from '../../kit/Page';
+import { Phase } from '../../kit/rollout/Phase';
+import { over } from '../../kit/rollout/words';
 import { Since } from '../../kit/Since';
 import { usePhone } from '../../kit/usePhone';
 import { NewFromGit } from './NewFromGit';
 import { WaitingSources } from './Source';
 import { StateBar } from './StateBar';
+import { reachWords } from './words';
 
 type StackItem = Schemas['Stack'];
 
@@ -88,7 +91,7 @@ function List({ items }: { items: readonly StackItem[] }) {
               </Table.Td>
               <Table.Td>{s.version}</Table.Td>
               <Table.Td>
-                <Target selector={s.selector} />
+                <Target stack={s} />
               </Table.Td>
               <Table.Td>
                 <StateBar states={s.states} legend />
@@ -118,7 +121,7 @@ function Cards({ items }: { items: readonly StackItem[] }) {
               version {s.version}
             </Text>
           </Group>
-          <Target selector={s.selector} />
+          <Target stack={s} />
           <Box mt={6}>
             <StateBar states={s.states} legend />
           </Box>
@@ -145,6 +148,7 @@ function Name({ stack: s }: { stack: StackItem }) {
       >
         {s.name}
       </Anchor>{' '}
+      {s.rollout && !over(s.rollout.phase) && <Phase phase={s.rollout.phase} />}
       {s.removed && (
         <Badge className="fs-state" variant="light" color="orange">
           being removed
@@ -154,21 +158,17 @@ function Name({ stack: s }: { stack: StackItem }) {
   );
 }
 
-/** Target says which devices a stack is for. */
-export function Target({ selector }: { selector: string }) {
-  return selector === '' ? (
-    <Badge className="fs-state" variant="outline" color="gray">
-      all devices
-    </Badge>
-  ) : (
-    <Text size="sm" className="fs-text fs-code" lineClamp={2} title={selector}>
-      {selector}
+function Target({ stack: s }: { stack: StackItem }) {
+  const words = reachWords(s);
+  return (
+    <Text size="sm" className="fs-text" lineClamp={2} title={words}>
+      {words}
     </Text>
   );
 }
 
 function Trouble({ stack: s }: { stack: StackItem }) {
-  const n = (s.states.failed ?? 0) + (s.states.degraded ?? 0);
+  const n = (s.states.failed ?? 0) + (s.states['rolled-back'] ?? 0) + (s.states.degraded ?? 0);
   if (n === 0) {
     return (
       <Text size="sm" visibleFrom="sm">
@@ -179,7 +179,12 @@ function Trouble({ stack: s }: { stack: StackItem }) {
   return (
     <Anchor
       renderRoot={(props) => (
-        <Link to="/stacks/$stack" params={{ stack: s.name }} search={{ state: 'failed,degraded' }} {...props} />
+        <Link
+          to="/stacks/$stack"
+          params={{ stack: s.name }}
+          search={{ state: 'failed,rolled-back,degraded' }}
+          {...props}
+        />
       )}
       size="sm"
       c={(s.states.failed ?? 0) > 0 ? 'var(--mantine-color-red-light-color)' : undefined}
