@@ -99,6 +99,13 @@ function useStart(name: string, from: string | undefined) {
   if (from === undefined) return { stack: stack.data, start: draftOf(name, base), error };
   if (!version || !older.data) return { stack: stack.data, error };
   const { files } = older.data;
-  const begin = draftOf(name, base, { number, files, variables: version.env ?? [], pull: version.pull });
+  const begin = draftOf(name, base, {
+    number,
+    files,
+    variables: version.env ?? [],
+    secret: version.secret ?? [],
+    pull: version.pull,
+    health: version.health,
+  });
   return { stack: stack.data, start: begin, error };
 }

@@ -11,6 +11,7 @@ import { type Base, baseOf, type Draft, draftOf, type Settings, sameSettings } f
 import { FileDiffs } from './FileDiffs';
 import { compare, onTop } from './onTop';
 import { ownerWords } from './owner';
+import { rulesWords } from './rules';
 import type { DraftStore } from './useDraft';
 
 interface Props {
@@ -65,7 +66,7 @@ export function Changed({ draft, store, stack }: Props) {
         <Failure error={bundle.error} retry={() => bundle.refetch()} />
         {theirs && !sameSettings(theirs.settings, draft.settings) && (
           <Text size="sm" className="fs-text">
-            Theirs: {settingsText(theirs.settings)}. Yours: {settingsText(draft.settings)}.
+            Theirs: {settingsText(theirs.settings)} Yours: {settingsText(draft.settings)}
           </Text>
         )}
         {theirs && shown && (
@@ -123,5 +124,5 @@ const pulls = {
 
 function settingsText(s: Settings): string {
   const target = `${s.everywhere ? 'all devices' : s.selector} in /${s.group}, ${ownerWords(s)}`;
-  return `${target}, ${pulls[s.pull]}, volumes ${s.removeVolumes ? 'go' : 'stay'} on removal`;
+  return `${target}, ${pulls[s.pull]}, volumes ${s.removeVolumes ? 'go' : 'stay'} on removal. ${rulesWords(s)}`;
 }

@@ -16,18 +16,24 @@ import { IconAlertTriangle, IconRocket } from '@tabler/icons-react';
 import { Link } from '@tanstack/react-router';
 import { useState } from 'react';
 import type { Schemas } from '../../../api/client';
+import { asProblem } from '../../../api/problem';
 import { count } from '../../../kit/bytes';
 import { Failure } from '../../../kit/Failure';
+import { batchesWords } from '../../../kit/rollout/plan';
 import { State } from '../../../kit/State';
+import { type During, UnderWay } from '../UnderWay';
+import { reachWords } from '../words';
 import { type Draft, homeOf } from './draft';
 import { FileDiffs } from './FileDiffs';
+import { changeWords, healthWords, type Rules } from './rules';
+import type { How } from './useDeploy';
 
 type Preview = Schemas['Preview'];
 
 interface Props {
   draft: Draft;
   preview: { data: Preview | undefined; error: unknown; refetch: () => unknown };
-  deploy: { run: () => void; busy: boolean; error: unknown };
+  deploy: { run: (how: How) => void; busy: boolean; error: unknown };
   back: () => void;
   /** Somebody else changed the stack meanwhile. */
   outdated: boolean;
@@ -44,6 +50,7 @@ const changeColors: Record<string, string> = {
 /** Review shows what deploying a draft would do, and does it. */
 export function Review({ draft, preview, deploy, back, outdated }: Props) {
   const [everywhere, setEverywhere] = useState(false);
+  const [during, setDuring] = useState<During>('');
   if (preview.error) {
     return (
       <>
@@ -61,6 +68,8 @@ export function Review({ draft, preview, deploy, back, outdated }: Props) {
   const total = p.devices.total;
   const touched = p.devices.added + p.devices.updated + p.devices.removed;
   const same = p.exists && !p.changed;
+  const refused = deploy.error ? asProblem(deploy.error).code === 'rollout-under-way' : false;
+  const asks = refused || (p.rollout && p.under_way !== undefined);
   const needsTick = draft.settings.everywhere && !same;
   return (
     <Stack gap="md">
@@ -89,6 +98,12 @@ export function Review({ draft, preview, deploy, back, outdated }: Props) {
         </Title>
         <Devices preview={p} target={draft.settings} />
       </section>
+      <section aria-labelledby="fs-review-rollout">
+        <Title order={2} id="fs-review-rollout" mb={4}>
+          Rollout
+        </Title>
+        <Rollout preview={p} rules={draft.settings} />
+      </section>
       <section aria-labelledby="fs-review-services">
         <Title order={2} id="fs-review-services" mb={4}>
           Services
@@ -116,14 +131,15 @@ export function Review({ draft, preview, deploy, back, outdated }: Props) {
           label={`Yes, to all ${count(total, 'device')}, and to each device that joins later`}
         />
       )}
-      <Failure error={deploy.error} />
+      {asks && <UnderWay rollout={p.under_way} value={during} change={setDuring} />}
+      {!refused && <Failure error={deploy.error} />}
       {outdated && <Text size="sm">Choose first, above, how to go on with what somebody else changed.</Text>}
       <Group gap="xs">
         <Button
           leftSection={<IconRocket size={16} />}
-          onClick={deploy.run}
+          onClick={() => deploy.run(during ? { during } : {})}
           loading={deploy.busy}
-          disabled={same || outdated || (needsTick && !everywhere)}
+          disabled={same || outdated || (needsTick && !everywhere) || (asks && during === '')}
         >
           {touched === 0 && total === 0 ? 'Deploy, to no device yet' : `Deploy to ${count(total, 'device')}`}
         </Button>
@@ -142,8 +158,8 @@ function Devices({ preview: p, target }: { preview: Preview; target: Draft['sett
   return (
     <Stack gap={6}>
       <Text size="sm" className="fs-text">
-        {homeOf(target) && `In ${homeOf(target)}: `}
-        {target.everywhere ? `All devices, now ${count(total)}` : `${count(total, 'device')} with ${target.selector}`}
+        {reachWords({ ...target, group: homeOf(target), include: [...target.include], exclude: [...target.exclude] })}:{' '}
+        <b>{count(total, 'device')}</b> now
         {listed + same > 0 && ': '}
         {[
           added > 0 && `${count(added)} get it for the first time`,
@@ -199,6 +215,24 @@ function Devices({ preview: p, target }: { preview: Preview; target: Draft['sett
           </div>
         </details>
       )}
+    </Stack>
+  );
+}
+
+/** Rollout says in which steps the devices would change, and when. */
+function Rollout({ preview: p, rules }: { preview: Preview; rules: Rules }) {
+  if (!p.rollout) {
+    return <Text size="sm">None: no device has to change for this.</Text>;
+  }
+  const words = batchesWords(p.batches, p.rest);
+  return (
+    <Stack gap={4}>
+      <Text size="sm" className="fs-text">
+        {words.charAt(0).toUpperCase() + words.slice(1)}. {p.words}
+      </Text>
+      <Text size="sm" className="fs-text">
+        {changeWords(rules)} {healthWords(rules)}
+      </Text>
     </Stack>
   );
 }

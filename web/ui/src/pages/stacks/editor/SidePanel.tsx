@@ -1,6 +1,12 @@
 import { Checkbox, Fieldset, NativeSelect, Stack, Textarea, TextInput } from '@mantine/core';
+import { PlanFields } from '../../../kit/rollout/PlanFields';
+import { planWords } from '../../../kit/rollout/plan';
+import { ChangeRule } from './ChangeRule';
 import { type Draft, type Settings, wrongName } from './draft';
+import { Folded } from './Folded';
+import { HealthFields } from './HealthFields';
 import { HomeAndOwner } from './HomeAndOwner';
+import { changeWords, healthWords } from './rules';
 import { Target } from './Target';
 import type { DraftStore } from './useDraft';
 import { Variables } from './Variables';
@@ -10,12 +16,14 @@ interface Props {
   store: DraftStore;
   /** What is missing is said too, not only what is wrong. */
   asked: boolean;
+  /** How many devices are meant, as the hub said; undefined: it was not asked of this draft. */
+  total: number | undefined;
   /** What the hub said about the name. */
   nameTaken: string | undefined;
 }
 
 /** SidePanel edits what a stack is beside its files. */
-export function SidePanel({ draft, store, asked, nameTaken }: Props) {
+export function SidePanel({ draft, store, asked, total, nameTaken }: Props) {
   const { settings } = draft;
   const change = (part: Partial<Settings>) => store.edit((d) => ({ ...d, settings: { ...d.settings, ...part } }));
   return (
@@ -40,8 +48,21 @@ export function SidePanel({ draft, store, asked, nameTaken }: Props) {
         <HomeAndOwner settings={settings} change={change} made={draft.base !== undefined} asked={asked} />
       </Fieldset>
       <Fieldset legend="Devices" p="xs">
-        <Target settings={settings} change={change} asked={asked} />
+        <Target settings={settings} change={change} asked={asked} total={total} />
       </Fieldset>
+      <Folded legend="In which steps" words={planWords(settings.plan)}>
+        <PlanFields
+          form={settings.plan}
+          set={(part) => change({ plan: { ...settings.plan, ...part } })}
+          order="words"
+        />
+      </Folded>
+      <Folded legend="When devices change" words={changeWords(settings)}>
+        <ChangeRule rules={settings} change={change} />
+      </Folded>
+      <Folded legend="When a version is good" words={healthWords(settings)}>
+        <HealthFields rules={settings} change={change} />
+      </Folded>
       <Fieldset legend="Variables" p="xs">
         <Variables draft={draft} store={store} asked={asked} />
       </Fieldset>

@@ -7,6 +7,7 @@ import { devicesQuery } from '../../../api/queries';
 import { count } from '../../../kit/bytes';
 import { State } from '../../../kit/State';
 import { homeOf, type Settings, wrongSelector } from './draft';
+import { EdgeGroupsField } from './EdgeGroupsField';
 
 const shown = 6;
 
@@ -14,10 +15,12 @@ interface Props {
   settings: Settings;
   change: (part: Partial<Settings>) => void;
   asked: boolean;
+  /** How many devices are meant by all of it, as the hub said; undefined: not known. */
+  total: number | undefined;
 }
 
 /** Target chooses the devices, and shows as one types which they are. */
-export function Target({ settings, change, asked }: Props) {
+export function Target({ settings, change, asked, total }: Props) {
   const [selector] = useDebouncedValue(settings.everywhere ? '' : settings.selector.trim(), 250);
   const [group] = useDebouncedValue(homeOf(settings), 250);
   const place = { ...(selector ? { selector } : {}), ...(group ? { group } : {}) };
@@ -26,16 +29,18 @@ export function Target({ settings, change, asked }: Props) {
     ...devicesQuery({ ...place, limit: shown }),
     enabled,
   });
+  // Edge groups make fewer of what fits the selector, which the hub counts.
+  const narrowed = settings.include.length + settings.exclude.length > 0;
   const found = enabled && !error ? data : undefined;
   return (
     <Stack gap={6}>
       <Radio.Group
         aria-label="Which devices"
         value={settings.everywhere ? 'all' : 'some'}
-        onChange={(v) => change({ everywhere: v === 'all' })}
+        onChange={(v) => change(v === 'all' ? { everywhere: true, include: [] } : { everywhere: false })}
       >
         <Group gap="md">
-          <Radio value="some" label="Chosen by labels" />
+          <Radio value="some" label="Chosen" />
           <Radio value="all" label="All devices" />
         </Group>
       </Radio.Group>
@@ -56,23 +61,45 @@ export function Target({ settings, change, asked }: Props) {
           autoCapitalize="none"
         />
       )}
+      {!settings.everywhere && (
+        <EdgeGroupsField
+          label="Only in one of these edge groups"
+          placeholder={settings.include.length === 0 ? 'any device' : ''}
+          value={[...settings.include]}
+          onChange={(include) => change({ include })}
+        />
+      )}
+      <EdgeGroupsField
+        label="And in none of these"
+        placeholder={settings.exclude.length === 0 ? 'nobody is left out' : ''}
+        value={[...settings.exclude]}
+        onChange={(exclude) => change({ exclude })}
+      />
       <div aria-live="polite">
-        {found && (
+        {narrowed && (
+          <Text size="sm" fw={600}>
+            {total === undefined
+              ? 'Check says how many devices that are.'
+              : `${count(total, 'device')} in all of that now`}
+          </Text>
+        )}
+        {found && !narrowed && (
           <Text size="sm" fw={600}>
             {found.total === 0
               ? 'No device fits now'
               : `${count(found.total, 'device')} ${found.total === 1 ? 'fits' : 'fit'}`}
           </Text>
         )}
-        {found?.items.map((d) => (
-          <Group key={d.id} gap="xs" wrap="nowrap" justify="space-between" py={2}>
-            <Text size="sm" truncate className="fs-text">
-              {d.name}
-            </Text>
-            <State kind="liveness" state={d.liveness.state} />
-          </Group>
-        ))}
-        {found && found.total > found.items.length && (
+        {!narrowed &&
+          found?.items.map((d) => (
+            <Group key={d.id} gap="xs" wrap="nowrap" justify="space-between" py={2}>
+              <Text size="sm" truncate className="fs-text">
+                {d.name}
+              </Text>
+              <State kind="liveness" state={d.liveness.state} />
+            </Group>
+          ))}
+        {!narrowed && found && found.total > found.items.length && (
           <Anchor
             size="sm"
             display="inline-block"
@@ -82,7 +109,7 @@ export function Target({ settings, change, asked }: Props) {
             All {count(found.total)} in the fleet, in a new tab
           </Anchor>
         )}
-        {found?.total === 0 && (
+        {(narrowed ? total : found?.total) === 0 && (
           <Text size="xs" c="dimmed">
             It may be deployed all the same: devices that fit later get it then.
           </Text>

@@ -1,5 +1,5 @@
 import { ActionIcon, Button, Group, PasswordInput, Stack, Text, TextInput } from '@mantine/core';
-import { IconPlus, IconTrash } from '@tabler/icons-react';
+import { IconLock, IconLockOpen, IconPlus, IconTrash } from '@tabler/icons-react';
 import { usePhone } from '../../../kit/usePhone';
 import { type Draft, parseEnv, type Variable, wrongVariable } from './draft';
 import type { DraftStore } from './useDraft';
@@ -15,15 +15,18 @@ export function Variables({ draft, store, asked }: { draft: Draft; store: DraftS
     const found = text.includes('\n') ? parseEnv(text) : undefined;
     if (!found) return false;
     const kept = all.filter((v) => v.id !== id && !found.some((f) => f.name === v.name));
-    set([...kept, ...found.map((f, i) => ({ ...f, id: next + i }))]);
+    set([
+      ...kept,
+      ...found.map((f, i) => ({ ...f, id: next + i, secret: all.find((v) => v.name === f.name)?.secret ?? false })),
+    ]);
     return true;
   };
   const back = all.filter((v) => v.value === undefined);
   return (
     <Stack gap={6}>
       <Text size="xs" c="dimmed">
-        They fill in <code>$&#123;NAME&#125;</code> in the Compose file. The hub keeps values encrypted and never gives
-        them back.
+        They fill in <code>$&#123;NAME&#125;</code> in the Compose file. The hub keeps values encrypted. A secret one
+        (the lock) is shown to nobody, and kept sealed on the devices.
       </Text>
       {back.length > 0 && (
         <Text size="xs" role="status">
@@ -53,7 +56,7 @@ export function Variables({ draft, store, asked }: { draft: Draft; store: DraftS
             <PasswordInput
               size={size}
               aria-label={`Value of ${v.name || 'the variable'}`}
-              placeholder={v.value === undefined ? `as in version ${draft.from}` : 'empty'}
+              placeholder={v.value === undefined ? `set in version ${draft.from}` : 'empty'}
               value={v.value ?? ''}
               error={asked && wrong.value}
               onChange={(e) => change(v.id, { value: e.currentTarget.value })}
@@ -61,6 +64,17 @@ export function Variables({ draft, store, asked }: { draft: Draft; store: DraftS
               flex={1}
               miw={0}
             />
+            <ActionIcon
+              variant={v.secret ? 'light' : 'subtle'}
+              color={v.secret ? undefined : 'gray'}
+              size={size === 'md' ? 42 : 36}
+              aria-label={`${v.name || 'The variable'} is secret`}
+              aria-pressed={v.secret}
+              title={v.secret ? 'Secret' : 'Not secret'}
+              onClick={() => change(v.id, { secret: !v.secret })}
+            >
+              {v.secret ? <IconLock size={16} /> : <IconLockOpen size={16} />}
+            </ActionIcon>
             <ActionIcon
               variant="subtle"
               color="gray"
@@ -79,7 +93,7 @@ export function Variables({ draft, store, asked }: { draft: Draft; store: DraftS
           h={{ base: 40, sm: 26 }}
           variant="default"
           leftSection={<IconPlus size={14} />}
-          onClick={() => set([...all, { id: next, name: '', value: '' }])}
+          onClick={() => set([...all, { id: next, name: '', value: '', secret: false }])}
         >
           Variable
         </Button>

@@ -135,7 +135,7 @@ export function Workbench({ title, about, notices, store, draft, stack, place, g
           draft={draft}
           preview={preview}
           deploy={{
-            run: () => deploy.mutate(draft),
+            run: (how) => deploy.mutate({ draft, how }),
             busy: deploy.isPending,
             error: outdated ? undefined : deploy.error,
           }}
@@ -208,6 +208,7 @@ export function Workbench({ title, about, notices, store, draft, stack, place, g
           draft={draft}
           store={store}
           asked={asked !== undefined}
+          total={preview.data?.devices.total}
           nameTaken={taken ? 'There is a stack of this name: choose another, or edit that one.' : undefined}
         />
       </div>

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { applyOf, type Base, draftOf, newDraft, obstacles, parseEnv } from './draft';
 import type { Files } from './files';
 import { onTop } from './onTop';
+import { noRules } from './rules';
 
 const files = (all: Record<string, string>): Files =>
   new Map(Object.entries(all).map(([p, content]) => [p, { content }]));
@@ -12,7 +13,9 @@ const base: Base = {
   author: 'ann',
   files: files({ 'compose.yml': 'old', a: 'a', b: 'b', c: 'c' }),
   variables: ['TOKEN'],
+  secret: ['TOKEN'],
   settings: {
+    ...noRules,
     selector: 'site=a',
     everywhere: false,
     group: 'norway',
@@ -35,6 +38,23 @@ describe('drafts', () => {
     expect(applyOf({ ...draft, variables: [] })).not.toHaveProperty('keep_env');
   });
 
+  it('keeps secret what is secret, and makes secret what was chosen', () => {
+    const draft = draftOf('web', base);
+    expect(applyOf(draft).secret).toEqual(['TOKEN']);
+    const more = { ...draft, variables: [...draft.variables, { id: 1, name: 'PORT', value: '80', secret: false }] };
+    expect(applyOf(more).secret).toEqual(['TOKEN']);
+    const open = { ...draft, variables: draft.variables.map((v) => ({ ...v, value: 'x', secret: false })) };
+    expect(applyOf(open).secret).toEqual([]);
+  });
+
+  it('goes to edge groups without a selector, and to no others', () => {
+    const draft = { ...newDraft(), name: 'web' };
+    const some = { ...draft, settings: { ...draft.settings, include: ['early'], exclude: ['frozen'] } };
+    expect(obstacles(some)).toEqual([]);
+    expect(applyOf(some)).toMatchObject({ selector: '', include: ['early'], exclude: ['frozen'] });
+    expect(applyOf(draft)).not.toHaveProperty('include');
+  });
+
   it('follows the values of another editor, but not when going back', () => {
     const theirs = { ...base, version: base.version + 1, variables: ['PORT'] };
     const draft = onTop(draftOf('web', base), theirs);
@@ -43,7 +63,9 @@ describe('drafts', () => {
       number: base.version - 1,
       files: base.files,
       variables: ['OLD'],
+      secret: [],
       pull: 'missing',
+      health: {},
     });
     expect(applyOf(onTop(back, theirs)).keep_env?.version).toBe(base.version - 1);
   });
@@ -79,7 +101,7 @@ describe('drafts', () => {
   it('says what is wrong with names', () => {
     const draft = { ...draftOf('Web Shop', base), variables: [] };
     expect(obstacles(draft)[0]).toContain('Name');
-    const v = (id: number, name: string) => ({ id, name, value: '' });
+    const v = (id: number, name: string) => ({ id, name, value: '', secret: false });
     const bad = { ...draft, name: 'web', variables: [v(0, '1A'), v(1, 'FARSHORE_X'), v(2, 'OK'), v(3, 'OK')] };
     expect(obstacles(bad)).toHaveLength(3);
   });

@@ -1,16 +1,19 @@
 import type { Schemas } from '../../../api/client';
 import { bundleOf, type Files, mainFile, maskedFiles, sameFile, tooMuch } from './files';
 import { type Owned, ownedOf, ownerOf, sameOwner, wrongOwner } from './owner';
+import { applyRules, healthOf, noRules, type Rules, rulesOf, sameRules, wrongRules } from './rules';
 
 /** A variable for Compose. value undefined: it keeps the one that it has on the hub, which never gives it back. */
 export interface Variable {
   readonly id: number;
   readonly name: string;
   readonly value: string | undefined;
+  /** It is sealed on its way to devices, and shown to nobody. */
+  readonly secret: boolean;
 }
 
 /** Settings of a stack beside its files. */
-export interface Settings extends Owned {
+export interface Settings extends Owned, Rules {
   /** The home of the stack; empty: the root. */
   readonly group: string;
   readonly selector: string;
@@ -27,6 +30,8 @@ export interface Base {
   readonly author: string;
   readonly files: Files;
   readonly variables: readonly string[];
+  /** Which of them are secret. */
+  readonly secret: readonly string[];
   readonly settings: Settings;
 }
 
@@ -57,6 +62,7 @@ services:
 `;
 
 const noSettings: Settings = {
+  ...noRules,
   selector: '',
   everywhere: false,
   group: '',
@@ -89,9 +95,11 @@ export function baseOf(stack: Schemas['Stack'], files: Files): Base {
     author: stack.current.author ?? '',
     files,
     variables: stack.current.env ?? [],
+    secret: stack.current.secret ?? [],
     settings: {
+      ...rulesOf(stack, stack.current.health),
       selector: stack.selector,
-      everywhere: stack.selector === '',
+      everywhere: stack.selector === '' && stack.include.length === 0,
       group: stack.group,
       ...ownedOf(stack.owner),
       pull: pullOf(stack.current.pull),
@@ -109,7 +117,9 @@ export interface From {
   number: number;
   files: Files;
   variables: readonly string[];
+  secret: readonly string[];
   pull: string;
+  health: Schemas['Health'];
 }
 
 /** draftOf begins to edit a stack, with the files of one of its versions. */
@@ -119,8 +129,13 @@ export function draftOf(name: string, base: Base, from?: From): Draft {
     from: from?.number ?? base.version,
     name,
     files: from?.files ?? base.files,
-    variables: (from?.variables ?? base.variables).map((n, id) => ({ id, name: n, value: undefined })),
-    settings: from ? { ...base.settings, pull: pullOf(from.pull) } : base.settings,
+    variables: (from ?? base).variables.map((n, id) => ({
+      id,
+      name: n,
+      value: undefined,
+      secret: (from ?? base).secret.includes(n),
+    })),
+    settings: from ? { ...base.settings, ...healthOf(from.health), pull: pullOf(from.pull) } : base.settings,
     message: from && from.number !== base.version ? `Back to version ${from.number}` : '',
     id: crypto.randomUUID(),
     rev: 0,
@@ -144,6 +159,7 @@ export function sameSettings(a: Settings, b: Settings): boolean {
     a.everywhere === b.everywhere &&
     homeOf(a) === homeOf(b) &&
     sameOwner(a, b) &&
+    sameRules(a, b) &&
     a.pull === b.pull &&
     a.removeVolumes === b.removeVolumes
   );
@@ -171,7 +187,9 @@ export function wrongVariable(v: Variable, all: readonly Variable[]): { name?: s
 
 /** wrongSelector says what is missing in the choice of devices. */
 export function wrongSelector(s: Settings): string | undefined {
-  return !s.everywhere && s.selector.trim() === '' ? 'Write a selector, or choose all devices.' : undefined;
+  return !s.everywhere && s.selector.trim() === '' && s.include.length === 0
+    ? 'Write a selector, name edge groups, or choose all devices.'
+    : undefined;
 }
 
 /** obstacles lists what has to be mended before the hub can be asked. */
@@ -198,6 +216,7 @@ export function obstacles(d: Draft): string[] {
   if (owner) wrong.push(`Owner: ${owner}`);
   const selector = wrongSelector(d.settings);
   if (selector) wrong.push(`Devices: ${selector}`);
+  wrong.push(...wrongRules(d.settings));
   return wrong;
 }
 
@@ -214,7 +233,9 @@ export function applyOf(d: Draft): Schemas['Apply'] {
     files: bundleOf(d.files),
     selector: d.settings.everywhere ? '' : d.settings.selector.trim(),
     env: Object.fromEntries(d.variables.flatMap((v) => (v.value === undefined ? [] : [[v.name, v.value]]))),
+    secret: d.variables.filter((v) => v.secret).map((v) => v.name),
     ...(kept.length > 0 ? { keep_env: { version: d.from, names: kept } } : {}),
+    ...applyRules(d.settings, was),
     ...group,
     ...owner,
     pull: d.settings.pull,

@@ -1,6 +1,7 @@
 import { type Base, changedPaths, type Draft, homeOf, type Settings } from './draft';
 import { type Files, sameFile } from './files';
 import { sameOwner } from './owner';
+import { rulesOnTop } from './rules';
 
 /** Both is how a file differs between two people who began with the same: who changed it. */
 export interface Both {
@@ -42,7 +43,15 @@ export function onTop(draft: Draft, theirs: Base): Draft {
     base: theirs,
     from: follow ? theirs.version : draft.from,
     files,
-    variables: [...mine, ...added.map((name, i) => ({ id: next + i, name, value: undefined }))],
+    variables: [
+      ...mine,
+      ...added.map((name, i) => ({
+        id: next + i,
+        name,
+        value: undefined,
+        secret: theirs.secret.includes(name),
+      })),
+    ],
     settings: base ? settingsOnTop(base.settings, draft.settings, theirs.settings) : draft.settings,
     rev: draft.rev + 1,
   };
@@ -52,6 +61,7 @@ function settingsOnTop(base: Settings, mine: Settings, theirs: Settings): Settin
   const target = base.selector !== mine.selector || base.everywhere !== mine.everywhere ? mine : theirs;
   const owner = sameOwner(base, mine) ? theirs : mine;
   return {
+    ...rulesOnTop(base, mine, theirs),
     selector: target.selector,
     everywhere: target.everywhere,
     group: homeOf(base) === homeOf(mine) ? theirs.group : mine.group,
