@@ -35,6 +35,7 @@ const titles: Record<string, string> = {
   'not-found': 'Not found',
   exists: 'That exists already',
   changed: 'Somebody else changed it',
+  'rollout-under-way': 'A rollout is under way',
   'in-use': 'It is in use',
   invalid: 'That cannot be accepted',
   ambiguous: 'More than one fits',

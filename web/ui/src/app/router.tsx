@@ -154,6 +154,12 @@ const editStack = createRoute({
   component: lazyRouteComponent(() => part(import('../pages/stacks/EditStack')), 'EditStack'),
 });
 
+const rollouts = createRoute({
+  getParentRoute: () => inside,
+  path: '/rollouts',
+  component: lazyRouteComponent(() => part(import('../pages/rollouts/Rollouts')), 'Rollouts'),
+});
+
 const updates = createRoute({
   getParentRoute: () => inside,
   path: '/updates',
@@ -197,6 +203,7 @@ const routeTree = root.addChildren([
     newStack,
     stack,
     editStack,
+    rollouts,
     updates,
     update,
     activity,
