@@ -29,7 +29,7 @@ const MaxOverlays = 256
 
 // Overlay is whom a file of a bundle is meant for.
 type Overlay struct {
-	// Device is a name or an id, Group a path. One of them is set, or none: the file is meant for all.
+	// Device is an id or, where it cannot be one, a name; Group is a path. One of them is set, or none: the file is meant for all.
 	Device, Group string
 }
 
@@ -76,13 +76,19 @@ func (o Overlay) rank(id protocol.DeviceID, t Target) int {
 	case o.Device == string(id):
 		return 1 << 20
 	case o.Device != "":
-		if o.Device == t.Name {
+		if o.Device == t.Name && !isID(o.Device) {
 			return 1<<20 - 1
 		}
 	case t.Group == o.Group || strings.HasPrefix(t.Group, o.Group+"/"):
 		return 1 + len(o.Group)
 	}
 	return 0
+}
+
+// isID reports whether an overlay is for the device with an id: what can be one is never taken for a name.
+func isID(device string) bool {
+	_, err := protocol.ParseDeviceID(device)
+	return err == nil
 }
 
 // HasOverlays reports whether some of the files are meant for some devices only.
@@ -121,21 +127,72 @@ func FilesOf(files []protocol.File, id protocol.DeviceID, t Target) []protocol.F
 	return out
 }
 
-// Scopes lists whom the overlays of a bundle are meant for, sorted, the zero Overlay first. Errors wrap ErrInvalid.
-func Scopes(paths []string) ([]Overlay, error) {
-	all := []Overlay{{}}
+// MaxScopes is the most kinds of devices that a bundle may be different for: each group with each device, and neither.
+const MaxScopes = 1024
+
+// Scope is a kind of device: which has the overlays of a group and those above it, and those of its own id and name.
+type Scope struct {
+	Group string
+	ID    protocol.DeviceID
+	Name  string
+}
+
+// String names the overlays that count on such a device.
+func (s Scope) String() string {
+	var parts []string
+	for _, o := range []Overlay{{Group: s.Group}, {Device: string(s.ID)}, {Device: s.Name}} {
+		if o != (Overlay{}) {
+			parts = append(parts, o.String())
+		}
+	}
+	return cmp.Or(strings.Join(parts, " and "), "the bundle")
+}
+
+// Target is such a device.
+func (s Scope) Target() (protocol.DeviceID, Target) {
+	return s.ID, Target{Name: s.Name, Group: s.Group}
+}
+
+// Scopes lists the kinds of devices that a bundle is different for, the one without overlays first. Devices come and go,
+// and get other names and groups, so that each group goes with each device. Errors wrap ErrInvalid.
+func Scopes(paths []string) ([]Scope, error) {
+	groups, devices := []string{""}, []string{}
 	for _, path := range paths {
 		o, _, err := SplitOverlay(path)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, o)
+		if o.Device != "" {
+			devices = append(devices, o.Device)
+		} else {
+			groups = append(groups, o.Group)
+		}
 	}
-	slices.SortFunc(all, func(a, b Overlay) int { return cmp.Or(cmp.Compare(a.Group, b.Group), cmp.Compare(a.Device, b.Device)) })
-	all = slices.Compact(all)
-	if len(all) > MaxOverlays+1 {
+	slices.Sort(groups)
+	slices.Sort(devices)
+	groups, devices = slices.Compact(groups), slices.Compact(devices)
+	if n := len(groups) - 1 + len(devices); n > MaxOverlays {
 		return nil, fmt.Errorf("%w: the bundle has overlays for %d devices and groups, at most %d: use variables where single values differ",
-			ErrInvalid, len(all)-1, MaxOverlays)
+			ErrInvalid, n, MaxOverlays)
+	}
+	names := append([]string{""}, slices.DeleteFunc(slices.Clone(devices), isID)...)
+	ids := append([]string{""}, slices.DeleteFunc(devices, func(d string) bool { return !isID(d) })...)
+	var kinds []Scope
+	for _, id := range ids {
+		for _, name := range names {
+			kinds = append(kinds, Scope{ID: protocol.DeviceID(id), Name: name})
+		}
+	}
+	if n := len(groups) * len(kinds); n > MaxScopes {
+		return nil, fmt.Errorf("%w: the bundle has overlays for %d devices and %d groups, which each device can have together in %d ways, at most %d: use variables where single values differ",
+			ErrInvalid, len(names)+len(ids)-2, len(groups)-1, n, MaxScopes)
+	}
+	all := make([]Scope, 0, len(groups)*len(kinds))
+	for _, group := range groups {
+		for _, kind := range kinds {
+			kind.Group = group
+			all = append(all, kind)
+		}
 	}
 	return all, nil
 }

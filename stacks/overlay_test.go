@@ -1,6 +1,7 @@
 package stacks
 
 import (
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"strings"
@@ -55,7 +56,27 @@ func TestOverlaysForNobody(t *testing.T) {
 	if _, err := Scopes(many); !errors.Is(err, ErrInvalid) {
 		t.Errorf("more overlays than may be: %v", err)
 	}
-	if scopes, err := Scopes(many[:3]); err != nil || len(scopes) != 3 || scopes[0] != (Overlay{}) {
+	if scopes, err := Scopes(many[:3]); err != nil || len(scopes) != 3 || scopes[0] != (Scope{}) {
 		t.Errorf("%v, %v", scopes, err)
+	}
+}
+
+func TestABundleIsNotDifferentForMoreKindsOfDevicesThanCanBeLookedAt(t *testing.T) {
+	var paths []string
+	for i := range 40 {
+		paths = append(paths, fmt.Sprintf("%scrane-%d/a", DeviceOverlays, i), fmt.Sprintf("%soslo/%d%sa", GroupOverlays, i, GroupOverlayEnd))
+	}
+	if _, err := Scopes(paths); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), "1681 ways") {
+		t.Errorf("40 devices in 40 groups: %v", err)
+	}
+	ids := []string{"compose.yml"}
+	for i := range 200 {
+		ids = append(ids, DeviceOverlays+string(protocol.DeviceIDFor(ed25519.PublicKey(fmt.Sprint(i))))+"/a")
+	}
+	if all, err := Scopes(ids); err != nil || len(all) != 201 {
+		t.Errorf("200 devices by their ids: %d, %v", len(all), err)
+	}
+	if all, err := Scopes(paths[:20]); err != nil || len(all) != 11*11 {
+		t.Errorf("10 devices in 10 groups: %d, %v", len(all), err)
 	}
 }

@@ -84,3 +84,29 @@ func TestAVariableThatDecidesWhatIsAskedForMayNotBeSetWhereAPolicyHolds(t *testi
 	h.must(h.MaySet("COLOUR", []protocol.DeviceID{devA}))
 	h.must(h.MaySet("IMAGE", []protocol.DeviceID{devB}))
 }
+
+func TestOverlaysTogetherHideNothingFromAPolicy(t *testing.T) {
+	const id = "aaaaaaaaaaaaaaaa"
+	const free, bound = "services: {web: {image: nginx}}\n", "services: {web: {image: nginx, privileged: true}}\n"
+	const extended = "services: {web: {extends: {file: parts.yml, service: web}}}\n"
+	for name, files := range map[string]map[string]string{
+		"of a group and of a name":        {".farshore/groups/oslo/-/compose.yml": extended, ".farshore/devices/crane/parts.yml": bound},
+		"of a group and of an id":         {".farshore/groups/oslo/-/compose.yml": extended, ".farshore/devices/" + id + "/parts.yml": bound},
+		"of a group and of one above":     {".farshore/groups/oslo/-/parts.yml": bound, ".farshore/groups/oslo/line/-/compose.yml": extended},
+		"of an id and of a name":          {".farshore/devices/crane/compose.yml": extended, ".farshore/devices/" + id + "/parts.yml": bound},
+		"of a name and of an id, swapped": {".farshore/devices/crane/parts.yml": bound, ".farshore/devices/" + id + "/compose.yml": extended},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := start(t, map[protocol.DeviceID]map[string]string{devA: {"group": "oslo"}})
+			h.real, h.forbid = true, map[string]stacks.Rule{"oslo": stacks.RulePrivileged}
+			spec := planner.ApplySpec{Name: "web", Files: map[string][]byte{"compose.yml": []byte(free), "parts.yml": []byte(free)}}
+			h.apply(spec)
+			for path, content := range files {
+				spec.Files[path] = []byte(content)
+			}
+			if _, _, err := h.Apply(spec); !errors.Is(err, errPolicy) {
+				t.Errorf("overlays that ask for it together: %v", err)
+			}
+		})
+	}
+}

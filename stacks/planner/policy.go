@@ -2,6 +2,7 @@ package planner
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -15,17 +16,25 @@ import (
 // would make it differ if they were set on a device.
 func bind(v *stacks.Version, sum compose.Summary) {
 	for _, a := range sum.Asks {
-		if a.Image != "" || len(a.Wants) > 0 {
+		same := func(b stacks.Asks) bool { return reflect.DeepEqual(a, b) }
+		if (a.Image != "" || len(a.Wants) > 0) && !slices.ContainsFunc(v.Asks, same) {
 			v.Asks = append(v.Asks, a)
 		}
 	}
-	v.Takes = append(v.Takes, sum.Takes...)
+	for _, take := range sum.Takes {
+		if !slices.Contains(v.Takes, take) {
+			v.Takes = append(v.Takes, take)
+		}
+	}
 	v.Images = slices.Compact(slices.Sorted(slices.Values(append(v.Images, sum.Images()...))))
 	v.Mentions = slices.Compact(slices.Sorted(slices.Values(append(v.Mentions, sum.Variables...))))
 	for _, x := range sum.Varies {
 		reserved := slices.ContainsFunc(x.Names, func(n string) bool { return strings.HasPrefix(n, stacks.ReservedEnv) })
 		if reserved {
-			v.Asks = append(v.Asks, stacks.Asks{Service: x.Place, Wants: []stacks.Want{{Rule: stacks.RuleVariables}}})
+			asks := stacks.Asks{Service: x.Place, Wants: []stacks.Want{{Rule: stacks.RuleVariables}}}
+			if !slices.ContainsFunc(v.Asks, func(b stacks.Asks) bool { return reflect.DeepEqual(asks, b) }) {
+				v.Asks = append(v.Asks, asks)
+			}
 		}
 		v.Varying = append(v.Varying, x.Names...)
 	}

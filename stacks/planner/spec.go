@@ -116,7 +116,7 @@ func (p *Planner) examine(spec ApplySpec, v *stacks.Version, reach stacks.Reach)
 	env := p.sample(reach, v)
 	var first compose.Summary
 	for i, scope := range scopes {
-		dev, target := p.inScope(scope)
+		dev, target := scope.Target()
 		files := stacks.FilesOf(v.Files, dev, target)
 		bundle := make(map[string][]byte, len(files))
 		for _, f := range files {
@@ -138,14 +138,6 @@ func (p *Planner) examine(spec ApplySpec, v *stacks.Version, reach stacks.Reach)
 		}
 	}
 	return first, nil
-}
-
-// inScope is a device for which an overlay counts.
-func (p *Planner) inScope(o stacks.Overlay) (protocol.DeviceID, stacks.Target) {
-	if target, there := p.cfg.Fleet.Target(protocol.DeviceID(o.Device)); there {
-		return protocol.DeviceID(o.Device), target
-	}
-	return "", stacks.Target{Name: o.Device, Group: o.Group}
 }
 
 // content is that of the file with the hash.
