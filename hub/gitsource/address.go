@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"time"
 	"unicode"
+
+	"github.com/farshore/farshore/internal/ownaddr"
 )
 
 // address is where a repository is.
@@ -105,21 +107,10 @@ func (d *Desk) dialer() *net.Dialer {
 		Timeout: 20 * time.Second,
 		Control: func(_, to string, _ syscall.RawConn) error {
 			at, err := netip.ParseAddrPort(to)
-			if err != nil || !d.cfg.AllowLocal && isLocal(at.Addr()) {
+			if err != nil || !d.cfg.AllowLocal && ownaddr.Is(at.Addr()) {
 				return errLocal
 			}
 			return nil
 		},
 	}
-}
-
-// isLocal reports whether an address is the machine's own, or one that no repository is at: link-local ones, among
-// which are those at which clouds tell a machine its secrets.
-func isLocal(a netip.Addr) bool {
-	a = a.Unmap()
-	if b := a.As16(); a.Is6() && netip.MustParsePrefix("64:ff9b::/96").Contains(a) { // IPv4 behind NAT64
-		a = netip.AddrFrom4([4]byte(b[12:]))
-	}
-	return a.IsLoopback() || a.IsLinkLocalUnicast() || a.IsLinkLocalMulticast() || a.IsMulticast() || a.IsUnspecified() ||
-		a == netip.MustParseAddr("fd00:ec2::254") || netip.MustParsePrefix("0.0.0.0/8").Contains(a)
 }

@@ -16,6 +16,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/farshore/farshore/internal/ownaddr"
 )
 
 // checkTimeout bounds a check from end to end.
@@ -81,7 +83,7 @@ func (b *Book) client(ca string) (*http.Client, error) {
 var errLocal = errors.New("is of the hub's own machine or link")
 
 func reaches(a netip.Addr) error {
-	if a.IsLoopback() || a.IsLinkLocalUnicast() || a.IsMulticast() || a.IsUnspecified() || a.IsInterfaceLocalMulticast() {
+	if ownaddr.Is(a) {
 		return fmt.Errorf("%s %w", a, errLocal)
 	}
 	return nil
