@@ -39,11 +39,11 @@ func FuzzOverlays(f *testing.F) {
 			}
 		}
 		scopes, err := Scopes(paths)
-		if good != (err == nil) && len(paths) <= MaxOverlays {
+		if good != (err == nil) && len(paths) <= 24 {
 			t.Errorf("scopes of %q: %v", paths, err)
 		}
 		for i, o := range scopes {
-			if i == 0 && o != (Overlay{}) || i > 0 && o == scopes[i-1] {
+			if i == 0 && o != (Scope{}) || i > 0 && o == scopes[i-1] {
 				t.Errorf("scopes are %v", scopes)
 			}
 		}

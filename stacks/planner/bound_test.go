@@ -2,6 +2,7 @@ package planner_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -108,5 +109,19 @@ func TestOverlaysTogetherHideNothingFromAPolicy(t *testing.T) {
 				t.Errorf("overlays that ask for it together: %v", err)
 			}
 		})
+	}
+}
+
+func TestWhatIsWrongWithABundleDoesNotTellASecretOfADevice(t *testing.T) {
+	h := start(t, map[protocol.DeviceID]map[string]string{devA: {"group": "oslo"}})
+	h.real = true
+	h.own = map[protocol.DeviceID]map[string]planner.Variable{devA: {"TOKEN": {Text: "hunter2-hunter2", Secret: true}}}
+	for _, text := range []string{
+		"services: {web: {image: 'nginx:${TOKEN}@x'}}\n", "services: {web: {image: nginx, ports: ['${TOKEN}x:80']}}\n", "services: {web: {image: 'x/${TOKEN}'}}\n",
+	} {
+		preview, err := h.Preview(planner.ApplySpec{Name: "web", Files: bundle(text)})
+		if strings.Contains(fmt.Sprint(preview, err), "hunter2") {
+			t.Errorf("%s: %+v, %v", text, preview, err)
+		}
 	}
 }

@@ -285,7 +285,9 @@ func (p *Planner) sample(reach stacks.Reach, v *stacks.Version) map[string]strin
 		if target, ok := p.cfg.Fleet.Target(list[0]); ok {
 			maps.Copy(env, stacks.DeviceEnv(list[0], target, v.Mentions))
 			for name, x := range p.cfg.Variables(list[0], target.Group) {
-				env[name] = x.Text
+				if !x.Secret { // what is wrong with a bundle is said to who may not know it
+					env[name] = x.Text
+				}
 			}
 		}
 	}
