@@ -15,7 +15,8 @@ func (p *Planner) grants(s *stack, r *run, out rollout.Output, withdraw []protoc
 		if old := s.grants[task.ID]; old.Rollout == r.Number {
 			g.Before, g.BeforeNonce = old.Before, old.BeforeNonce
 		}
-		if g.Nonce = max(s.rec.Nonce, s.grants[task.ID].Nonce); r.Force || task.Attempt > 0 || s.failed(a, r.Version) {
+		g.Nonce = max(s.rec.Nonce, s.grants[task.ID].Nonce)
+		if r.Force || task.Attempt > 0 || a.failedWith(g.Version, g.Nonce) { // of the same nonce nobody could tell the end
 			g.Nonce = r.nonce(task.Attempt)
 		}
 		all = append(all, g)

@@ -213,7 +213,12 @@ func (p *Planner) onceMore(s *stack, r *Rollout, attempt uint32) (all []stacks.G
 // failed reports whether a device shall have the version, and has failed with it. The caller holds mu.
 func (s *stack) failed(a *assigned, version uint64) bool {
 	due, nonce, _ := s.due(a)
-	if due != version || a.status.Version != version || a.status.Nonce != nonce {
+	return due == version && a.failedWith(version, nonce)
+}
+
+// failedWith reports whether a device said last that a version has failed, with that nonce.
+func (a *assigned) failedWith(version, nonce uint64) bool {
+	if a.status.Version != version || a.status.Nonce != nonce {
 		return false
 	}
 	switch a.status.State {

@@ -203,7 +203,6 @@ func (b *books) stored(c planner.Change, rec stacks.Stack) {
 	for _, g := range c.Grants {
 		had[g.Device], _ = l.due(g.Device)
 	}
-	settled := l.rec.Settled
 	l.rec = rec
 	for _, r := range append(slices.Clone(c.Ended), c.Rollout) {
 		if r == nil {
@@ -224,7 +223,7 @@ func (b *books) stored(c planner.Change, rec stacks.Stack) {
 		}
 	}
 	for _, g := range c.Grants {
-		b.granted(l, g, had[g.Device], settled)
+		b.granted(l, g, had[g.Device])
 	}
 	for _, g := range c.Grants {
 		b.crowds(l, l.courses[g.Rollout])
@@ -251,7 +250,7 @@ func room(p rollout.Plan, batch uint32, n int) int {
 }
 
 // granted notes what a device is told to have.
-func (b *books) granted(l *ledger, g stacks.Grant, had, settled uint64) {
+func (b *books) granted(l *ledger, g stacks.Grant, had uint64) {
 	was := l.grants[g.Device]
 	l.grants[g.Device] = g
 	c := l.courses[g.Rollout]
@@ -271,7 +270,7 @@ func (b *books) granted(l *ledger, g stacks.Grant, had, settled uint64) {
 		b.errorf("%s: rollout %d starts %s with version %d and nonce %d, which has failed there (attempt %d, before %+v)",
 			l.rec.Name, c.Number, g.Device, g.Version, g.Nonce, g.Attempt, was)
 	}
-	if g.Rollout == settled { // another attempt after it has reached all
+	if g.Rollout == l.rec.Settled { // another attempt, when it has reached all
 		return
 	}
 	phase := c.State.Phase
@@ -362,6 +361,8 @@ func (c *course) strayedInto(devices []protocol.DeviceID) bool {
 func (b *books) broughtBack(l *ledger, c *course) {
 	batch := uint32(0)
 	switch {
+	case l.rec.Settled > c.Number: // the next one has reached all at once
+		return
 	case c.State.Phase == rollout.Failed:
 	case c.State.Phase == rollout.Paused && c.State.Skipped && c.Plan.OnFailure == rollout.RollBackBatch && !c.meddled:
 		batch = c.State.Batch
