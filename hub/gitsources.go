@@ -37,10 +37,17 @@ func (g gitStacks) Apply(b gitsource.Bundle) (uint64, error) {
 		}
 	}
 	_, v, err := g.planner.Apply(spec)
-	if errors.Is(err, policy.ErrRefused) || errors.Is(err, planner.ErrRemoving) || errors.Is(err, fleet.ErrNotFound) {
+	if refusedNow(err) {
 		err = fmt.Errorf("%w: %w", gitsource.ErrRefused, err)
 	}
 	return v.Number, err
+}
+
+// refusedNow reports whether a version is refused for what may be otherwise later: by a policy, by a stack that is being
+// removed, by a group that is not there, or by another stack that has what it wants of a device.
+func refusedNow(err error) bool {
+	return errors.Is(err, policy.ErrRefused) || errors.Is(err, planner.ErrRemoving) || errors.Is(err, fleet.ErrNotFound) ||
+		errors.Is(err, planner.ErrClash)
 }
 
 // Redeploy implements gitsource.Stacks.

@@ -190,3 +190,36 @@ func TestSourcesNeedARightOfTheirOwn(t *testing.T) {
 		t.Errorf("looking at another's: %d", got)
 	}
 }
+
+// A commit that wants what another stack has on a device is refused with the device named, and is taken when that has gone:
+// it is the same commit still. How it is rolled out can be said although the files come from Git.
+func TestACommitThatClashesIsTakenLater(t *testing.T) {
+	w := newWorld(t)
+	w.three()
+	const port = "services:\n  web:\n    image: web:1\n    ports: ['80:80']\n"
+	w.ask(http.MethodPut, "/stacks/front", resource.Apply{Files: map[string][]byte{"compose.yml": []byte(port)}, Group: ptr("norway/bergen")}, nil)
+	url, commit := gitServer(t)
+	commit(port)
+	token, off := gitToken, int64(0)
+	var src resource.Source
+	w.ask(http.MethodPut, "/stacks/web/source", resource.PutSource{URL: url, SignIn: "password", Password: &token, IntervalSeconds: &off}, &src)
+	var look resource.SourceLook
+	w.ask(http.MethodPost, "/stacks/web/source/sync", nil, &look)
+	if look.OK || look.Code != "refused" || !strings.Contains(look.Text, "host port 80/tcp") || !strings.Contains(look.Text, `stack "front"`) {
+		t.Fatalf("a commit that clashes: %+v", look)
+	}
+	w.ask(http.MethodDelete, "/stacks/front", nil, nil)
+	w.Until("the other stack is gone", time.Minute, func() bool {
+		resp := w.request(http.MethodGet, "/stacks/front", nil)
+		resp.Body.Close()
+		return resp.StatusCode == http.StatusNotFound
+	})
+	w.ask(http.MethodPost, "/stacks/web/source/sync", nil, &look)
+	if !look.OK || look.Version != 1 {
+		t.Errorf("after the other stack has gone: %+v", look)
+	}
+	w.ask(http.MethodPut, "/stacks/web", resource.Apply{Plan: byRing}, nil)
+	if s := w.stack("web"); s.Version != 1 || s.Plan.Order == nil || !s.FromGit {
+		t.Errorf("its plan: %+v", s)
+	}
+}

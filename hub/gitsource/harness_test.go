@@ -29,6 +29,23 @@ func (noDevices) Matching(stacks.Reach) ([]protocol.DeviceID, error)    { return
 func (noDevices) Matches(stacks.Reach, protocol.DeviceID) (bool, error) { return false, nil }
 func (noDevices) Target(protocol.DeviceID) (stacks.Target, bool)        { return stacks.Target{}, false }
 
+// oneDevice is a fleet of one, which is meant by all stacks.
+type oneDevice struct{ noDevices }
+
+const theDevice = protocol.DeviceID("aaaaaaaaaaaaaaaa")
+
+func (oneDevice) Matching(stacks.Reach) ([]protocol.DeviceID, error) {
+	return []protocol.DeviceID{theDevice}, nil
+}
+
+func (oneDevice) Matches(_ stacks.Reach, d protocol.DeviceID) (bool, error) {
+	return d == theDevice, nil
+}
+
+func (oneDevice) Target(d protocol.DeviceID) (stacks.Target, bool) {
+	return stacks.Target{Name: "crane", Confirmed: true}, d == theDevice
+}
+
 var errPolicy = errors.New("the policy does not allow it")
 
 // desk is a Desk on a real store, vault and planner, which can be stopped and started.
@@ -38,6 +55,7 @@ type desk struct {
 	dir    string
 	limits gitsource.Limits
 	local  bool
+	fleet  planner.Fleet
 	store  *store.Store
 	plan   *planner.Planner
 	log    *lockedText
@@ -50,7 +68,7 @@ type desk struct {
 
 func newDesk(t testing.TB) *desk {
 	t.Helper()
-	d := &desk{t: t, dir: t.TempDir(), local: true, log: &lockedText{}}
+	d := &desk{t: t, dir: t.TempDir(), local: true, fleet: noDevices{}, log: &lockedText{}}
 	d.start()
 	t.Cleanup(func() { d.stop() })
 	return d
@@ -71,7 +89,7 @@ func (d *desk) start() {
 	d.must(err)
 	log := slog.New(slog.NewTextHandler(d.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	d.plan, err = planner.New(planner.Config{
-		Store: d.store, Fleet: noDevices{}, Vault: v, Log: log, Validate: compose.Validate,
+		Store: d.store, Fleet: d.fleet, Vault: v, Log: log, Validate: compose.Validate,
 		Allows: func(string, []stacks.Asks) error { return nil }, Notify: func(protocol.DeviceID) {}, Events: func(planner.Notice) {},
 	})
 	d.must(err)

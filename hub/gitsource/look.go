@@ -218,10 +218,10 @@ func (d *Desk) follow(ctx context.Context, src Source, secrets *Secrets, got *fe
 	before, there := d.cfg.Stacks.Named(src.Stack)
 	version, err := d.cfg.Stacks.Apply(b)
 	switch {
-	case errors.Is(err, stacks.ErrInvalid):
-		return finding{}, bad(broken("%s", clean(err.Error(), 2000)))
 	case errors.Is(err, ErrRefused):
 		return finding{}, faultf(codeRefused, "%s", clean(err.Error(), 1000))
+	case errors.Is(err, stacks.ErrInvalid):
+		return finding{}, bad(broken("%s", clean(err.Error(), 2000)))
 	case err != nil:
 		return finding{}, err
 	}
