@@ -333,7 +333,7 @@ func TestMistakesOfTheCommandLine(t *testing.T) {
 	d := newDesk(t)
 	for _, line := range []string{
 		"bogus", "devices", "devices bogus", "devices ls --colour", "devices show", "devices ls -o xml", "keys create",
-		"keys create --name x --label nonsense", "keys create --name x --expires soon", "stacks apply --name x", "waiting approve",
+		"keys create --name x --label nonsense", "keys create --name x --expires soon", "stacks apply -f x", "waiting approve",
 		"command container-stop onlydevice", "login", "devices set", "groups set a --ping often",
 	} {
 		if code, out, errOut := d.run(strings.Fields(line)...); code != exitUsage || !strings.Contains(errOut, "--help") {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/farshore/farshore/hub/api/resource"
 )
@@ -21,6 +22,19 @@ func (a *app) printPreview(name string, p resource.Preview) error {
 	}
 	d := p.Devices
 	say(a.out, "Devices: %d then; %d get it, %d are updated, %d give it up, %d stay as they are.\n", d.Total, d.Added, d.Updated, d.Removed, d.Same)
+	if r := p.UnderWay; r != nil {
+		say(a.out, "Rollout %d to version %d is under way (%s): give --replace or --queue.\n", r.Number, r.Version, r.Phase)
+	}
+	if p.Rollout && len(p.Batches) > 1 {
+		more := ""
+		if p.Rest > 0 {
+			more = fmt.Sprintf(", and %d devices in further ones", p.Rest)
+		}
+		say(a.out, "Batches of %s devices%s. %s\n", strings.Trim(fmt.Sprint(p.Batches), "[]"), more, plain(p.Words))
+	}
+	for _, g := range p.EdgeGroups {
+		say(a.out, "Edge group %s has %d devices%s.\n", plain(g.Name), g.Devices, map[bool]string{true: ", which do not get it"}[g.Exclude])
+	}
 	for _, w := range p.Warnings {
 		say(a.out, "Warning: %s.\n", plain(w))
 	}

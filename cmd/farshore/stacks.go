@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -46,7 +47,7 @@ func (a *app) stacksCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error { return a.showStack(cmd.Context(), args[0]) },
 	}
 	return parent("stacks", "edge stacks: what shall run on which devices",
-		a.applyCommand(), ls, show, a.statusCommand(), a.removeStackCommand(), a.deployCommand(), a.sourceCommand())
+		a.applyCommand(), ls, show, a.statusCommand(), a.removeStackCommand(), a.deployCommand(), a.diffCommand(), a.bundleCommand(), a.sourceCommand())
 }
 
 // ownerText says whose a stack is: "administrators", "public", "anna", "team crew".
@@ -87,6 +88,25 @@ func (a *app) printStack(s resource.Stack) error {
 		t.add("group", "/"+s.Group)
 		t.add("owner", ownerText(s.Owner))
 		t.add("selector", or(s.Selector, "all devices"))
+		if len(s.Include) > 0 {
+			t.add("only in", strings.Join(s.Include, ", "))
+		}
+		if len(s.Exclude) > 0 {
+			t.add("not in", strings.Join(s.Exclude, ", "))
+		}
+		t.add("plan", s.Words)
+		for _, x := range s.Change.Windows {
+			t.add("window", fmt.Sprintf("%s for %s%s", x.Start, time.Duration(x.Minutes)*time.Minute, map[bool]string{true: " in " + x.Zone}[x.Zone != ""]))
+		}
+		if s.Change.Approve {
+			t.add("approval", "devices wait for it")
+		}
+		if r := s.Rollout; r != nil && (r.Phase != "done" || r.Why != "") {
+			t.add("rollout", fmt.Sprintf("%d to version %d: %s%s", r.Number, r.Version, r.Phase, map[bool]string{true: ", " + r.Why}[r.Why != ""]))
+		}
+		if r := s.NextRollout; r != nil {
+			t.add("next", fmt.Sprintf("rollout %d to version %d waits", r.Number, r.Version))
+		}
 		if s.Devices == 0 {
 			t.add("devices", "0: no device fits now; those that come to fit get it")
 		} else {
@@ -161,25 +181,44 @@ func (w *wait) until(ctx context.Context, what string, done func(context.Context
 func (a *app) applyCommand() *cobra.Command {
 	var apply resource.Apply
 	var name, source, selector, envFile, group, visibility, team string
-	var env []string
+	var env, include, exclude, secret []string
+	var how howFlags
+	var rules ruleFlags
 	var removeVolumes, dryRun, keepEnv bool
 	var w wait
 	cmd := &cobra.Command{
-		Use: "apply --name NAME -f FILE|DIR", Short: "make a stack what it shall be", Args: cobra.NoArgs,
+		Use: "apply --name NAME [-f FILE|DIR]", Short: "make a stack what it shall be", Args: cobra.NoArgs,
 		Long: `Makes a stack of a compose file, or of a folder with a compose.yml and all files beside and below it (.git is left out), at most 32 MiB
 together. Devices that fit the selector get it; devices that are away get it when they come back. The same content makes no
-new version. Facts can be selected: farshore.io/id, name, group, arch, os, engine, mode, version.`,
+new version; without -f the latest version stays, and what is said of the stack changes. Facts can be selected: farshore.io/id,
+name, group, arch, os, engine, mode, version.
+
+A version goes to all devices at once, or in batches: --batch, --soak and so on are kept for later versions, until they are given
+anew or --at-once is.`,
 		Example: `  farshore stacks apply --name web -f compose.yml --select site=oslo --wait
   farshore stacks apply --name web -f compose.yml --dry-run
+  farshore stacks apply --name web -f compose.yml --batch 10% --double --soak 15m --on-failure roll-back-all --wait
+  farshore stacks apply --name web --include canaries --window '0 2 * * 6,7 for 2h' --approve
   farshore stacks apply --name probe -f ./probe --select 'farshore.io/arch in (arm64, arm-v7)'`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if dryRun && w.on {
 				return usage(cmd, errors.New("--dry-run changes nothing that --wait could wait for: give one of them"))
 			}
 			var err error
-			if apply.Files, err = readBundle(source); err != nil {
+			if source != "" {
+				if apply.Files, err = readBundle(source); err != nil {
+					return err
+				}
+			}
+			if apply.How, apply.Plan, err = how.read(cmd); err != nil {
 				return err
 			}
+			if err := rules.put(cmd, func(ctx context.Context) (resource.Stack, error) { return a.stackOrNone(ctx, name) }, &apply); err != nil {
+				return err
+			}
+			given(cmd.Flags().Changed("include"), &apply.Include, append([]string{}, include...))
+			given(cmd.Flags().Changed("exclude"), &apply.Exclude, append([]string{}, exclude...))
+			given(cmd.Flags().Changed("secret"), &apply.Secret, append([]string{}, secret...))
 			if apply.Env, err = readEnv(cmd, envFile, env); err != nil {
 				return err
 			}
@@ -215,31 +254,63 @@ new version. Facts can be selected: farshore.io/id, name, group, arch, os, engin
 	}
 	f := cmd.Flags()
 	f.StringVar(&name, "name", "", "name of the stack")
-	f.StringVarP(&source, "file", "f", "", "compose file, or folder with compose.yml")
+	f.StringVarP(&source, "file", "f", "", "compose file, or folder with compose.yml (default: the latest version stays)")
 	f.StringVar(&selector, "select", "", "devices that shall have it, by labels (default: as it is; all devices for a new stack)")
+	f.StringSliceVar(&include, "include", nil, "edge groups: only devices in one of them get it; '' for any device (default: as it is)")
+	f.StringSliceVar(&exclude, "exclude", nil, "edge groups: devices in one of them do not get it; '' for none (default: as it is)")
 	f.StringVar(&group, "group", "", "home of the stack: only devices in this group or below it get it (default: as it is; the root for a new stack)")
 	f.StringVar(&visibility, "visibility", "", "whose it is: private (yours), team, public or administrators (default: as it is)")
 	f.StringVar(&team, "team", "", "the team that it belongs to, with --visibility team")
 	f.StringArrayVar(&env, "env", nil, "variable for Compose, NAME=VALUE; may be repeated")
 	f.StringVar(&envFile, "env-file", "", "file with variables for Compose, one NAME=VALUE a line")
+	f.StringSliceVar(&secret, "secret", nil, "variables that are secret: sealed for each device, and given back to nobody (default: those that were)")
 	f.BoolVar(&keepEnv, "keep-env", false, "variables that are not given keep the values of the latest version")
 	f.StringVar(&apply.Pull, "pull", "", "when images are asked of a registry: missing, always or never (default missing)")
 	f.StringVarP(&apply.Message, "message", "m", "", "why, for people")
 	f.BoolVar(&removeVolumes, "remove-volumes", false, "named volumes go with the stack when it is removed")
 	f.BoolVar(&dryRun, "dry-run", false, "say what would change, and change nothing")
-	w.flags(cmd, "it runs on all its devices, or cannot")
+	how.flags(cmd)
+	rules.flags(cmd)
+	w.flags(cmd, "it runs on all its devices, or cannot; with batches, until the rollout is over or paused")
 	must(cmd.MarkFlagRequired("name"))
-	must(cmd.MarkFlagRequired("file"))
 	return cmd
 }
 
-// waitForStack waits until the version that was applied runs, or cannot, on each device that shall have it, and fails
-// when one of them could not. Devices that only have to give the stack up are not waited for.
+// stackOrNone is a stack, or the zero one where there is none of the name.
+func (a *app) stackOrNone(ctx context.Context, name string) (s resource.Stack, err error) {
+	err = a.call(ctx, http.MethodGet, "/stacks/"+seg(name), nil, &s)
+	if err != nil && exitCode(ctx, err) == exitNotFound {
+		err = nil
+	}
+	return s, err
+}
+
+// waitForStack waits for the rollout that brings what was applied, or else for the devices.
 func (a *app) waitForStack(ctx context.Context, w wait, s *resource.Stack) error {
-	applied, shall, bad := s.Version, 0, 0
-	err := w.until(ctx, "stack "+s.Name, func(ctx context.Context) (bool, error) {
+	var err error
+	rollouts := []*resource.Rollout{s.NextRollout, s.Rollout}
+	if i := slices.IndexFunc(rollouts, func(r *resource.Rollout) bool {
+		return r != nil && r.Version == s.Version && r.Ended.IsZero()
+	}); i >= 0 {
+		err = a.followRollout(ctx, w, rollouts[i])
+	} else {
+		err = a.waitForDevices(ctx, w, s.Name, s.Version)
+	}
+	// What is printed is how it stands at the end; that it cannot be asked for changes nothing about that.
+	var now resource.Stack
+	if a.get(ctx, "/stacks/"+seg(s.Name), nil, &now) == nil {
+		*s = now
+	}
+	return err
+}
+
+// waitForDevices waits until a version runs, or cannot, on each device that shall have it, and fails when one of them
+// could not. Devices that only have to give the stack up are not waited for.
+func (a *app) waitForDevices(ctx context.Context, w wait, name string, version uint64) error {
+	shall, bad := 0, 0
+	err := w.until(ctx, "stack "+name, func(ctx context.Context) (bool, error) {
 		var all resource.List[resource.DeviceStack]
-		if err := a.get(ctx, "/stacks/"+seg(s.Name)+"/devices", nil, &all); err != nil {
+		if err := a.get(ctx, "/stacks/"+seg(name)+"/devices", nil, &all); err != nil {
 			return false, err
 		}
 		working := 0
@@ -248,9 +319,9 @@ func (a *app) waitForStack(ctx context.Context, w wait, s *resource.Stack) error
 			switch {
 			case d.Version == 0:
 				continue
-			case d.Version != applied:
-				return false, fmt.Errorf("%w: version %d of stack %s was replaced by version %d meanwhile", errOutcome, applied, s.Name, d.Version)
-			case d.State == "failed", d.State == "degraded":
+			case d.Version != version:
+				return false, fmt.Errorf("%w: version %d of stack %s was replaced by version %d meanwhile", errOutcome, version, name, d.Version)
+			case d.State == "failed", d.State == "degraded", d.State == "rolled-back":
 				bad++
 			case d.State != "running":
 				working++
@@ -259,16 +330,11 @@ func (a *app) waitForStack(ctx context.Context, w wait, s *resource.Stack) error
 		}
 		return working == 0, nil
 	})
-	// What is printed is how it stands at the end; that it cannot be asked for changes nothing about that.
-	var now resource.Stack
-	if a.get(ctx, "/stacks/"+seg(s.Name), nil, &now) == nil {
-		*s = now
-	}
 	if err != nil {
-		return fmt.Errorf("%w: `farshore stacks status %s` says where it stands", err, s.Name)
+		return fmt.Errorf("%w: `farshore stacks status %s` says where it stands", err, name)
 	}
 	if bad > 0 {
-		return fmt.Errorf("%w: stack %s does not run on %d of %d devices: `farshore stacks status %s` says why", errOutcome, s.Name, bad, shall, s.Name)
+		return fmt.Errorf("%w: stack %s does not run on %d of %d devices: `farshore stacks status %s` says why", errOutcome, name, bad, shall, name)
 	}
 	return nil
 }
@@ -319,7 +385,7 @@ func (a *app) statusCommand() *cobra.Command {
 			return a.print(all.Items, func() *table {
 				t := &table{head: []string{"DEVICE", "ID", "STATE", "VERSION", "RUNS VERSION", "SINCE", "REASON"}}
 				for _, s := range all.Items {
-					t.add(dash(s.DeviceName), string(s.Device), s.State, fmt.Sprint(s.Version), fmt.Sprint(s.Running), ago(s.At), dash(strings.TrimSpace(s.Code+" "+s.Detail)))
+					t.add(dash(s.DeviceName), string(s.Device), stateOf(s), fmt.Sprint(s.Version), fmt.Sprint(s.Running), ago(s.At), dash(strings.TrimSpace(s.Code+" "+s.Detail)))
 				}
 				return t
 			})

@@ -60,9 +60,10 @@ func (a *app) updatesCommand() *cobra.Command {
 // startUpdateCommand is start, or preview.
 func (a *app) startUpdateCommand(use string) *cobra.Command {
 	var s resource.UpdateSpec
-	var soak, trial time.Duration
+	var trial time.Duration
 	var windows []string
-	var batch, failures, onFailure, begin, zone string
+	var p planFlags
+	var begin, zone string
 	var w wait
 	short := "bring a release to devices, in batches"
 	if use == "preview" {
@@ -74,21 +75,14 @@ func (a *app) startUpdateCommand(use string) *cobra.Command {
 			"  farshore updates " + use + " v1.3.0 --order-label ring --window '0 2 * * 6,7 for 2h' --zone Europe/Oslo",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s.Release = args[0]
-			if soak < 0 || soak > rollout.MaxSoak*time.Second || trial < 0 || trial > 24*time.Hour {
-				return usage(cmd, errors.New("--soak must be at most 30 days, --trial at most 24h"))
+			if trial < 0 || trial > 24*time.Hour {
+				return usage(cmd, errors.New("--trial must be at most 24h"))
 			}
-			s.Plan.Soak, s.TrialSeconds, s.Plan.ByOrder = uint32(soak.Seconds()), uint32(trial.Seconds()), s.OrderLabel != ""
-			for _, x := range []struct {
-				text string
-				into interface{ UnmarshalText([]byte) error }
-			}{{batch, &s.Plan.Batch}, {failures, &s.Plan.Failures}, {onFailure, &s.Plan.OnFailure}} {
-				if x.text == "" {
-					continue
-				}
-				if err := x.into.UnmarshalText([]byte(x.text)); err != nil {
-					return usage(cmd, err)
-				}
+			var err error
+			if s.Plan, err = p.read(cmd); err != nil {
+				return err
 			}
+			s.TrialSeconds, s.OrderLabel = uint32(trial.Seconds()), p.orderLabel
 			for _, text := range windows {
 				x, err := parseWindow(text, zone)
 				if err != nil {
@@ -96,12 +90,8 @@ func (a *app) startUpdateCommand(use string) *cobra.Command {
 				}
 				s.Windows = append(s.Windows, x)
 			}
-			if begin != "" {
-				at, err := time.Parse(time.RFC3339, begin)
-				if err != nil {
-					return usage(cmd, fmt.Errorf("--begin %q: want a time such as 2026-12-01T02:00:00Z", begin))
-				}
-				s.Begin = at
+			if s.Begin, err = parseBegin(cmd, begin); err != nil {
+				return err
 			}
 			if use == "preview" {
 				return a.previewUpdate(cmd.Context(), s)
@@ -119,14 +109,7 @@ func (a *app) startUpdateCommand(use string) *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&s.Selector, "select", "", "only devices that the selector matches")
 	f.StringVar(&s.Group, "group", "", "only devices of the group and below it")
-	f.StringVar(&batch, "batch", "", "devices in a batch: a number, or a share such as 10% (default: all)")
-	f.BoolVar(&s.Plan.Doubling, "double", false, "each batch is twice as large as the one before")
-	f.DurationVar(&soak, "soak", 0, "how long a batch is watched before the next one begins")
-	f.Uint8Var(&s.Plan.Success, "success", 0, "devices of a batch that must succeed, of a hundred (default: all but --failures)")
-	f.StringVar(&failures, "failures", "", "devices of a batch that may fail: a number, or a share such as 5% (default: none)")
-	f.StringVar(&onFailure, "on-failure", "", "when more fail: pause, continue, roll-back-batch or roll-back-all (default pause)")
-	f.Uint32Var(&s.Plan.PerGroup, "per-group", 0, "devices of one group that may be under way at once (default: any number)")
-	f.StringVar(&s.OrderLabel, "order-label", "", "label with a number: devices with the lowest one go first, in batches of their own")
+	p.flags(cmd)
 	f.StringArrayVar(&windows, "window", nil, "when devices may change: five fields of cron, and how long, such as '0 2 * * 6,7 for 2h'; may be repeated")
 	f.StringVar(&zone, "zone", "", "time zone of the windows (default: that of the device's label timezone, such as Europe.Oslo, else UTC)")
 	f.StringVar(&begin, "begin", "", "when to begin, RFC 3339 (default: now)")
