@@ -10,7 +10,12 @@ export function BatchBar({ devices }: { devices: Record<string, number> }) {
       {all > 0 && (
         <Bar.Root size="sm" my={6} role="img" aria-label={text}>
           {[...states].reverse().map((s) => (
-            <Bar.Section key={s} value={(100 * (devices[s] ?? 0)) / all} color={stateColor(s)} withAria={false} />
+            <Bar.Section
+              key={s}
+              value={(100 * (devices[s] ?? 0)) / all}
+              color={s === 'waiting' ? 'var(--mantine-color-default-border)' : stateColor(s)}
+              withAria={false}
+            />
           ))}
         </Bar.Root>
       )}

@@ -1,4 +1,4 @@
-import { Button, Group, Modal, Radio, Stack, Text, TextInput } from '@mantine/core';
+import { Button, Checkbox, Group, Modal, Radio, Stack, Text, TextInput } from '@mantine/core';
 import { notifications } from '@mantine/notifications';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
@@ -14,7 +14,6 @@ import { formOf, planOf, wrongPlan } from '../../kit/rollout/plan';
 import { over } from '../../kit/rollout/words';
 import { usePhone } from '../../kit/usePhone';
 import { type During, UnderWay } from './UnderWay';
-import { deployWords } from './words';
 
 interface Props {
   stack: Schemas['Stack'];
@@ -30,7 +29,7 @@ export function DeployDialog({ stack, version, close }: Props) {
     <Modal
       opened
       onClose={close}
-      title={`${deployWords(stack, version)}: ${version} of ${stack.name}`}
+      title={`Deploy version ${version} of ${stack.name}`}
       size="lg"
       fullScreen={phone}
       centered
@@ -49,7 +48,9 @@ function Asked({ stack, version, close }: Props) {
   const [during, setDuring] = useState<During>('');
   const [begin, setBegin] = useState('');
   const [message, setMessage] = useState('');
-  const again = stack.deployed === version;
+  const active = stack.rollout && !over(stack.rollout.phase) ? stack.rollout : undefined;
+  // Where another version is on its way, going back is meant for those that have got it.
+  const [force, setForce] = useState(stack.deployed === version && (!active || active.version === version));
   const deploy = useMutation({
     mutationFn: () =>
       ok(
@@ -57,7 +58,7 @@ function Asked({ stack, version, close }: Props) {
           params: { path: { stack: stack.name } },
           body: {
             version,
-            ...(again && { force: true }),
+            ...(force && { force: true }),
             ...(own && { plan: planOf(plan) }),
             ...(during && { during }),
             ...(begin && { begin: new Date(begin).toISOString() }),
@@ -79,16 +80,19 @@ function Asked({ stack, version, close }: Props) {
     },
   });
   const refused = deploy.error && asProblem(deploy.error).code === 'rollout-under-way';
-  const active = stack.rollout && !over(stack.rollout.phase) ? stack.rollout : undefined;
   const asks = active !== undefined || refused;
   return (
     <Stack gap="sm">
       <Text size="sm">
-        {again
-          ? `${count(stack.devices, 'device')} will apply version ${version} again: images are asked for by its pull policy, and containers are made anew where they are not as they should be.`
-          : `${count(stack.devices, 'device')} shall have version ${version}, with the files and variables that it had.`}{' '}
-        Devices that are away follow when they come back.
+        {count(stack.devices, 'device')} shall have version {version}, with the files and variables that it had. Devices
+        that are away follow when they come back.
       </Text>
+      <Checkbox
+        label="Devices that have it already apply it again"
+        description="Images are asked for by its pull policy, and containers are made anew where they are not as they should be."
+        checked={force}
+        onChange={(e) => setForce(e.currentTarget.checked)}
+      />
       <Radio.Group
         aria-label="In which steps it goes"
         value={own ? 'own' : 'stack'}
@@ -126,7 +130,7 @@ function Asked({ stack, version, close }: Props) {
           loading={deploy.isPending}
           disabled={(asks && during === '') || (own && Object.keys(wrongPlan(plan)).length > 0)}
         >
-          {again ? 'Apply again' : `Deploy version ${version}`}
+          Deploy version {version}
         </Button>
       </Group>
     </Stack>

@@ -7,6 +7,7 @@ import { useMay } from '../../app/useMay';
 import { Actions } from '../../kit/rollout/Actions';
 import { BatchBar } from '../../kit/rollout/BatchBar';
 import { Phase } from '../../kit/rollout/Phase';
+import { formOf, planWords } from '../../kit/rollout/plan';
 import type { Action } from '../../kit/rollout/words';
 import { Since, useUntil } from '../../kit/Since';
 import { dateOf } from '../../kit/time';
@@ -71,10 +72,10 @@ export function RolloutPanel({ rollout: r, named }: Props) {
         </Text>
       )}
       <Text size="sm" c="dimmed" className="fs-text">
-        {r.words}
+        {planWords(formOf(r.plan))}
         {dateOf(r.approved) && ` Approved by ${r.approved_by || 'somebody'}.`}
       </Text>
-      {r.batches.length > 1 && <Batches rollout={r} />}
+      {r.batches.length > 0 && <Batches rollout={r} />}
     </Paper>
   );
 }

@@ -8,6 +8,7 @@ import { stackQuery } from '../../api/queries';
 import { count } from '../../kit/bytes';
 import { Failure } from '../../kit/Failure';
 import { Page } from '../../kit/Page';
+import { formOf, planWords } from '../../kit/rollout/plan';
 import { ruleWords } from '../../kit/rollout/windows';
 import { over } from '../../kit/rollout/words';
 import { Since } from '../../kit/Since';
@@ -92,7 +93,7 @@ export function Stack() {
           <b>{count(stack.devices, 'device')}</b>. {reachWords(stack)}. {ruleWords(stack.change)}
         </Text>
         <Text size="sm" c="dimmed" className="fs-text" mb={6}>
-          {stack.words}
+          {planWords(formOf(stack.plan))}
         </Text>
         <StateBar states={stack.states} legend />
       </div>

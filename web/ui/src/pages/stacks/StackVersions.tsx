@@ -24,6 +24,7 @@ import { DeployDialog } from './DeployDialog';
 import { FileDiffs } from './editor/FileDiffs';
 import { bundleQuery, diffQuery, versionsQuery } from './queries';
 import { StackFiles } from './StackFiles';
+import { optionWords } from './words';
 
 type Version = Schemas['Version'];
 
@@ -247,7 +248,7 @@ function Beside({ stack, from, to }: { stack: Schemas['Stack']; from: Version; t
       )}
       {data.options.map((o) => (
         <Text key={o.name} size="sm" className="fs-text">
-          {o.name}: {o.from || 'nothing'} → {o.to || 'nothing'}
+          {optionWords(o.name)}: {o.from || 'nothing'} → {o.to || 'nothing'}
         </Text>
       ))}
     </Stack>

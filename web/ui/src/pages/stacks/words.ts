@@ -13,10 +13,10 @@ export function reachWords(r: Reach): string {
   if (r.group) parts.push(`in ${r.group}`);
   if (r.selector) parts.push(`with ${r.selector}`);
   if (r.include.length > 0) parts.push(`of edge group ${list(r.include, 'or')}`);
-  if (r.exclude.length > 0) parts.push(`not of edge group ${list(r.exclude, 'or')}`);
   const unseen = r.unseen_edge_groups ?? 0;
   if (unseen > 0) parts.push(`by ${unseen === 1 ? 'an edge group' : `${unseen} edge groups`} that you do not see`);
-  return parts.length === 0 ? 'All devices' : `Devices ${parts.join(', ')}`;
+  const some = parts.length === 0 ? 'All devices' : `Devices ${parts.join(', ')}`;
+  return r.exclude.length > 0 ? `${some}, but none of edge group ${list(r.exclude, 'or')}` : some;
 }
 
 /** versionWords says which version devices have, where that is not simply the newest. */
@@ -27,24 +27,12 @@ export function versionWords(s: Pick<Schemas['Stack'], 'version' | 'deployed'>):
     : `version ${s.version} has not reached all devices yet`;
 }
 
-const codes: Record<string, string> = {
-  quiet: 'not heard of now: joins when it comes',
-  window: 'outside its change windows',
-  approval: 'waits for approval',
-  policy: 'a policy of its group forbids the stack',
-  clash: 'another stack has a port or a name that this one wants',
-  held: 'somebody at the device took the stack in hand',
-  batch: 'in no batch yet',
-  unconfirmed: 'gets no secrets: nobody has confirmed it by its pairing code',
-  'agent-too-old': 'its agent is too old',
-  'invalid-here': 'what it would be given is not valid there',
+const options: Record<string, string> = {
+  pull: 'Images are asked of the registry',
+  watch_seconds: 'Watched, in seconds',
+  retries: 'Tried again',
+  stay: 'Stays when it fails',
 };
 
-/** codeWords says why a device of a rollout does not change; a code that is not known as it is. */
-export const codeWords = (code: string): string => codes[code] ?? code;
-
-/** deployWords says what deploying a version means for devices. */
-export function deployWords(s: Pick<Schemas['Stack'], 'deployed'>, version: number): string {
-  if (s.deployed === version) return 'Apply this version again';
-  return s.deployed && version < s.deployed ? 'Deploy this earlier version' : 'Deploy this version';
-}
+/** optionWords names an option of a version; one that is not known as it is. */
+export const optionWords = (name: string): string => options[name] ?? name;

@@ -19,7 +19,7 @@ import type { Schemas } from '../../../api/client';
 import { asProblem } from '../../../api/problem';
 import { count } from '../../../kit/bytes';
 import { Failure } from '../../../kit/Failure';
-import { batchesWords } from '../../../kit/rollout/plan';
+import { batchesWords, planWords } from '../../../kit/rollout/plan';
 import { State } from '../../../kit/State';
 import { type During, UnderWay } from '../UnderWay';
 import { reachWords } from '../words';
@@ -228,7 +228,7 @@ function Rollout({ preview: p, rules }: { preview: Preview; rules: Rules }) {
   return (
     <Stack gap={4}>
       <Text size="sm" className="fs-text">
-        {words.charAt(0).toUpperCase() + words.slice(1)}. {p.words}
+        {words.charAt(0).toUpperCase() + words.slice(1)}. {planWords(rules.plan)}
       </Text>
       <Text size="sm" className="fs-text">
         {changeWords(rules)} {healthWords(rules)}
