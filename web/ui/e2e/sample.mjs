@@ -115,6 +115,15 @@ async function stacks(hub) {
   await hub.apply('telemetry', telemetry('1.5.0'), { selector: plants, message: 'forward buffers for two days' });
   await until('telemetry runs anew', running({ telemetry: 18 }, 'running'));
   await until('vision fails', running({ vision: 10 }, 'failed'));
+  await hub.apply('telemetry', telemetry('1.6.0'), {
+    selector: plants,
+    message: 'fewer bytes over the link',
+    plan: { batch: '6', doubling: true, soak_seconds: 3600 },
+  });
+  await until(
+    'the first batch is watched',
+    async () => (await hub.get('stacks/telemetry')).rollout.phase === 'soaking',
+  );
 }
 
 /** moments are what has happened to one device: commands, and a container that was stopped. */
@@ -157,6 +166,11 @@ export function places({ device, stack, update, link }) {
     ['stacks', 'stacks'],
     ['stack', `stacks/${stack}`],
     ['stack-versions', `stacks/${stack}?tab=versions`],
+    ['stack-groups', `stacks/${stack}?tab=groups`],
+    ['stack-rollouts', `stacks/${stack}?tab=rollouts`],
+    ['stack-batch', `stacks/${stack}?batch=1`],
+    ['stack-bundle', `stacks/${stack}?bundle=${device}`],
+    ['rollouts', 'rollouts'],
     ['stack-files', `stacks/${stack}?tab=files`],
     ['stack-failing', 'stacks/vision'],
     ['stack-edit', `stacks/${stack}/edit`],

@@ -8,12 +8,14 @@ import {
   IconClock,
   IconLoader,
   IconPlayerPause,
+  IconUserCheck,
   type TablerIcon,
 } from '@tabler/icons-react';
 import { phaseColor } from './words';
 
 const icons: Record<string, TablerIcon> = {
   planned: IconClock,
+  unapproved: IconUserCheck,
   running: IconLoader,
   soaking: IconClock,
   paused: IconPlayerPause,
@@ -23,7 +25,11 @@ const icons: Record<string, TablerIcon> = {
   aborted: IconBan,
 };
 
-const words: Record<string, string> = { soaking: 'watching', 'rolling-back': 'rolling back' };
+const words: Record<string, string> = {
+  unapproved: 'waits for approval',
+  soaking: 'watching',
+  'rolling-back': 'rolling back',
+};
 
 /** Phase shows where a rollout or an update stands, by colour, shape and word. */
 export function Phase({ phase }: { phase: string }) {

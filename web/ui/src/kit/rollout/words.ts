@@ -39,6 +39,7 @@ const phaseColors: Record<string, string> = {
   running: 'blue',
   soaking: 'blue',
   paused: 'orange',
+  unapproved: 'orange',
   'rolling-back': 'orange',
   done: 'green',
   failed: 'red',

@@ -53,7 +53,7 @@ export function DeviceStacks({ device }: { device: Detail }) {
       <Table highlightOnHover>
         <Table.Thead>
           <Table.Tr>
-            <Table.Th w={140}>State</Table.Th>
+            <Table.Th w={180}>State</Table.Th>
             <Table.Th>Stack</Table.Th>
             <Table.Th>Version</Table.Th>
             <Table.Th w={140}>Since</Table.Th>

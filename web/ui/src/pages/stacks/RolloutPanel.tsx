@@ -10,7 +10,7 @@ import { Phase } from '../../kit/rollout/Phase';
 import { formOf, planWords } from '../../kit/rollout/plan';
 import type { Action } from '../../kit/rollout/words';
 import { Since, useUntil } from '../../kit/Since';
-import { dateOf } from '../../kit/time';
+import { dateOf, exact } from '../../kit/time';
 
 type Rollout = Schemas['Rollout'];
 
@@ -44,7 +44,7 @@ export function RolloutPanel({ rollout: r, named }: Props) {
               )}
               {title}
             </Title>
-            <Phase phase={r.phase} />
+            <Phase phase={unapproved && (r.phase === 'done' || r.phase === 'running') ? 'unapproved' : r.phase} />
           </Group>
           <Text size="sm" c="dimmed" component="div" className="fs-text">
             <Since at={r.created} />
@@ -62,7 +62,7 @@ export function RolloutPanel({ rollout: r, named }: Props) {
       )}
       {next && r.phase !== 'paused' && (
         <Text size="sm" className="fs-text">
-          The next step is {next}.
+          The next step is {next}
         </Text>
       )}
       {Object.keys(r.devices).length > 0 && <BatchBar devices={r.devices} />}
@@ -80,7 +80,14 @@ export function RolloutPanel({ rollout: r, named }: Props) {
   );
 }
 
-const sentence = (text: string) => `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? '' : '.'}`;
+/** sentence writes what the hub says of a rollout as one, with times as people here have them. */
+function sentence(text: string): string {
+  const whole = `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? '' : '.'}`;
+  return whole.replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/g, (t) => {
+    const d = dateOf(t);
+    return d ? exact(d) : t;
+  });
+}
 
 /** Batches shows each batch that was begun, the latest first. */
 function Batches({ rollout: r }: { rollout: Rollout }) {

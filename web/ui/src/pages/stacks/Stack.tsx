@@ -97,8 +97,8 @@ export function Stack() {
         </Text>
         <StateBar states={stack.states} legend />
       </div>
-      {shown(stack.rollout) && <RolloutPanel rollout={stack.rollout} />}
-      {stack.next_rollout && <RolloutPanel rollout={stack.next_rollout} />}
+      {tab !== 'rollouts' && shown(stack.rollout) && <RolloutPanel rollout={stack.rollout} />}
+      {tab !== 'rollouts' && stack.next_rollout && <RolloutPanel rollout={stack.next_rollout} />}
       <Tabs
         value={tab}
         onChange={(t) => void navigate({ search: t === 'devices' || t === null ? {} : { tab: t } })}

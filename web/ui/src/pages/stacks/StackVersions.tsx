@@ -164,10 +164,11 @@ interface ButtonsProps {
 }
 
 function Buttons({ stack, version: v, latest, deploy, look, compare }: ButtonsProps) {
-  const size = usePhone() ? 'sm' : 'compact-sm';
+  const phone = usePhone();
+  const size = phone ? 'sm' : 'compact-sm';
   const h = { base: 40, sm: 26 };
   return (
-    <Group gap={6} justify="flex-end" wrap="nowrap">
+    <Group gap={6} justify="flex-end" wrap={phone ? 'wrap' : 'nowrap'}>
       <Button size={size} h={h} variant="default" onClick={look} aria-label={`Files of version ${v.number}`}>
         Files
       </Button>
