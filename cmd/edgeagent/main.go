@@ -91,7 +91,7 @@ func run(args []string) error {
 	case "stacks":
 		return listStacks(ctx, args[1:], os.Stdout)
 	case "hold", "resume", "rollback", "stop":
-		return decide(ctx, reconciler.Deed(args[0]), args[1:])
+		return decide(ctx, os.Stdout, reconciler.Deed(args[0]), args[1:])
 	case "version", "--version":
 		fmt.Println("farshore-agent", program.Version(), edgeagent.Platform(), "protocol", protocol.Capability)
 		return nil

@@ -89,7 +89,7 @@ func firstLine(text string) string {
 	return line
 }
 
-func decide(ctx context.Context, deed reconciler.Deed, args []string) error {
+func decide(ctx context.Context, out io.Writer, deed reconciler.Deed, args []string) error {
 	fs := newFlags(string(deed))
 	does := map[reconciler.Deed]string{
 		reconciler.DeedHold:     "farshore-agent hold NAME: keep a stack as it is, whatever the hub wants, until it is resumed\n",
@@ -122,5 +122,14 @@ func decide(ctx context.Context, deed reconciler.Deed, args []string) error {
 	if d.Stack == "" || len(rest) > 0 {
 		return fmt.Errorf("%w: want the name of one stack: farshore-agent %s NAME", program.ErrUsage, deed)
 	}
-	return edgeagent.Decide(ctx, *data, d)
+	if err := edgeagent.Decide(ctx, *data, d); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(out, "Stack %s %s. `farshore-agent stacks` shows how it stands.\n", d.Stack, map[reconciler.Deed]string{
+		reconciler.DeedHold:     "is held as it is, until it is resumed",
+		reconciler.DeedStop:     "is being stopped, and stays so until it is resumed",
+		reconciler.DeedRollback: "goes back to an earlier version, and stays there until it is resumed",
+		reconciler.DeedResume:   "is released: it goes on as the hub wants it",
+	}[deed])
+	return err
 }

@@ -94,7 +94,7 @@ func (a *app) secret(question, file string) (string, error) {
 	}
 	f, ok := a.terminal()
 	if !ok {
-		return "", fmt.Errorf("%w: there is no terminal to ask for the password on: give --password-file FILE, or - for standard input", errUsage)
+		return "", fmt.Errorf("%w: there is no terminal to ask on: give it by a file, such as --password-file FILE, or - for standard input", errUsage)
 	}
 	say(a.errOut, "%s", question)
 	raw, err := term.ReadPassword(int(f.Fd()))

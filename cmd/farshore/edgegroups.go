@@ -179,6 +179,10 @@ func (a *app) putEdgeGroup(cmd *cobra.Command, name string, put resource.PutEdge
 	if err := h.Do(cmd.Context(), r, &now); err != nil {
 		return err
 	}
-	a.done("Edge group %s has %d devices now.", now.Name, now.Members)
+	what := "devices"
+	if now.Members == 1 {
+		what = "device"
+	}
+	a.done("Edge group %s has %d %s now.", now.Name, now.Members, what)
 	return nil
 }

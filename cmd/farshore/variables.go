@@ -148,6 +148,9 @@ func (a *app) value(name, file string) (string, error) {
 	from := a.in
 	switch file {
 	case "":
+		if _, ok := a.terminal(); !ok {
+			return "", fmt.Errorf("%w: there is no terminal to ask for the value on: give it, or --from-file FILE, - for standard input", errUsage)
+		}
 		return a.secret("Value of "+name+": ", "")
 	case "-":
 	default:

@@ -104,7 +104,14 @@ Compare the pairing code with the display of the device, or with what ` + "`fars
 			if err := a.call(cmd.Context(), http.MethodPost, "/waiting/approve", resource.Approve{Approvals: approvals}, &out); err != nil {
 				return err
 			}
-			return a.outcomes(out.Items, "is in")
+			if err := a.outcomes(out.Items, "is in"); err != nil {
+				return err
+			}
+			if yes.Code == "" && a.format == formatTable {
+				say(a.errOut, "Without --code nobody knows which device this is: it gets no secret variables and no access to registries, until: "+
+					"farshore devices set DEVICE --code CODE\n")
+			}
+			return nil
 		},
 	}
 	f := cmd.Flags()

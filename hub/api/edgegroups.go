@@ -213,6 +213,9 @@ func (s *server) putEdgeGroup(_ context.Context, c *call, in *putEdgeGroupInput)
 	if err := c.may(on); err != nil {
 		return nil, err
 	}
+	if err := s.checkTeam(was.Owner, shall.Owner); err != nil {
+		return nil, err
+	}
 	if on.Group != shall.Home {
 		return nil, inField("body.group", fmt.Errorf("group %.160q: %w: make it first", shall.Home, fleet.ErrNotFound))
 	}

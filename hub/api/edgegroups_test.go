@@ -91,6 +91,7 @@ func TestEdgeGroupsThatCannotBe(t *testing.T) {
 		"far":      {resource.PutEdgeGroup{Group: &bergen, Devices: []string{"crane"}}, "invalid", "", "norway/oslo"},
 		"nowhere":  {resource.PutEdgeGroup{Group: &nowhere}, "not-found", "body.group", "make it first"},
 		"owner":    {resource.PutEdgeGroup{Owner: &resource.Owner{Visibility: "team"}}, "invalid", "body.owner", "team"},
+		"no-team":  {resource.PutEdgeGroup{Owner: &resource.Owner{Visibility: "team", Team: "strangers"}}, "invalid", "body.owner.team", "no team \"strangers\""},
 	} {
 		p := w.refused(http.MethodPut, "/edge-groups/"+name, c.body)
 		if p.Code != c.code || !strings.Contains(p.Detail, c.words) || c.location != "" && (len(p.Errors) == 0 || p.Errors[0].Location != c.location) {

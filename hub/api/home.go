@@ -2,6 +2,7 @@ package api
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/farshore/farshore/hub/access"
@@ -65,8 +66,15 @@ func (c *call) ownerFor(group string, asked *resource.Owner) protocol.Owner {
 
 // checkOwner says what is wrong with an owner that is asked for. Nil: nothing was asked for.
 func (c *call) checkOwner(o *resource.Owner) error {
+	if o == nil {
+		return nil
+	}
+	switch o.Visibility {
+	case "", protocol.ForAdministrators, protocol.ForOwner, protocol.ForTeam, protocol.ForAll:
+	default:
+		return invalid("body.owner.visibility", "visibility %.40q: want private, team, public or administrators", string(o.Visibility))
+	}
 	switch {
-	case o == nil:
 	case o.Visibility == protocol.ForTeam && (o.Team == "" || o.Account != ""):
 		return invalid("body.owner", "visibility team was given without a team, or with an account: name the team")
 	case o.Visibility != protocol.ForTeam && o.Team != "", o.Visibility != protocol.ForOwner && o.Account != "":
@@ -75,6 +83,15 @@ func (c *call) checkOwner(o *resource.Owner) error {
 		return invalid("body.owner.account", "you have no account: name the one it is for")
 	}
 	return nil
+}
+
+// checkTeam refuses a team that there is not. It is asked when the caller's rights are known: who has none there is not
+// told which teams there are. What already belongs to a team that was removed may stay so.
+func (s *server) checkTeam(was, shall protocol.Owner) error {
+	if shall.Team == "" || shall == was || slices.ContainsFunc(s.People.Teams(), func(t access.Team) bool { return t.Name == shall.Team }) {
+		return nil
+	}
+	return invalid("body.owner.team", "there is no team %.80q: make it first", shall.Team)
 }
 
 // home reads where a stack is to be and whose, and asks for the right to apply it there too.
@@ -99,6 +116,9 @@ func (s *server) home(c *call, name string, b *resource.Apply, spec *planner.App
 	on := onStack(&rec)
 	on.Group = s.place(rec.Group)
 	if err := c.may(on); err != nil {
+		return err
+	}
+	if err := s.checkTeam(before.Owner, rec.Owner); err != nil {
 		return err
 	}
 	if on.Group != rec.Group {
