@@ -21,7 +21,7 @@ func (s *server) applySpec(c *call, name string, b *resource.Apply) (planner.App
 	}
 	spec := planner.ApplySpec{
 		Name: name, Selector: b.Selector, Files: b.Files, Env: b.Env, RemoveVolumes: b.RemoveVolumes, Change: b.Change,
-		During: planner.During(b.During), Begin: b.Begin, Author: c.by(), Message: b.Message,
+		During: planner.During(b.During), Begin: b.Begin, Author: c.by(), Message: b.Message, Sees: s.seesDevice(c.eyes()),
 	}
 	if err := s.home(c, name, b, &spec); err != nil {
 		return spec, err

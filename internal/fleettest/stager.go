@@ -21,7 +21,9 @@ type MemoryStager struct {
 }
 
 // NewMemoryStager returns an empty one.
-func NewMemoryStager() *MemoryStager { return &MemoryStager{files: map[string][]byte{}, asked: map[string]bool{}} }
+func NewMemoryStager() *MemoryStager {
+	return &MemoryStager{files: map[string][]byte{}, asked: map[string]bool{}}
+}
 
 // Asked reports whether a version of a stack was ever to be staged, which is the first thing that is done with an order.
 func (m *MemoryStager) Asked(stack string, version uint64) bool {

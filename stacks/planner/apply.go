@@ -59,7 +59,7 @@ func (p *Planner) apply(spec ApplySpec, v *stacks.Version) (stacks.Stack, stacks
 	c.Stack.Updated = time.Now().Unix()
 	wanted, err := p.matching(&c.Stack)
 	if err == nil {
-		err = p.judge(&c.Stack, v, wanted)
+		err = p.judge(&c.Stack, v, wanted, spec.Sees)
 	}
 	if err == nil {
 		err = p.judgeComing(s, &c, spec.Exempt, wanted)
@@ -82,7 +82,9 @@ func (p *Planner) apply(spec ApplySpec, v *stacks.Version) (stacks.Stack, stacks
 	latest := *s.latest()
 	p.mu.Unlock()
 	tell = append(tell, p.reconsider()...) // what another stack lets go may be had now
-	slices.Sort(tell)
+	if slices.Sort(tell); tell == nil {
+		tell = []protocol.DeviceID{} // changed, though nobody is concerned
+	}
 	p.poke()
 	return rec, latest, slices.Compact(tell), nil
 }

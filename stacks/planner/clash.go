@@ -59,8 +59,9 @@ func (s *stack) comes(dev protocol.DeviceID) []*stacks.Version {
 // maxNamed is how many devices an error names.
 const maxNamed = 5
 
-// collides says on which devices another stack has what a version takes. The caller holds change, not mu.
-func (p *Planner) collides(rec *stacks.Stack, v *stacks.Version, wanted map[protocol.DeviceID]bool) error {
+// collides says on which devices another stack has what a version takes, and names those that sees reports; nil: all of
+// them. The caller holds change, not mu.
+func (p *Planner) collides(rec *stacks.Stack, v *stacks.Version, wanted map[protocol.DeviceID]bool, sees func(protocol.DeviceID) bool) error {
 	if len(v.Takes) == 0 {
 		return nil
 	}
@@ -80,14 +81,20 @@ func (p *Planner) collides(rec *stacks.Stack, v *stacks.Version, wanted map[prot
 	}
 	slices.Sort(devices)
 	names := make([]string, 0, maxNamed)
-	for _, dev := range devices[:min(len(devices), maxNamed)] {
+	for _, dev := range devices {
+		if len(names) == maxNamed {
+			break
+		}
+		if sees != nil && !sees(dev) {
+			continue
+		}
 		target, _ := p.cfg.Fleet.Target(dev)
 		names = append(names, fmt.Sprintf("%q", target.Name))
 	}
-	where := strings.Join(names, ", ")
 	if more := len(devices) - len(names); more > 0 {
-		where += fmt.Sprintf(" and %d more", more)
+		names = append(names, fmt.Sprintf("%d more", more))
 	}
+	where := strings.Join(names, ", ")
 	return fmt.Errorf("%w: %w: stack %q wants %s, on %s: change one of them, or take these devices out of the target",
 		stacks.ErrInvalid, ErrClash, rec.Name, first, where)
 }

@@ -21,7 +21,7 @@ func (p *Planner) entry(s *stack, a *assigned, target stacks.Target) (e protocol
 		return e, why, true
 	}
 	has, nonce := s.has(a)
-	if has == 0 || has == version || s.version(has) == nil {
+	if has == 0 || has == version || has < a.first || s.version(has) == nil {
 		return protocol.Entry{}, why, false
 	}
 	e, worse := p.entryOf(s, a, target, want{has, nonce, 0})

@@ -127,8 +127,12 @@ func (h *hub) open() {
 				Asks: []stacks.Asks{{Service: "web", Wants: []stacks.Want{{Rule: stacks.RulePrivileged}}}}, Takes: h.takes, Variables: h.uses, Varies: h.varies,
 			}, h.refuse
 		},
-		Accepted: func(dev protocol.DeviceID) ([]protocol.Entry, error) { return h.accepted[dev], nil },
-		Seal:     h.seal, Variables: func(dev protocol.DeviceID, _ string) map[string]planner.Variable { return h.own[dev] },
+		Accepted: func(dev protocol.DeviceID) ([]protocol.Entry, error) {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			return h.accepted[dev], nil
+		},
+		Seal: h.seal, Variables: func(dev protocol.DeviceID, _ string) map[string]planner.Variable { return h.own[dev] },
 		Allows: func(group string, asks []stacks.Asks) error {
 			h.mu.Lock()
 			defer h.mu.Unlock()
@@ -285,6 +289,8 @@ func (d *device) report(h *hub, lost func() bool) {
 func (d *device) contact(h *hub) {
 	d.report(h, func() bool { return false })
 	d.accept(h.Desired(d.id))
+	h.mu.Lock()
 	h.accepted[d.id] = d.set
+	h.mu.Unlock()
 	h.must(h.Holds(d.id, protocol.DesiredHash(d.set)))
 }

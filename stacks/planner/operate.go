@@ -26,6 +26,8 @@ type DeploySpec struct {
 	// Exempt: policies do not bind whoever wants it there. Others bring back what somebody exempt has made only where it is
 	// what the devices shall have already.
 	Exempt bool
+	// Sees reports whether who wants it may be told of a device. Nil: of all.
+	Sees func(protocol.DeviceID) bool
 	// By and Message are who wants it, and why.
 	By, Message string
 }
@@ -77,7 +79,7 @@ func (p *Planner) deploy(spec DeploySpec) (Change, []protocol.DeviceID, error) {
 	judged.Exempt = v.Exempt && (spec.Exempt || version == s.rec.Deployed())
 	wanted, err := p.matching(&c.Stack)
 	if err == nil {
-		err = p.judge(&c.Stack, &judged, wanted)
+		err = p.judge(&c.Stack, &judged, wanted, spec.Sees)
 	}
 	if err != nil {
 		return c, nil, err

@@ -42,9 +42,9 @@ func bind(v *stacks.Version, sum compose.Summary) {
 }
 
 // judge says why a version may not be applied: a policy forbids it at the stack's home, or on a device that it is for, or
-// another stack has there what it takes.
-func (p *Planner) judge(rec *stacks.Stack, v *stacks.Version, wanted map[protocol.DeviceID]bool) error {
-	if err := p.collides(rec, v, wanted); err != nil {
+// another stack has there what it takes. Of devices in the way those are named that sees reports; nil: all are.
+func (p *Planner) judge(rec *stacks.Stack, v *stacks.Version, wanted map[protocol.DeviceID]bool, sees func(protocol.DeviceID) bool) error {
+	if err := p.collides(rec, v, wanted, sees); err != nil {
 		return err
 	}
 	return p.permitted(rec, v, wanted)

@@ -134,7 +134,7 @@ func (p *Planner) compare(spec ApplySpec, v *stacks.Version) (Preview, *stacks.V
 	out := Preview{Changes: s == nil || c.Version != nil || !c.Stack.Equal(&s.rec)}
 	after, err := p.matching(&c.Stack)
 	if err == nil {
-		err = p.judge(&c.Stack, v, after)
+		err = p.judge(&c.Stack, v, after, spec.Sees)
 	}
 	if err == nil {
 		out.Rollout, err = p.previewRollout(s, c, spec, after)

@@ -498,6 +498,11 @@ func TestStacksThatWantTheSamePort(t *testing.T) {
 	if !errors.Is(err, planner.ErrClash) || !strings.Contains(err.Error(), "host port 80/tcp") || !strings.Contains(err.Error(), "name of device0000000000") {
 		t.Fatalf("both want it: %v", err)
 	}
+	other.Sees = func(protocol.DeviceID) bool { return false }
+	if _, _, err := s.Apply(other); !errors.Is(err, planner.ErrClash) || strings.Contains(err.Error(), "device0000000000") {
+		t.Errorf("a device is named to who does not see it: %v", err)
+	}
+	other.Sees = nil
 	other.Selector = ptr("site=bergen")
 	s.apply(other)
 	// A device that moves gets one of them, and is told why not the other.
@@ -569,6 +574,7 @@ func TestPlansThatCannotBe(t *testing.T) {
 		"needs the label":   {Plan: rollout.Plan{ByOrder: true}},
 		"does not go by it": {Plan: rollout.Plan{Batch: rollout.Amount{Count: 1}}, Order: planner.Order{Label: "ring"}},
 		"first batch":       {Plan: rollout.Plan{Doubling: true}},
+		"two places":        {Plan: rollout.Plan{ByOrder: true}, Order: planner.Order{Label: "ring", Values: []string{"a", "b", "a"}}},
 		"at most 100":       {Plan: rollout.Plan{Success: 101, Batch: rollout.Amount{Count: 1}}},
 	} {
 		spec := web("one")

@@ -83,10 +83,23 @@ func (m *Manner) check() error {
 		return fmt.Errorf("%w: to go by order, the plan needs the label that has the order", stacks.ErrInvalid)
 	case !m.Plan.ByOrder && !m.Order.IsZero():
 		return fmt.Errorf("%w: the plan has an order and does not go by it: set by_order, or leave the order out", stacks.ErrInvalid)
+	case repeated(m.Order.Values) != "":
+		return fmt.Errorf("%w: value %q of label %q has two places in the order: it can have one", stacks.ErrInvalid,
+			repeated(m.Order.Values), m.Order.Label)
 	case len(m.Order.Values) > 32:
 		return fmt.Errorf("%w: %d values of label %q are ordered, at most 32", stacks.ErrInvalid, len(m.Order.Values), m.Order.Label)
 	}
 	return nil
+}
+
+// repeated gives a value that is there twice; "": none is.
+func repeated(values []string) string {
+	for i, v := range values {
+		if slices.Contains(values[:i], v) {
+			return v
+		}
+	}
+	return ""
 }
 
 // Rollout brings one version of a stack to its devices. It is the stored record.

@@ -51,6 +51,8 @@ type ApplySpec struct {
 	RemoveVolumes *bool
 	// Author and Message are who makes the version, and why.
 	Author, Message string
+	// Sees reports whether the author may be told of a device. Nil: of all.
+	Sees func(protocol.DeviceID) bool
 	// Expect looks at the stack as it is, nil where there is none; what it returns ends Apply before anything is changed.
 	// Nil: anything will do.
 	Expect func(*stacks.Stack) error

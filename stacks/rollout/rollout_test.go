@@ -131,7 +131,7 @@ func TestQuietDevicesAreDeferredAndJoin(t *testing.T) {
 	f.step()
 	f.all(rollout.Succeeded, 0)
 	f.all(rollout.Deferred, 3) // quiet before it began
-	f.says(rollout.Running, "3 devices cannot change now, the first one can at 2025-10-09T09:53:20Z")
+	f.says(rollout.Running, "3 devices cannot change now (2 outside its change window), the first one can at 2025-10-09T09:53:20Z")
 	f.all(rollout.Pending, 1, 3)
 	f.starts("1 3")
 	f.all(rollout.Succeeded, 1, 3)

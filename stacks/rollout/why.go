@@ -2,6 +2,9 @@ package rollout
 
 import (
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -66,10 +69,18 @@ func (s *step) deferred(which func(*Seen) bool) (string, time.Time) {
 		}
 	}
 	why := devices(n) + " cannot change now"
-	for code := range codes {
-		if len(codes) == 1 && code != "" {
-			why += " (" + code + ")"
+	var reasons []string
+	for _, code := range slices.Sorted(maps.Keys(codes)) {
+		switch {
+		case code == "":
+		case len(codes) == 1:
+			reasons = append(reasons, code)
+		default:
+			reasons = append(reasons, fmt.Sprintf("%d %s", codes[code], code))
 		}
+	}
+	if len(reasons) > 0 {
+		why += " (" + strings.Join(reasons, ", ") + ")"
 	}
 	if !next.IsZero() {
 		why += ", the first one can at " + next.UTC().Format(time.RFC3339)
