@@ -112,7 +112,7 @@ func TestStacksAtTheBox(t *testing.T) {
 		}
 		return err
 	})
-	version("four", "exec sleep 3604")
+	version("four", "trap 'exit 0' TERM; sleep 3604 & wait") // when it is stopped it looks as if its work were done
 	a.mustBox("resume", "pumps")
 	h.runs("pumps", device, 4)
 	if got := e.commandOf("pumps"); got != "four running" {
@@ -138,4 +138,6 @@ func TestStacksAtTheBox(t *testing.T) {
 		t.Fatal(err)
 	}
 	until(t, "it is stopped", func() error { return wanted("the stack", e.commandOf("pumps"), "four exited") })
+	a.mustBox("resume", "pumps")
+	until(t, "it runs again", func() error { return wanted("the stack", e.commandOf("pumps"), "four running") })
 }

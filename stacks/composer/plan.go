@@ -298,7 +298,7 @@ func (d *diff) resolveShared(ctx context.Context, svc *types.ServiceConfig) (mov
 // completed says whether a container did its work and is not meant to run again: it ended with 0, and nothing
 // restarts it. Starting such a one again on every up would repeat migrations at each start of the agent.
 func (r *run) completed(ctx context.Context, c container.Summary) (bool, error) {
-	if c.State != container.StateExited {
+	if c.State != container.StateExited || slices.Contains(r.req.Start, nameOf(c)) {
 		return false, nil
 	}
 	info, err := r.eng.ContainerInspect(ctx, c.ID)

@@ -215,6 +215,7 @@ func (w *world) contact(b *box, lost func() bool) string {
 		}
 		delete(b.outbox, st.Stack)
 	}
+	synctest.Wait() // the planner may be at a look that an earlier contact has called for
 	faults := w.store.faults()
 	set := w.Desired(b.id)
 	if w.store.faults() == faults {

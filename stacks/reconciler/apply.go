@@ -94,7 +94,7 @@ func (r *Reconciler) putBackContainers(ctx context.Context, j *job) *failure {
 		return f
 	}
 	line := *j.was
-	line.Services = servicesOf(final.Services)
+	line.Services, line.Wake = servicesOf(final.Services), false
 	if err := r.cfg.State.PutApplied(line); err != nil {
 		return changed(local("the success could not be journaled", err))
 	}
@@ -130,7 +130,7 @@ func (r *Reconciler) change(ctx context.Context, j *job, journal func() error) (
 	if f != nil {
 		return ipc.Event{}, f
 	}
-	req.Pull, req.WaitSeconds = ipc.PullFetched, int(r.cfg.Wait/time.Second)
+	req.Pull, req.WaitSeconds, req.Start = ipc.PullFetched, int(r.cfg.Wait/time.Second), j.was.sleepers()
 	// From here on the engine may be changed: the journal says so first.
 	if err := journal(); err != nil {
 		return ipc.Event{}, local("the step could not be journaled", err)

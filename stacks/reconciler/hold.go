@@ -102,6 +102,7 @@ func (r *Reconciler) decided(q request, v *view) (done bool) {
 		return true
 	}
 	held := &Held{By: d.By, Reason: d.Reason, At: r.cfg.Now().Unix()}
+	line.Wake = line.Wake || line.Held != nil && line.Held.Hold == protocol.HoldStopped
 	var err error
 	work := false
 	switch d.Deed {

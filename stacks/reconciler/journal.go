@@ -57,6 +57,21 @@ type Applied struct {
 	Detail string `cbor:"11,keyasint,omitempty"`
 	// Held is what somebody at the device decided. Nil: nothing.
 	Held *Held `cbor:"12,keyasint,omitempty"`
+	// Wake: somebody at the device stopped the containers of Services, and those that ran have to be started again.
+	Wake bool `cbor:"13,keyasint,omitempty"`
+}
+
+// sleepers are the containers that a stop at the device ended, and that have to be started again.
+func (a *Applied) sleepers() (names []string) {
+	if a == nil || !a.Wake {
+		return nil
+	}
+	for _, s := range a.Services {
+		if !s.Ended {
+			names = append(names, s.Container)
+		}
+	}
+	return names
 }
 
 // Held is a decision of somebody at the device.

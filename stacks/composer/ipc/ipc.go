@@ -116,6 +116,9 @@ type Request struct {
 	Host string `json:"host,omitempty"`
 	// Volumes is one of the Volumes constants, for ActionDown; empty means VolumesKeep.
 	Volumes string `json:"volumes,omitempty"`
+	// Start names containers that ActionUp starts also where they have ended with 0 and nothing restarts them: they were
+	// stopped, and have not done their work.
+	Start []string `json:"start,omitempty"`
 	// WaitSeconds is how long ActionUp waits for all containers to run, and to be healthy where they have a health
 	// check. 0 means not to wait beyond what depends_on asks for.
 	WaitSeconds int `json:"wait_seconds,omitempty"`
