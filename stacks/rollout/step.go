@@ -139,9 +139,10 @@ func (s *State) follow(d Device, v *Seen) Device {
 	back := d.Status == StatusReturning || d.Status == StatusReturned || d.Status == StatusStuck
 	switch v.Standing {
 	case Succeeded:
-		d.Status, d.Code = StatusSucceeded, ""
-		if back {
+		if back { // the code says still why
 			d.Status = StatusReturned
+		} else {
+			d.Status, d.Code = StatusSucceeded, ""
 		}
 	case Ended:
 		d.Status, d.Code = StatusFailed, protocol.Cut(v.Code, protocol.MaxName)
@@ -421,7 +422,7 @@ func (s *step) rollBack() {
 			continue
 		}
 		if d.Status == StatusSucceeded || d.Status == StatusFailed && v.Changed {
-			d = Device{Status: StatusReturning, Batch: d.Batch, Attempt: d.Attempt + 1}
+			d = Device{Status: StatusReturning, Batch: d.Batch, Attempt: d.Attempt + 1, Code: d.Code}
 			s.Devices[id] = d
 		}
 		if d.Status == StatusGoing || d.Status == StatusReturning {
