@@ -134,7 +134,7 @@ func (f *figures) plan() {
 	f.within("a new version by a plan: stored and planned, its first batch of 500 begun", 5*time.Second, apply+first)
 	f.row("… of that, beginning the batch: 500 grants and the state of 5,000 devices, durably", "", "%s", round(first))
 	f.row("a look at that rollout when nothing has happened", "", "%s", round(timed(func() { h.Look(now.Add(time.Second)) })))
-	told = orders()
+	orders()
 	wrote := written()
 	folded := each(devices, func(d *device) { d.work(running); d.report(h, func() bool { return false }) })
 	look := timed(func() { h.Look(now.Add(2 * time.Second)) })
