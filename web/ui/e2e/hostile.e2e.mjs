@@ -13,7 +13,7 @@ await hub.patch(`devices/${id}`, { name: script });
 await hub.simulate('"><script>taken=1</script>\u202egnp.exe', 1, { wait: true, key: { name: 'strangers' } });
 await hub.put('groups', { path: `plant/${'very-long-name-'.repeat(4)}` });
 await hub.apply('shop', {
-  'compose.yml': `services:\n  one:\n    image: example.org/${'long-'.repeat(30)}:1\n    container_name: one-${'x'.repeat(200)}\n    labels: {note: '<b onmouseover=taken=1>'}\n`,
+  'compose.yml': `services:\n  one:\n    image: example.org/${'long-'.repeat(30)}name:1\n    container_name: one-${'x'.repeat(200)}\n    labels: {note: '<b onmouseover=taken=1>'}\n`,
 });
 
 for (const screen of ['desk', 'phone']) {

@@ -64,6 +64,7 @@ scenario('an invited person gets in, sees what was granted, and is shown out', a
   await page.goto('settings?tab=account');
   assert.equal(await page.getByRole('tab', { name: 'People' }).count(), 0);
   await page.getByRole('button', { name: 'Set up', exact: true }).click();
+  await page.getByRole('dialog').getByLabel('Your password').fill(password);
   await page.getByRole('button', { name: 'Set up a second factor' }).click();
   const secret = await page.getByRole('dialog').locator('pre').textContent();
   const first = Date.now();

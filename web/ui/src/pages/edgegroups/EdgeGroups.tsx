@@ -85,7 +85,12 @@ export function EdgeGroups() {
 
 function Item({ group: g, current }: { group: EdgeGroup; current: boolean }) {
   return (
-    <Paper component="li" withBorder p="sm" bg={current ? 'var(--mantine-color-default-hover)' : undefined}>
+    <Paper
+      component="li"
+      withBorder
+      p="sm"
+      style={current ? { borderInlineStart: '3px solid var(--mantine-primary-color-filled)' } : undefined}
+    >
       <LinkAnchor
         to="/edge-groups"
         search={{ name: g.name }}
