@@ -95,7 +95,7 @@ func TestBadVersionStopsAtTheCanary(t *testing.T) {
 	over("done")
 	h.runs("pumps", device, 1)
 	mark := sim.log.mark()
-	if !strings.Contains(sim.log.text()[:mark], "pumps") {
+	if !strings.Contains(sim.log.text()[:mark], "stack applied") {
 		t.Error("the others do not tell of what they are told")
 	}
 	apply("bad", "echo no pump on line 4; exit 3")
