@@ -130,7 +130,7 @@ func TestBadVersionStopsAtTheCanary(t *testing.T) {
 	if page.Total != others+1 || len(page.Items) != others+1 {
 		t.Errorf("%d devices, %d of them shown", page.Total, len(page.Items))
 	}
-	if said := sim.log.since(mark); strings.Contains(said, "pumps") {
+	if said := sim.log.since(mark); strings.Contains(said, "version=2") {
 		t.Errorf("others heard of it:\n%s", lastLines(said, 20))
 	}
 	apply("three", "exec sleep 3601")
