@@ -1,5 +1,5 @@
-import { skipToken, useQuery, useQueryClient } from '@tanstack/react-query';
-import { useCallback, useMemo, useState } from 'react';
+import { useQueryClient } from '@tanstack/react-query';
+import { useCallback, useMemo, useState, useSyncExternalStore } from 'react';
 import { sessionQuery } from '../../../api/queries';
 import type { Draft } from './draft';
 
@@ -23,15 +23,17 @@ export function useDraft(stack: string): DraftStore {
   const cache = useQueryClient();
   const [who] = useState(() => cache.getQueryData(sessionQuery.queryKey)?.name ?? '');
   const key = useMemo(() => ['draft', who, stack] as const, [who, stack]);
-  const { data: draft } = useQuery<Draft>({
-    queryKey: key,
-    queryFn: skipToken,
-    gcTime: Number.POSITIVE_INFINITY,
-    staleTime: Number.POSITIVE_INFINITY,
-    structuralSharing: false,
-  });
   const get = useCallback(() => cache.getQueryData<Draft>(key), [cache, key]);
-  const begin = useCallback((d: Draft) => void cache.setQueryData(key, d), [cache, key]);
+  // A query tells of its data a moment later; a field must have what was typed at once, or its cursor jumps to the end.
+  const subscribe = useCallback((tell: () => void) => cache.getQueryCache().subscribe(tell), [cache]);
+  const draft = useSyncExternalStore(subscribe, get);
+  const begin = useCallback(
+    (d: Draft) => {
+      cache.setQueryDefaults(['draft'], { gcTime: Number.POSITIVE_INFINITY, structuralSharing: false });
+      cache.setQueryData(key, d);
+    },
+    [cache, key],
+  );
   const drop = useCallback(() => cache.removeQueries({ queryKey: key, exact: true }), [cache, key]);
   const edit = useCallback(
     (change: Change) => {
