@@ -18,7 +18,8 @@ package protocol
 //	1 (2026-11-22): first version: frames, hello, snapshot full and patch, orders, stacks, commands, blobs.
 //	2 (2026-11-22): command "update" and its release; programs and "cannot update itself" in hello; codes of results.
 //	3 (2026-11-22): stacks that are watched, retried, held back and sealed; holds at the device; progress of fetching.
-const Capability = 3
+//	4 (2026-11-22): link rules in settings: budgets, windows of contact, images through the agent; usage.
+const Capability = 4
 
 // OldestCapability is the lowest capability of a peer that this build still works with.
 const OldestCapability = 1

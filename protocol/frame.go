@@ -62,7 +62,8 @@ const (
 	KindEvent    Kind = 6 // DeviceEvent
 	KindWant     Kind = 7 // Want
 	KindOverdue  Kind = 8 // Overdue
-	// 9 and 10 are kept for usage reports and job runs.
+	KindUsage    Kind = 9 // Usage
+	// 10 is kept for job runs.
 )
 
 // Kinds that go down, from hub to agent.
@@ -95,6 +96,8 @@ func (k Kind) String() string {
 		return "want"
 	case KindOverdue:
 		return "overdue"
+	case KindUsage:
+		return "usage"
 	case KindWelcome:
 		return "welcome"
 	case KindOrders:
@@ -113,10 +116,10 @@ func (k Kind) String() string {
 // accounted for.
 type Class uint8
 
-// The classes, in the order in which a full link serves them (lower first), except ClassSession, ClassTunnel and
-// ClassPull, which are never queued.
+// The classes, in the order in which a full link serves them (lower first), except ClassSession, ClassTunnel,
+// ClassPull and ClassOther, which are never queued.
 const (
-	ClassSession  Class = iota // connecting, pings, hello, welcome, acknowledgements
+	ClassSession  Class = iota // connecting, pings, hello, welcome, acknowledgements, usage
 	ClassResults               // command results, stack status, events
 	ClassDesired               // orders: desired state, settings, commands
 	ClassSnapshot              // snapshots
@@ -124,11 +127,15 @@ const (
 	ClassOutput                // job output and logs
 	ClassTunnel                // live work through the tunnel
 	ClassPull                  // image layers
+	ClassOther                 // knocks, names that were looked up
 )
+
+// Classes is how many classes there are.
+const Classes = int(ClassOther) + 1
 
 // String names the class as metrics and the API do.
 func (c Class) String() string {
-	names := [...]string{"session", "results", "desired", "snapshot", "blob", "output", "tunnel", "pull"}
+	names := [...]string{"session", "results", "desired", "snapshot", "blob", "output", "tunnel", "pull", "other"}
 	if int(c) < len(names) {
 		return names[c]
 	}

@@ -86,6 +86,19 @@ func samples() []sample {
 			Ended: 1795305601500, OutputSize: 2048, OutputDropped: 512,
 		}},
 		{"output", KindOutput, Output{Command: 913_000_000_000_000_001, Offset: 1024, Data: []byte("ready\n")}},
+		{"status-spent", KindStatus, StackStatus{Stack: 7, Version: 3, State: StackRunning, Rev: 44, Spent: 1048576}},
+		{"usage", KindUsage, Usage{
+			Days:  []UsageDay{{Day: 20778, Counts: []UsageCount{{Class: ClassSession, Up: 900, Down: 1100}, {Class: ClassPull, Up: 4000, Down: 1200000}}}},
+			Cycle: 20758, Spent: 2100000, Stage: SpendingSaving, Rate: 16000,
+		}},
+		{"settings-link", 0, Settings{Ping: 3600, Profile: "vessel-windowed", Link: &LinkRules{
+			Budget: &Budget{Day: 31, Zone: "Europe/Oslo", Soft: 4 << 20, Hard: 5 << 20, Reserve: 262144, Floor: 21600, DailyPing: true, Lift: &Lift{Cycle: 20758, Extra: 1 << 20}},
+			Contact: &Contact{
+				Windows: []ContactWindow{{Start: "0 */6 * * *", Seconds: 600, Zone: "Europe/Oslo"}},
+				Passes:  []Pass{{Start: 1795305600, Seconds: 480, Bytes: 300000}}, After: AfterSilent,
+			},
+			Images: ImagesByAgent, Connection: ConnectionBrief,
+		}}},
 		{"event", KindEvent, DeviceEvent{ID: 5, Kind: "engine-absent", Text: "The container engine does not answer.", At: 1795305600}},
 		{"want", KindWant, Want{Items: []WantItem{{Blob: short(1), Base: short(2), Stream: short(3), Offset: 16384, Max: 65536}}}},
 		{"overdue", KindOverdue, Overdue{Since: 1795305000, Reason: "The last capture took too long."}},

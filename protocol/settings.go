@@ -83,6 +83,17 @@ type Settings struct {
 	ExchangeTimeout uint32 `cbor:"7,keyasint,omitempty" json:"exchange_timeout,omitempty"`
 	// KeyExchange of TLS. Absent: KeyExchangeHybrid.
 	KeyExchange KeyExchange `cbor:"8,keyasint,omitempty" json:"key_exchange,omitempty"`
+	// Link says what the device may spend, and when. Absent: all it likes, at any time. An agent below capability 4 is
+	// not given it: it would leave it out of the hash of its settings.
+	Link *LinkRules `cbor:"9,keyasint,omitempty" json:"link,omitempty"`
+}
+
+// For gives the settings as an agent of that capability understands them.
+func (s Settings) For(capability uint) Settings {
+	if capability < 4 {
+		s.Link = nil
+	}
+	return s
 }
 
 // KeyExchange is the choice of TLS key exchange.

@@ -90,6 +90,8 @@ type StackStatus struct {
 	HeldBy string `cbor:"13,keyasint,omitempty" json:"held_by,omitempty"`
 	// Again: in StackFailed, the device tries again by itself. Absent: it is final.
 	Again bool `cbor:"14,keyasint,omitempty" json:"again,omitempty"`
+	// Spent bytes on the wire for files and images of this version, so far. Absent: not metered. Capability 4.
+	Spent uint64 `cbor:"15,keyasint,omitempty" json:"spent,omitempty"`
 }
 
 // ValidPath checks the path of a bundle file: relative, slash-separated, clean, below the bundle, printable, at most

@@ -9,14 +9,14 @@ import (
 
 // The sides of the project. Packages of a feature that are in no list serve both sides.
 var (
-	hubHalves   = []string{"./snapshot/fold/...", "./stacks/planner/...", "./stacks/rollout/...", "./jobs/dispatch/...", "./waitingroom/admission/..."}
-	agentHalves = []string{"./snapshot/capture/...", "./stacks/reconciler/...", "./jobs/runner/...", "./waitingroom/knock/..."}
+	hubHalves   = []string{"./snapshot/fold/...", "./stacks/planner/...", "./stacks/rollout/...", "./jobs/dispatch/...", "./waitingroom/admission/...", "./economy/ledger/...", "./economy/estimate/..."}
+	agentHalves = []string{"./snapshot/capture/...", "./stacks/reconciler/...", "./jobs/runner/...", "./waitingroom/knock/...", "./economy/spending/..."}
 	composer    = []string{"./stacks/composer"} // its messages, in ./stacks/composer/ipc, are for everybody
 	hubSide     = join([]string{"./hub/...", "./cmd/hub/..."}, hubHalves)
 	agentSide   = join([]string{"./edgeagent/...", "./cmd/edgeagent/..."}, agentHalves)
 	wholeSystem = []string{"./internal/fleettest/...", "./internal/benchwire/..."}
 	forTests    = join(wholeSystem, []string{"./internal/testengine/..."})
-	roots       = []string{"./snapshot", "./stacks", "./jobs", "./waitingroom"}
+	roots       = []string{"./snapshot", "./stacks", "./jobs", "./waitingroom", "./economy"}
 	common      = []string{"./protocol/...", "./internal/..."}
 	adapters    = []string{"./hub/store/...", "./hub/vault/...", "./edgeagent/state/...", "./edgeagent/engine/..."} // for tests on the real thing
 	doesIO      = []string{"net", "net/http", "os", "os/exec"}
@@ -59,8 +59,8 @@ var direct = []ban{
 		from: join([]string{"./protocol"}, roots), to: doesIO,
 		why: "the protocol and the core of a feature are pure: no files, no network, so that they run in virtual time",
 	},
-	feature("snapshot"), feature("stacks"), feature("jobs"), feature("waitingroom"),
-	core("snapshot"), core("stacks"), core("jobs"), core("waitingroom"),
+	feature("snapshot"), feature("stacks"), feature("jobs"), feature("waitingroom"), feature("economy"),
+	core("snapshot"), core("stacks"), core("jobs"), core("waitingroom"), core("economy"),
 	{
 		from: hubSide, to: join(agentSide, composer), tests: true, testsMay: join(hubHalves, agentHalves),
 		why: "rule 4: the hub never knows the agent's half; tests of both together are in internal/fleettest",

@@ -23,7 +23,7 @@ import (
 
 // Classes is how many classes a Tally tells apart. Class numbers are those of the wire protocol; 0 is the session's
 // own overhead.
-const Classes = 8
+const Classes = 9
 
 // Bytes is one count in both directions.
 type Bytes struct {
