@@ -81,6 +81,8 @@ type Config struct {
 	OnSession func()
 	// Programs gives what the hello says of the agent's programs. Nil: it says nothing.
 	Programs func() (programs []protocol.ProgramFact, cannot string)
+	// Economy says what the link may carry, and when. Nil: everything, at any time.
+	Economy Economy
 	// Rand decides jitter. Nil: a random one.
 	Rand *rand.Rand
 }
