@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -96,11 +95,7 @@ type asking struct {
 }
 
 func (a *asking) ask(ctx context.Context) Finding {
-	host := a.Address
-	if host == DockerHub {
-		host = "registry-1.docker.io"
-	}
-	base := "https://" + host + "/v2/"
+	base := "https://" + a.host() + "/v2/"
 	resp, _, err := a.get(ctx, base, "")
 	if err != nil {
 		return Finding{Text: a.unreached(a.Address, err)}
@@ -123,27 +118,43 @@ func (a *asking) ask(ctx context.Context) Finding {
 
 // askForToken asks the service that the registry names for a token. It is sent the password, as engines do too.
 func (a *asking) askForToken(ctx context.Context, challenge map[string]string) Finding {
-	realm, err := url.Parse(challenge["realm"])
-	if err != nil || realm.Scheme != "https" || realm.Host == "" || realm.User != nil {
-		return Finding{Text: a.Address + " sends its callers for a token to an address that is not HTTPS: the password was not sent there."}
+	realm, err := a.realm(challenge)
+	if err != nil {
+		return Finding{Text: err.Error() + "."}
 	}
-	query := realm.Query()
-	query.Set("service", challenge["service"])
-	query.Set("account", a.User)
-	realm.RawQuery = query.Encode()
 	resp, body, err := a.get(ctx, realm.String(), "basic")
 	if err != nil {
 		return Finding{Text: a.unreached(realm.Host, err)}
 	}
 	found := a.verdict(realm.Host, resp)
-	var token struct {
-		Token  string `json:"token"`
-		Access string `json:"access_token"`
-	}
-	if found.OK && (json.Unmarshal(body, &token) != nil || token.Token+token.Access == "") {
+	if _, err := tokenOf(body); found.OK && err != nil {
 		return Finding{Text: fmt.Sprintf("%s, which %s sends its callers to, gives no token: is it a registry?", realm.Host, a.Address)}
 	}
 	return found
+}
+
+// realm is where a challenge sends callers for a token, with what it asks for.
+func (a *asking) realm(challenge map[string]string) (*url.URL, error) {
+	realm, err := url.Parse(challenge["realm"])
+	if err != nil || realm.Scheme != "https" || realm.Host == "" || realm.User != nil {
+		return nil, fmt.Errorf("%s sends its callers for a token to an address that is not HTTPS: the password was not sent there", a.Address)
+	}
+	query := realm.Query()
+	for name, value := range map[string]string{"service": challenge["service"], "account": a.User, "scope": challenge["scope"]} {
+		if value != "" {
+			query.Set(name, value)
+		}
+	}
+	realm.RawQuery = query.Encode()
+	return realm, nil
+}
+
+// host is where the registry is asked.
+func (a *asking) host() string {
+	if a.Address == DockerHub {
+		return "registry-1.docker.io"
+	}
+	return a.Address
 }
 
 func (a *asking) verdict(host string, resp *http.Response) Finding {

@@ -1,10 +1,11 @@
 // Package registries keeps how registries of images let devices in: an address with a user and a password, for the devices
 // of a group and those below it.
 //
-// A password is given to the planner, which seals it to devices, and to the registry itself by Check; it is in no list,
-// answer, error or log. The vault seals it in the store. Which device needs which is not decided here.
+// A password is given to the planner, which seals it to devices, and to the registry itself by Check and Image; it is in no
+// list, answer, error or log. The vault seals it in the store. Which device needs which is not decided here.
 //
-// A Book is safe for concurrent use. Asking, but for Check, takes no lock and touches neither disk nor network.
+// A Book is safe for concurrent use. Asking, but for Check and Image, takes no lock and touches neither disk
+// nor network.
 package registries
 
 import (
@@ -74,7 +75,7 @@ type Config struct {
 	Vault Vault
 	// Changed is told of the groups of whose devices the access may have changed, after it did. Nil: nobody.
 	Changed func(groups ...string)
-	// Reaches says why Check may not connect to an address. Nil: it may not where only the hub's own machine or link is.
+	// Reaches says why Check and Image may not connect to an address. Nil: it may not where only the hub's own machine or link is.
 	Reaches func(netip.Addr) error
 	Log     *slog.Logger
 }
@@ -84,6 +85,7 @@ type Book struct {
 	cfg   Config
 	write sync.Mutex // held while a change is made
 	now   atomic.Pointer[map[string]entry]
+	reads reads // guards itself
 }
 
 type entry struct {

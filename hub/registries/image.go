@@ -1,0 +1,153 @@
+package registries
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/farshore/farshore/protocol"
+)
+
+// Image is what a registry says of an image for one platform (OCI image specification, and Docker's schema 2).
+type Image struct {
+	// Config is the digest of its configuration, by which most engines call it; Manifest that of its manifest, and Index
+	// that of the index which led there, by which others do. A zero Index: there is none.
+	Config, Manifest, Index protocol.Hash
+	// Documents are the bytes of index, manifest and configuration.
+	Documents uint64
+	// Layers as they travel, the lowest first.
+	Layers []Layer
+}
+
+// Layer is one layer of an image.
+type Layer struct {
+	Digest protocol.Hash
+	// Size as it travels, mostly compressed.
+	Size uint64
+}
+
+// Bounds of what a registry says.
+const (
+	maxManifest = 4 << 20
+	maxLayers   = 512
+	maxLayer    = 1 << 40
+	maxEntries  = 512 // of an index
+	maxNested   = 2   // indexes above a manifest
+)
+
+// The media types that are asked for.
+const accepted = "application/vnd.oci.image.index.v1+json, application/vnd.docker.distribution.manifest.list.v2+json, " +
+	"application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json"
+
+// errNoPlatform: an index has nothing for a platform.
+var errNoPlatform = errors.New("is not made for the platform")
+
+type descriptor struct {
+	Digest   string `json:"digest"`
+	Size     int64  `json:"size"`
+	Platform *struct {
+		OS      string `json:"os"`
+		Arch    string `json:"architecture"`
+		Variant string `json:"variant"`
+	} `json:"platform"`
+}
+
+// document is an index or a manifest.
+type document struct {
+	Schema    int          `json:"schemaVersion"`
+	Manifests []descriptor `json:"manifests"`
+	Config    *descriptor  `json:"config"`
+	Layers    []descriptor `json:"layers"`
+}
+
+func parseDocument(b []byte) (document, error) {
+	var d document
+	if err := json.Unmarshal(b, &d); err != nil {
+		return d, fmt.Errorf("its manifest is not JSON: %w", err)
+	}
+	switch {
+	case d.Schema != 2:
+		return d, errors.New("its manifest is of a form that is not known here: push the image again with a newer program")
+	case len(d.Manifests) > maxEntries || len(d.Layers) > maxLayers:
+		return d, fmt.Errorf("its manifest names %d images and %d layers, at most %d are looked at", len(d.Manifests), len(d.Layers), maxEntries)
+	case len(d.Manifests) == 0 && d.Config == nil:
+		return d, errors.New("its manifest names neither images nor a configuration: is it an image?")
+	}
+	return d, nil
+}
+
+// choose gives the manifest of an index for a platform such as linux/arm/v7.
+func (d *document) choose(platform string) (protocol.Hash, error) {
+	want := strings.SplitN(platform, "/", 3)
+	if len(want) < 2 {
+		return protocol.Hash{}, fmt.Errorf("the platform %.60q of the device is not one such as linux/arm64", platform)
+	}
+	variant := ""
+	if len(want) == 3 {
+		variant = want[2]
+	}
+	best, at := -1, 0
+	for i, m := range d.Manifests {
+		if m.Platform == nil || m.Platform.OS != want[0] || m.Platform.Arch != want[1] {
+			continue
+		}
+		if n := fits(variant, m.Platform.Variant); n > best {
+			best, at = n, i
+		}
+	}
+	if best < 0 {
+		return protocol.Hash{}, fmt.Errorf("%w %.60s", errNoPlatform, platform)
+	}
+	return parseDigest(d.Manifests[at].Digest)
+}
+
+// fits says how well a variant of a processor runs what was made for another; below 0: not at all.
+func fits(has, made string) int {
+	switch {
+	case has == made:
+		return 100
+	case made == "":
+		return 1
+	case has == "": // v8 is what arm64 is without a word
+		return 0
+	case len(has) == 2 && len(made) == 2 && made[1] < has[1]:
+		return 10 + int(made[1]-'0')
+	}
+	return -1
+}
+
+// image reads a manifest.
+func (d *document) image() (Image, error) {
+	if d.Config == nil {
+		return Image{}, errors.New("its manifest names no configuration: is it an image?")
+	}
+	var out Image
+	var err error
+	if out.Config, err = parseDigest(d.Config.Digest); err != nil {
+		return out, err
+	}
+	out.Documents = uint64(min(max(d.Config.Size, 0), maxManifest))
+	for _, l := range d.Layers {
+		digest, err := parseDigest(l.Digest)
+		if err != nil {
+			return out, err
+		}
+		if l.Size < 0 || l.Size > maxLayer {
+			return out, fmt.Errorf("its manifest has a layer of %d bytes, which cannot be", l.Size)
+		}
+		out.Layers = append(out.Layers, Layer{digest, uint64(l.Size)})
+	}
+	return out, nil
+}
+
+func parseDigest(text string) (h protocol.Hash, err error) {
+	digits, ok := strings.CutPrefix(text, "sha256:")
+	b, err := hex.DecodeString(digits)
+	if !ok || err != nil || len(b) != len(h) {
+		return h, fmt.Errorf("its manifest has the digest %.80q: want sha256: and 64 digits", text)
+	}
+	copy(h[:], b)
+	return h, nil
+}
