@@ -1,13 +1,18 @@
 // Package cron reads times as cron writes them: five fields for minute, hour, day of month, month and day of week, such as
-// "0 2 * * 6,7". Each is *, a number, a range, a list of those, or one of those with a step.
+// "0 2 * * 6,7". Each is *, a number, a range, a list of those, or one of those with a step; months and days of the week
+// have names too (jan, mon), and whole times: @hourly, @daily, @weekly, @monthly, @yearly.
 //
 // It keeps no state and starts nothing: it only computes. Where both days are limited, either will do, as in cron.
+//
+// Where clocks change, a time that is left out is the first moment after the gap, and one that comes twice is the first of
+// the two. A schedule of all hours goes by what passes, not by what clocks show: every five minutes stays every five.
 package cron
 
 import (
 	"errors"
 	"fmt"
 	"math/bits"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -22,60 +27,89 @@ type Schedule struct {
 	anyDay, anyWeekday                     bool
 }
 
-// Parse reads five fields. Errors wrap ErrInvalid and name the field.
+// field is one of the five.
+type field struct {
+	name        string
+	first, last int
+	names       []string // of first and those that follow
+}
+
+var (
+	months   = []string{"jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"}
+	weekdays = []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}
+	fields   = [5]field{{"minute", 0, 59, nil}, {"hour", 0, 23, nil}, {"day of month", 1, 31, nil}, {"month", 1, 12, months}, {"day of week", 0, 7, weekdays}}
+	whole    = map[string]string{
+		"@hourly": "0 * * * *", "@daily": "0 0 * * *", "@midnight": "0 0 * * *", "@weekly": "0 0 * * 0",
+		"@monthly": "0 0 1 * *", "@yearly": "0 0 1 1 *", "@annually": "0 0 1 1 *",
+	}
+)
+
+// Parse reads five fields, or a name. Errors wrap ErrInvalid and name the field.
 func Parse(text string) (Schedule, error) {
-	fields := strings.Fields(text)
-	if len(fields) != 5 || len(text) > 200 {
+	long := text
+	if name := strings.ToLower(strings.TrimSpace(text)); whole[name] != "" {
+		long = whole[name]
+	}
+	parts := strings.Fields(long)
+	if len(parts) != 5 || len(text) > 200 {
 		return Schedule{}, fmt.Errorf("%.60q: %w: want five fields: minute, hour, day of month, month, day of week, such as \"0 2 * * 6,7\"", text, ErrInvalid)
 	}
 	var s Schedule
-	for i, f := range []struct {
-		name        string
-		first, last int
-		into        *uint64
-	}{
-		{"minute", 0, 59, &s.minutes},
-		{"hour", 0, 23, &s.hours},
-		{"day of month", 1, 31, &s.days},
-		{"month", 1, 12, &s.months},
-		{"day of week", 0, 7, &s.weekdays},
-	} {
-		for part := range strings.SplitSeq(fields[i], ",") {
-			set, ok := parsePart(part, f.first, f.last)
+	for i, into := range []*uint64{&s.minutes, &s.hours, &s.days, &s.months, &s.weekdays} {
+		f := fields[i]
+		for part := range strings.SplitSeq(parts[i], ",") {
+			set, ok := f.parse(part)
 			if !ok {
-				return Schedule{}, fmt.Errorf("%.60q: %w: %s %.20q: want *, a number from %d to %d, a range such as %d-%d, or a step such as */%d",
-					text, ErrInvalid, f.name, part, f.first, f.last, f.first, f.last, 2)
+				return Schedule{}, fmt.Errorf("%.60q: %w: %s %.20q: want *, %s, a range such as %d-%d, or a step such as */%d",
+					text, ErrInvalid, f.name, part, f.wants(), f.first, f.last, 2)
 			}
-			*f.into |= set
+			*into |= set
 		}
 	}
 	if s.weekdays&(1<<7) != 0 { // Sunday has two numbers
 		s.weekdays |= 1
 	}
-	s.anyDay, s.anyWeekday = fields[2] == "*", fields[4] == "*"
+	s.anyDay, s.anyWeekday = parts[2] == "*", parts[4] == "*"
 	return s, nil
 }
 
-func parsePart(part string, first, last int) (uint64, bool) {
+func (f field) wants() string {
+	if f.names == nil {
+		return fmt.Sprintf("a number from %d to %d", f.first, f.last)
+	}
+	return fmt.Sprintf("a number from %d to %d, a name such as %s", f.first, f.last, f.names[1])
+}
+
+// number reads a number of the field, or a name.
+func (f field) number(text string) (int, bool) {
+	if i := slices.Index(f.names, strings.ToLower(text)); i >= 0 {
+		return f.first + i, true
+	}
+	n, err := strconv.Atoi(text)
+	return n, err == nil && n >= f.first && n <= f.last && text[0] != '+' && text[0] != '-'
+}
+
+func (f field) parse(part string) (uint64, bool) {
 	span, stepText, hasStep := strings.Cut(part, "/")
 	step := 1
 	if hasStep {
 		var err error
-		if step, err = strconv.Atoi(stepText); err != nil || step < 1 || step > last {
+		if step, err = strconv.Atoi(stepText); err != nil || step < 1 || step > f.last {
 			return 0, false
 		}
 	}
+	first, last := f.first, f.last
 	if span != "*" {
 		fromText, toText, isRange := strings.Cut(span, "-")
-		from, err := strconv.Atoi(fromText)
-		if err != nil || from < first || from > last {
+		from, ok := f.number(fromText)
+		if !ok {
 			return 0, false
 		}
 		first = from
 		switch {
 		case isRange:
-			to, err := strconv.Atoi(toText)
-			if err != nil || to < from || to > last {
+			to, ok := f.number(toText)
+			if !ok || to < from {
 				return 0, false
 			}
 			last = to
@@ -90,8 +124,9 @@ func parsePart(part string, first, last int) (uint64, bool) {
 	return set, true
 }
 
-// Next gives the first minute of the schedule after t, in t's time zone. A time that a change of clocks leaves out is the
-// one that the clocks then show. The zero time: there is none within nine years.
+const allHours = 1<<24 - 1
+
+// Next gives the first moment of the schedule after t, in t's time zone. The zero time: there is none within nine years.
 func (s Schedule) Next(t time.Time) time.Time {
 	if s.minutes == 0 {
 		return time.Time{}
@@ -104,15 +139,68 @@ func (s Schedule) Next(t time.Time) time.Time {
 		if !s.on(day) {
 			continue
 		}
-		for hours := s.hours; hours != 0; hours &= hours - 1 {
-			for minutes := s.minutes; minutes != 0; minutes &= minutes - 1 {
-				at := time.Date(y, m, d, bits.TrailingZeros64(hours), bits.TrailingZeros64(minutes), 0, 0, t.Location())
-				if at.After(t) {
-					return at
-				}
+		at := s.byClocks
+		if s.hours == allHours {
+			at = s.byTime
+		}
+		if next := at(day, t); !next.IsZero() {
+			return next
+		}
+	}
+}
+
+// byClocks gives the first moment of a day after t, by what clocks show.
+func (s Schedule) byClocks(day, t time.Time) time.Time {
+	y, m, d := day.Date()
+	for hours := s.hours; hours != 0; hours &= hours - 1 {
+		for minutes := s.minutes; minutes != 0; minutes &= minutes - 1 {
+			at := moment(time.Date(y, m, d, bits.TrailingZeros64(hours), bits.TrailingZeros64(minutes), 0, 0, time.UTC), t.Location())
+			if at.After(t) {
+				return at
 			}
 		}
 	}
+	return time.Time{}
+}
+
+// byTime gives the first moment of a day after t at which clocks show one of the minutes.
+func (s Schedule) byTime(day, t time.Time) time.Time {
+	y, m, d := day.Date()
+	at := moment(time.Date(y, m, d, 0, 0, 0, 0, time.UTC), t.Location())
+	if t.After(at) {
+		at = t.Truncate(time.Minute)
+	}
+	for ; ; at = at.Add(time.Minute) {
+		if _, _, now := at.Date(); now != d {
+			return time.Time{}
+		}
+		if at.After(t) && s.minutes&(1<<at.Minute()) != 0 {
+			return at
+		}
+	}
+}
+
+// moment is when clocks in a zone show what clock shows in UTC: the first time where they do so twice, and the first
+// moment after it where they leave it out.
+func moment(clock time.Time, zone *time.Location) time.Time {
+	y, m, d := clock.Date()
+	at := time.Date(y, m, d, clock.Hour(), clock.Minute(), 0, 0, zone)
+	start, end := at.ZoneBounds()
+	_, offset := at.Zone()
+	switch shown := at.Unix() + int64(offset); {
+	case shown > clock.Unix():
+		return start
+	case shown < clock.Unix():
+		return end
+	}
+	if start.IsZero() {
+		return at
+	}
+	_, before := start.Add(-time.Second).Zone()
+	if first := at.Add(time.Duration(offset-before) * time.Second); first.Before(start) {
+		return first
+	}
+	return at
 }
 
 // on reports whether the schedule has minutes on that day.

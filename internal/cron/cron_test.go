@@ -2,6 +2,7 @@ package cron_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -27,7 +28,11 @@ func TestNext(t *testing.T) {
 		{"0 0 1 * 7", "2026-11-23 00:00", "2026-11-29 00:00"}, // the first of a month, or a Sunday
 		{"0 0 29 2 *", "2026-01-01 00:00", "2028-02-29 00:00"},
 		{"5,10/20 4 * 12 *", "2026-11-22 00:00", "2026-12-01 04:05"},
-		{"30 2 * * *", "2026-03-28 12:00", "2026-03-29 03:30"}, // the clocks go forward at 2
+		{"30 2 * * *", "2026-03-28 12:00", "2026-03-29 03:00"}, // the clocks go forward at 2
+		{"30 2 * * *", "2026-03-29 03:00", "2026-03-30 02:30"},
+		{"0 4 * jan-mar,DEC mon-fri", "2026-11-22 00:00", "2026-12-01 04:00"},
+		{"@weekly", "2026-11-22 00:00", "2026-11-29 00:00"},
+		{"@Monthly", "2026-11-22 00:00", "2026-12-01 00:00"},
 	} {
 		s, err := cron.Parse(c.cron)
 		if err != nil {
@@ -43,9 +48,62 @@ func TestNext(t *testing.T) {
 }
 
 func TestTextsThatAreNone(t *testing.T) {
-	for _, text := range []string{"", "* * * *", "60 * * * *", "* 24 * * *", "* * 0 * *", "* * * 13 *", "* * * * 8", "5-1 * * * *", "*/0 * * * *", "a * * * *", ",* * * * *"} {
+	for _, text := range []string{"", "* * * *", "60 * * * *", "* 24 * * *", "* * 0 * *", "* * * 13 *", "* * * * 8", "5-1 * * * *", "*/0 * * * *", "a * * * *", ",* * * * *", "@never", "+5 * * * *", "* * * * monday", "jan * * * *", "0 0 1-jan * *"} {
 		if _, err := cron.Parse(text); !errors.Is(err, cron.ErrInvalid) {
 			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+// Minute by minute around each change of clocks: by an hour, by half of one, in the south, and at midnight.
+func TestNextIsWhatAClockShows(t *testing.T) {
+	for _, zone := range []string{"Europe/Oslo", "America/New_York", "Australia/Lord_Howe", "America/Santiago"} {
+		loc, err := time.LoadLocation(zone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, text := range []string{"30 2 * * *", "*/20 1-3 * * *", "0 0 * * *", "15,45 0-2,23 * * 6,0", "*/7 * * * *"} {
+			changes := 0
+			_, change := time.Date(2026, 1, 1, 0, 0, 0, 0, loc).ZoneBounds()
+			for ; change.Year() == 2026; _, change = change.ZoneBounds() {
+				followClock(t, text, change.In(loc))
+				changes++
+			}
+			if changes != 2 {
+				t.Fatalf("%s changes its clocks %d times", zone, changes)
+			}
+		}
+	}
+}
+
+// followClock compares Next with a clock, around a change of it. What its hands skip happens when they stand again, what they
+// show twice happens once, unless the hour does not matter.
+func followClock(t *testing.T, text string, change time.Time) {
+	t.Helper()
+	times, err := cron.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := func(clock time.Time) bool { return times.Next(clock.Add(-time.Minute)).Equal(clock) } // in UTC, where nothing changes
+	hands := func(at time.Time) time.Time {
+		_, offset := at.Zone()
+		return at.Add(time.Duration(offset) * time.Second).UTC()
+	}
+	anyHour := strings.Fields(text)[1] == "*"
+	from := change.Add(-50 * time.Hour).Truncate(time.Minute)
+	next, last, seen := times.Next(from), hands(from), map[time.Time]bool{}
+	for at := from.Add(time.Minute); at.Before(change.Add(50 * time.Hour)); at = at.Add(time.Minute) {
+		now, fires := hands(at), false
+		for skipped := last.Add(time.Minute); skipped.Before(now) && !anyHour; skipped = skipped.Add(time.Minute) {
+			fires = fires || in(skipped)
+		}
+		fires = fires || in(now) && (anyHour || !seen[now])
+		seen[now], last = true, now
+		if fires != next.Equal(at) {
+			t.Fatalf("%s: the next time is %s; that it is now is %v, at %s", text, next, fires, at)
+		}
+		if fires {
+			next = times.Next(at)
 		}
 	}
 }
@@ -58,7 +116,7 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			return
 		}
-		from := time.Unix(1_760_000_000, 0).UTC()
+		from := time.Unix(1_760_000_000, 0).UTC() // UTC has no changes of clocks
 		if next := s.Next(from); !next.IsZero() && (!next.After(from) || next.Second() != 0) {
 			t.Errorf("%q after %s is %s", text, from, next)
 		}
