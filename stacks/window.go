@@ -2,16 +2,15 @@ package stacks
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/farshore/farshore/internal/cron"
+	"github.com/farshore/farshore/internal/zones"
 	"github.com/farshore/farshore/protocol"
 )
 
-// ZoneLabel is the label by which people say in which time zone a device is. Values of labels have no "/", so it has a
-// "." in its place: Europe.Oslo.
-const ZoneLabel = "timezone"
+// ZoneLabel is the label by which people say in which time zone a device is.
+const ZoneLabel = zones.Label
 
 // Bounds of change windows.
 const (
@@ -49,10 +48,7 @@ func Zoned(windows []protocol.ChangeWindow, labels map[string]string) []protocol
 	if len(windows) == 0 {
 		return nil
 	}
-	own := strings.ReplaceAll(labels[ZoneLabel], ".", "/")
-	if _, err := time.LoadLocation(own); err != nil || own == "" { // what a label says is not held to names of zones
-		own = "UTC"
-	}
+	own := zones.Of(labels)
 	out := make([]protocol.ChangeWindow, len(windows))
 	for i, w := range windows {
 		if out[i] = w; w.Zone == "" {
