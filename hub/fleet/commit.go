@@ -88,7 +88,7 @@ func (r *Registry) apply(d *draft) []Change {
 			if x := r.derive(e, ChangeUpdated); x.change.Labels || x.change.Settings {
 				reached = append(reached, x)
 				changes = append(changes, x.change)
-			} else if !maps.Equal(x.effective.From, e.effective.From) {
+			} else if !maps.Equal(x.effective.From, e.effective.From) || x.effective.Tariff != e.effective.Tariff {
 				reached = append(reached, x)
 			}
 		}
@@ -214,14 +214,15 @@ func (r *Registry) derive(e *entry, kind ChangeKind) derived {
 	e.mu.Lock()
 	version := e.seen.Version
 	e.mu.Unlock()
+	labels := allLabels(e.dev, version, r.now.inherited[e.dev.Group])
 	x := derived{
 		e:         e,
-		labels:    allLabels(e.dev, version, r.now.inherited[e.dev.Group]),
-		effective: effective(&r.now, e.dev),
+		labels:    labels,
+		effective: effective(&r.now, e.dev, labels),
 		change:    Change{Device: e.dev.ID, Group: e.dev.Group, Kind: kind},
 	}
 	x.change.Labels = !maps.Equal(x.labels, e.labels)
-	x.change.Settings = x.effective.Settings != e.effective.Settings
+	x.change.Settings = !sameSettings(x.effective.Settings, e.effective.Settings)
 	return x
 }
 

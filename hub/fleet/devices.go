@@ -141,6 +141,12 @@ func (t *tx) update(id protocol.DeviceID, fn func(*Device) error) (Device, error
 	if same(d, old) {
 		return out, nil
 	}
+	says := d.Profile != "" || d.Settings != (protocol.Settings{})
+	if says && (d.Profile != old.Profile || d.Settings != old.Settings) {
+		if err := affordable(effective(t, d, nil).Settings); err != nil {
+			return Device{}, fmt.Errorf("device %q: %w", d.Name, err)
+		}
+	}
 	return out, t.write(d)
 }
 
@@ -186,7 +192,7 @@ func (r *Registry) Remove(id protocol.DeviceID) error {
 	})
 }
 
-// Replace gives name, group, labels, settings and profile of old to its replacement, and revokes old, in one
+// Replace gives name, group, labels, settings, profile and passes of old to its replacement, and revokes old, in one
 // transaction. Selectors that name old by its id mean the replacement from then on, so that stacks follow it. Errors
 // wrap ErrNotFound, ErrRevoked (the replacement is) or ErrInvalid.
 func (r *Registry) Replace(old, replacement protocol.DeviceID) error {
@@ -206,7 +212,7 @@ func (r *Registry) Replace(old, replacement protocol.DeviceID) error {
 		}
 		was, now = was.clone(), now.clone()
 		now.Name, now.Group, now.Labels = was.Name, was.Group, was.Labels
-		now.Settings, now.Profile, now.Replaces = was.Settings, was.Profile, was.ID
+		now.Settings, now.Profile, now.Passes, now.Replaces = was.Settings, was.Profile, was.Passes, was.ID
 		now.Former = append([]protocol.DeviceID{was.ID}, was.Former...)
 		now.Former = now.Former[:min(len(now.Former), maxFormer)]
 		was.ReplacedBy = now.ID

@@ -16,6 +16,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/farshore/farshore/economy"
 	"github.com/farshore/farshore/protocol"
 )
 
@@ -67,6 +68,10 @@ type Device struct {
 	// Former are the devices whose place it took, the latest first, at most maxFormer: selectors that name one of them
 	// by its id mean this device.
 	Former []protocol.DeviceID `cbor:"20,keyasint,omitempty" json:"former,omitempty"`
+	// Passes are the device's own table of times of contact. Nil: those of its groups count, the nearest first.
+	Passes *Passes `cbor:"21,keyasint,omitempty" json:"passes,omitempty"`
+	// Lift is what was added to its budget. Nil: nothing. That of an earlier cycle means nothing.
+	Lift *Lift `cbor:"22,keyasint,omitempty" json:"lift,omitempty"`
 
 	// The fields below are the device's Presence: kept in memory, written every FlushEvery.
 
@@ -117,12 +122,17 @@ type Group struct {
 	Settings protocol.Settings `cbor:"3,keyasint,omitzero" json:"settings,omitzero"`
 	// Profile names a link profile. Empty: inherits.
 	Profile string `cbor:"4,keyasint,omitempty" json:"profile,omitempty"`
+	// Passes are the table of times of contact of the devices below that have no nearer one. Nil: none.
+	Passes *Passes `cbor:"5,keyasint,omitempty" json:"passes,omitempty"`
 }
 
 // Profile is a link profile: a named set of frequencies and link choices.
 type Profile struct {
-	Name     string            `cbor:"1,keyasint" json:"name"`
+	Name string `cbor:"1,keyasint" json:"name"`
+	// Settings with the rules of the link, but for passes and lifts, which belong to groups and devices.
 	Settings protocol.Settings `cbor:"2,keyasint,omitzero" json:"settings"`
+	// Tariff is what the link costs. Zero: it is not known.
+	Tariff economy.Tariff `cbor:"3,keyasint,omitzero" json:"tariff,omitzero"`
 	// BuiltIn profiles can neither be changed nor removed.
 	BuiltIn bool `cbor:"-" json:"built_in,omitempty"`
 }

@@ -68,7 +68,7 @@ func (r *Registry) UpdateGroup(path string, fn func(*Group) error) (Group, error
 	return out, err
 }
 
-// PutGroup makes a group what g says, and makes those above it where they do not exist. expect looks at the group as it
+// PutGroup makes a group what g says, but for its passes, which stay, and makes those above it where they do not exist. expect looks at the group as it
 // is, nil where there is none, on any goroutine; what it returns ends PutGroup before anything is changed. It may be nil.
 // Other errors wrap ErrInvalid, or ErrNotFound for its profile.
 func (r *Registry) PutGroup(g Group, expect func(*Group) error) (Group, error) {
@@ -83,6 +83,7 @@ func (r *Registry) PutGroup(g Group, expect func(*Group) error) (Group, error) {
 			}
 		}
 		t.ensureGroup(g.Path)
+		g.Passes = t.groupAt(g.Path).Passes
 		return t.writeGroup(&g)
 	})
 }
@@ -99,7 +100,13 @@ func (t *tx) writeGroup(g *Group) error {
 	if err := t.hasProfile(g.Profile); err != nil {
 		return fmt.Errorf("group %s: %w", name, err)
 	}
+	old := t.groupAt(g.Path)
 	t.mine.groups[g.Path] = g
+	if says := g.Profile != "" || g.Settings != (protocol.Settings{}); says && (old.Profile != g.Profile || old.Settings != g.Settings) {
+		if err := affordable(effective(t, &Device{Group: g.Path, Mode: protocol.ModeAsync}, nil).Settings); err != nil {
+			return fmt.Errorf("group %s: %w", name, err)
+		}
+	}
 	return nil
 }
 
@@ -159,7 +166,7 @@ func (r *Registry) PutProfile(p Profile, expect func(*Profile) error) error {
 	if bad {
 		return fmt.Errorf("profile %.160q: %w: want a name of 1 to 63 characters a-z 0-9 . _ -", p.Name, ErrInvalid)
 	}
-	if err := CheckSettings(p.Settings); err != nil {
+	if err := CheckProfile(p); err != nil {
 		return fmt.Errorf("profile %s: %w", p.Name, err)
 	}
 	p.BuiltIn = false
@@ -213,5 +220,6 @@ func (t *tx) hasProfile(name string) error {
 	if name == "" || t.profileNamed(name) != nil {
 		return nil
 	}
-	return fmt.Errorf("profile %.160q: %w: make it first, or use %s or %s", name, ErrNotFound, ProfileLAN, ProfileSatellite)
+	return fmt.Errorf("profile %.160q: %w: make it first, or use %s, %s, %s or %s", name, ErrNotFound,
+		ProfileLAN, ProfileLTE, ProfileSatellite, ProfileVesselWindowed)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -278,6 +279,7 @@ func (m *model) effective(d *node) (protocol.Settings, map[string]string) {
 	out.ConnectTimeout = look("connect_timeout", func(s protocol.Settings) bool { return s.ConnectTimeout != 0 }).ConnectTimeout
 	out.ExchangeTimeout = look("exchange_timeout", func(s protocol.Settings) bool { return s.ExchangeTimeout != 0 }).ExchangeTimeout
 	out.KeyExchange = look("key_exchange", func(s protocol.Settings) bool { return s.KeyExchange != 0 }).KeyExchange
+	out.Link = look("link", func(s protocol.Settings) bool { return s.Link != nil }).Link
 	return out, from
 }
 
@@ -333,7 +335,7 @@ func (m *model) compare(t *testing.T, r *fleet.Registry) {
 			t.Errorf("%s in %q: labels %v, want %v", d.name, d.path, l, m.labelsOf(d))
 		}
 		e, _ := r.Effective(d.id)
-		if s, from := m.effective(d); e.Settings != s || !maps.Equal(e.From, from) {
+		if s, from := m.effective(d); !reflect.DeepEqual(e.Settings, s) || !maps.Equal(e.From, from) {
 			t.Errorf("%s in %q: settings %+v %v, want %+v %v", d.name, d.path, e.Settings, e.From, s, from)
 		}
 		if found, err := r.Find(d.name, anybody); !d.revoked && (err != nil || found.ID != d.id) {

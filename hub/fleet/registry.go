@@ -88,6 +88,8 @@ type Config struct {
 	// Changed is told of every change, in order, before the call that made it returns. It may read the Registry but
 	// must not change it. Nil: nobody is told.
 	Changed func(Change)
+	// Tables is told when a table of passes ends soon, and when it has ended, after that was noted. Nil: nobody is told.
+	Tables func(TableNotice)
 	// Online tells whether a device is connected now, and how. Nil: none is.
 	Online func(protocol.DeviceID) (protocol.Carrier, bool)
 }
@@ -98,6 +100,7 @@ type Registry struct {
 	log     *slog.Logger
 	changed func(Change)
 	online  func(protocol.DeviceID) (protocol.Carrier, bool)
+	tables  func(TableNotice)
 
 	// Lock order: write, telling, mu, entry.mu. queueMu is taken alone.
 	write   sync.Mutex // held while a group of changes is made durable
@@ -140,7 +143,7 @@ type entry struct {
 
 // New loads the fleet. It starts nothing: see Run.
 func New(c Config) (*Registry, error) {
-	r := &Registry{store: c.Store, log: c.Log, changed: c.Changed, online: c.Online}
+	r := &Registry{store: c.Store, log: c.Log, changed: c.Changed, online: c.Online, tables: c.Tables}
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
 	}
@@ -184,7 +187,7 @@ func New(c Config) (*Registry, error) {
 		r.edition++
 		e.edition = r.edition
 		e.labels = allLabels(e.dev, e.seen.Version, r.now.inherited[e.dev.Group])
-		e.effective = effective(&r.now, e.dev)
+		e.effective = effective(&r.now, e.dev, e.labels)
 		e.excuse(time.Unix(newest, 0), now)
 		e.told = judge(e.dev, &e.seen, now).State
 	}
@@ -194,15 +197,18 @@ func New(c Config) (*Registry, error) {
 
 // Run writes presence every FlushEvery and tells of changed liveness, until ctx is done. It then writes what is left.
 func (r *Registry) Run(ctx context.Context) error {
-	flush, watch := time.NewTicker(FlushEvery), time.NewTicker(WatchEvery)
+	flush, watch, tables := time.NewTicker(FlushEvery), time.NewTicker(WatchEvery), time.NewTicker(tablesEvery)
 	defer flush.Stop()
 	defer watch.Stop()
+	defer tables.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return r.Close()
 		case now := <-watch.C:
 			r.watch(now)
+		case now := <-tables.C:
+			r.watchTables(now)
 		case <-flush.C:
 			if err := r.flush(aliveEvery); err != nil {
 				r.log.Error("contacts could not be saved and are kept in memory", "err", err)

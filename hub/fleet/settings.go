@@ -3,26 +3,44 @@ package fleet
 import (
 	"fmt"
 
+	"github.com/farshore/farshore/economy"
 	"github.com/farshore/farshore/protocol"
 )
 
 // Names of the built-in link profiles.
 const (
-	ProfileLAN       = "lan"       // cheap and fast: everything at once
-	ProfileSatellite = "satellite" // each byte is paid for, and round trips are long
+	ProfileLAN            = "lan"             // cheap and fast: everything at once
+	ProfileLTE            = "lte"             // metered, and cut off now and then
+	ProfileSatellite      = "satellite"       // each byte is paid for, and round trips are long
+	ProfileVesselWindowed = "vessel-windowed" // a satellite that is switched on a few times a day
 )
 
-// builtIn gives the built-in profiles, sorted by name.
+// builtIn gives the built-in profiles, sorted by name. None has caps: how much a link may spend is in a contract that
+// the hub does not know, a device that falls silent by a guess is worse than a bill, and a soft cap that is a guess makes
+// it slow for no reason that anybody gave. Who has a contract makes a profile of one of these, with its caps.
 func builtIn() []Profile {
+	byAgent := &protocol.LinkRules{Images: protocol.ImagesByAgent}
 	return []Profile{
 		{Name: ProfileLAN, BuiltIn: true, Settings: protocol.Settings{
 			Ping: 30, Snapshot: protocol.FrequencyPush, Command: protocol.FrequencyPush,
 			KeyExchange: protocol.KeyExchangeHybrid,
 		}},
+		{Name: ProfileLTE, BuiltIn: true, Settings: protocol.Settings{
+			Ping: 5 * 60, Snapshot: 15 * 60, Command: protocol.FrequencyPush,
+			Chunk: 16 << 10, ConnectTimeout: 30, ExchangeTimeout: 60, KeyExchange: protocol.KeyExchangeHybrid, Link: byAgent,
+		}},
 		// A push costs nothing while there is nothing to push; a ping every 20 min costs 17 kB a day.
 		{Name: ProfileSatellite, BuiltIn: true, Settings: protocol.Settings{
 			Ping: 20 * 60, Snapshot: 60 * 60, Command: protocol.FrequencyPush,
+			Chunk: 4 << 10, ConnectTimeout: 60, ExchangeTimeout: 120, KeyExchange: protocol.KeyExchangeClassic, Link: byAgent,
+		}},
+		{Name: ProfileVesselWindowed, BuiltIn: true, Settings: protocol.Settings{
+			Ping: 60 * 60, Snapshot: 6 * 60 * 60, Command: protocol.FrequencyPush,
 			Chunk: 4 << 10, ConnectTimeout: 60, ExchangeTimeout: 120, KeyExchange: protocol.KeyExchangeClassic,
+			Link: &protocol.LinkRules{
+				Images: protocol.ImagesByAgent, Connection: protocol.ConnectionBrief,
+				Contact: &protocol.Contact{Windows: []protocol.ContactWindow{{Start: "0 */6 * * *", Seconds: 600}}},
+			},
 		}},
 	}
 }
@@ -33,8 +51,13 @@ type Effective struct {
 	// device then goes by the constants of package protocol.
 	Settings protocol.Settings `json:"settings"`
 	// From says for each JSON field of Settings where it comes from: "device", "group norway", "group /" for the root,
-	// "profile satellite (device)", "profile satellite (group norway)", or "hub default".
+	// "profile satellite (device)", "profile satellite (group norway)", or "hub default". "passes" is where the table of
+	// passes comes from, absent where there is none.
 	From map[string]string `json:"from"`
+	// Tariff of the profile. Zero: it is not known.
+	Tariff economy.Tariff `json:"tariff,omitzero"`
+
+	passes *Passes // the nearest table
 }
 
 // Explicit gives the settings with the protocol's constants in place of what nobody set, for people.
@@ -57,37 +80,52 @@ func orElse[T comparable](v *T, other T) {
 // effective computes the settings that hold for d: its own, then those of its groups from the nearest to the root,
 // then the hub's defaults. The nearest profile named, and only that one, stands behind the settings of the place that
 // names it and before all that is further away.
-func effective(s *state, d *Device) *Effective {
+func effective(s view, d *Device, labels map[string]string) *Effective {
 	e := &Effective{From: make(map[string]string, 8)}
-	e.take(s, place{settings: &d.Settings, profile: d.Profile, name: "device"})
+	e.take(s, place{settings: &d.Settings, profile: d.Profile, passes: d.Passes, name: "device"})
 	for path, ok := d.Group, true; ok; path, ok = parent(path) {
-		if g := s.groups[path]; g != nil {
-			e.take(s, place{settings: &g.Settings, profile: g.Profile, name: "group " + first(path, "/")})
+		if g := s.groupAt(path); g != nil {
+			e.take(s, place{settings: &g.Settings, profile: g.Profile, passes: g.Passes, name: "group " + first(path, "/")})
 		}
 	}
 	defaults := protocol.DefaultSettings(d.Mode)
 	e.fill(&defaults, "hub default")
-	for _, field := range [...]string{"profile", "chunk", "connect_timeout", "exchange_timeout", "key_exchange"} {
+	for _, field := range [...]string{"profile", "chunk", "connect_timeout", "exchange_timeout", "key_exchange", "link"} {
 		if e.From[field] == "" {
 			e.From[field] = "hub default"
 		}
 	}
+	e.link(d, labels)
 	return e
 }
+
+// view is where groups and profiles are looked up: the state, or what a change is going to make of it.
+type view interface {
+	groupAt(path string) *Group
+	profileNamed(name string) *Profile
+}
+
+func (s *state) groupAt(path string) *Group { return s.groups[path] }
+
+func (s *state) profileNamed(name string) *Profile { return s.profiles[name] }
 
 // place is where settings can be given.
 type place struct {
 	settings      *protocol.Settings
+	passes        *Passes
 	profile, name string
 }
 
-func (e *Effective) take(s *state, p place) {
+func (e *Effective) take(s view, p place) {
 	e.fill(p.settings, p.name)
+	if e.passes == nil && p.passes != nil {
+		e.passes, e.From["passes"] = p.passes, p.name
+	}
 	if p.profile == "" || e.Settings.Profile != "" {
 		return
 	}
-	if profile := s.profiles[p.profile]; profile != nil {
-		e.Settings.Profile, e.From["profile"] = p.profile, p.name
+	if profile := s.profileNamed(p.profile); profile != nil {
+		e.Settings.Profile, e.From["profile"], e.Tariff = p.profile, p.name, profile.Tariff
 		e.fill(&profile.Settings, "profile "+p.profile+" ("+p.name+")")
 	}
 }
@@ -102,6 +140,7 @@ func (e *Effective) fill(s *protocol.Settings, from string) {
 	take(e, &to.ConnectTimeout, s.ConnectTimeout, source{"connect_timeout", from})
 	take(e, &to.ExchangeTimeout, s.ExchangeTimeout, source{"exchange_timeout", from})
 	take(e, &to.KeyExchange, s.KeyExchange, source{"key_exchange", from})
+	take(e, &to.Link, s.Link, source{"link", from})
 }
 
 type source struct{ field, from string }
@@ -120,9 +159,12 @@ const (
 	minTimeout = 5
 )
 
-// CheckSettings holds settings of a device, group or profile to what a device can go by. Errors wrap ErrInvalid and
-// name the field.
+// CheckSettings holds settings of a device or group to what a device can go by. Errors wrap ErrInvalid and name the
+// field.
 func CheckSettings(s protocol.Settings) error {
+	if s.Link != nil {
+		return fmt.Errorf("budget and times of contact: %w: they are given to a link profile", ErrInvalid)
+	}
 	frequencies := [...]struct {
 		name string
 		f    protocol.Frequency

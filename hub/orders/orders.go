@@ -83,6 +83,7 @@ type holding struct {
 	mu sync.Mutex
 
 	settings protocol.ShortHash
+	agent    uint             // what the agent understands of the protocol, as its hello says
 	set      []protocol.Entry // nil: not known
 	mark     protocol.OrderMark
 	epoch    uint64                      // of the last order that the device has, or is being told; 0: it has none
@@ -138,7 +139,7 @@ func (k *Desk) Begin(dev protocol.DeviceID, hello *protocol.Hello) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.load(k, dev)
-	h.settings = hello.Settings
+	h.settings, h.agent = hello.Settings, hello.Capability
 	h.set = h.recognise(hello.Desired, k.c.Sources.Desired(dev))
 	mark := protocol.OrderMark{Epoch: hello.OrderEpoch, Seq: hello.OrderSeq}
 	h.epoch = hello.OrderEpoch
@@ -236,7 +237,7 @@ func (k *Desk) Next(dev protocol.DeviceID) (*protocol.Orders, error) {
 		body protocol.OrderBody
 		o    order
 	)
-	settings := k.c.Sources.Settings(dev)
+	settings := k.c.Sources.Settings(dev).For(h.agent)
 	if settings.Hash() != h.settings {
 		body.Settings = &settings
 	}

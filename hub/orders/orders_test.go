@@ -197,6 +197,32 @@ func TestOnlyTheDifferenceIsToldAfterAHubRestart(t *testing.T) {
 	}
 }
 
+// An agent that does not know rules of the link leaves them out of the hash of its settings: it is not given them, and is
+// not told its settings again and again. When it is updated it is told them.
+func TestAnOldAgentIsNotToldOfItsLink(t *testing.T) {
+	src, _, d, restart := setup(t)
+	src.settings.Link = &protocol.LinkRules{Budget: &protocol.Budget{Hard: 20_000_000}}
+	k := restart()
+	hello := d.hello()
+	hello.Capability = 3
+	k.Begin(dev, hello)
+	if bodies := d.drain(k); len(bodies) != 1 || bodies[0].Settings == nil || bodies[0].Settings.Link != nil {
+		t.Fatalf("an agent of capability 3 is told %+v", bodies)
+	}
+	hello = d.hello()
+	hello.Capability = 3
+	k.Begin(dev, hello)
+	if bodies := d.drain(k); len(bodies) != 0 {
+		t.Errorf("and told again %+v", bodies[0])
+	}
+	hello = d.hello()
+	hello.Capability = 4
+	k.Begin(dev, hello)
+	if bodies := d.drain(k); len(bodies) != 1 || bodies[0].Settings == nil || bodies[0].Settings.Link.Budget.Hard != 20_000_000 {
+		t.Errorf("when it was updated it is told %+v", bodies)
+	}
+}
+
 func TestUnknownSetIsReplacedWhole(t *testing.T) {
 	src, _, d, restart := setup(t)
 	src.desired = []protocol.Entry{entry(1, 1, 1)}

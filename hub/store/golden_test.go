@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/farshore/farshore/economy"
 	"github.com/farshore/farshore/hub/access"
 	"github.com/farshore/farshore/hub/backup"
 	"github.com/farshore/farshore/hub/certificate"
@@ -91,6 +92,26 @@ func TestStoredFleetIsReadForEver(t *testing.T) {
 		Observed: fleet.SnapshotFacts{Arch: "arm/v7", OS: "Debian GNU/Linux 12 (bookworm)", Engine: "docker", EngineVersion: "20.10.24"},
 		Settings: settings, Profile: "satellite", Confirmed: true, ApprovedBy: "anna", Approved: 1_760_000_001,
 		Revoked: 1_760_000_002, Created: 1_760_000_000, EnrolmentKey: "k1", Replaces: "aaaaaaaaaaaaaaaa", ReplacedBy: "bbbbbbbbbbbbbbbb",
+	})
+	passes := &fleet.Passes{
+		Passes: []protocol.Pass{{Start: 1_760_000_100, Seconds: 540, Bytes: 2_000_000}, {Start: 1_760_006_100, Seconds: 600}},
+		After:  protocol.AfterOpen, Told: fleet.TableSoon,
+	}
+	golden(t, deviceAt("qz3x4y5w6v7u2t3s"), "fleet-device-link", fleet.Device{
+		ID: "qz3x4y5w6v7u2t3s", Key: bytes.Repeat([]byte{7}, 32), Name: "aurora", Passes: passes,
+		Lift: &fleet.Lift{Cycle: 20_370, Extra: 5_000_000, Note: "port call", By: "anna", At: 1_760_000_050},
+	})
+	golden(t, groupAt("ships"), "fleet-group-passes", fleet.Group{Path: "ships", Passes: passes})
+	metered := settings
+	metered.Link = &protocol.LinkRules{
+		Budget: &protocol.Budget{
+			Day: 31, Zone: "Europe/Oslo", Soft: 15_000_000, Hard: 20_000_000, Reserve: 1_000_000, Floor: 21_600, DailyPing: true,
+		},
+		Contact: &protocol.Contact{Windows: []protocol.ContactWindow{{Start: "0 */6 * * *", Seconds: 600, Zone: "UTC"}}, After: protocol.AfterSilent},
+		Images:  protocol.ImagesByAgent, Connection: protocol.ConnectionBrief,
+	}
+	golden(t, profileAt("vessel"), "fleet-profile-link", fleet.Profile{
+		Name: "vessel", Settings: metered, Tariff: economy.Tariff{PerMB: 4_200_000, Currency: "EUR", Included: 10_000_000},
 	})
 	golden(t, groupAt("norway/oslo"), "fleet-group", fleet.Group{
 		Path: "norway/oslo", Labels: map[string]string{"country": "no"}, Settings: settings, Profile: "lan",
