@@ -106,8 +106,11 @@ func (a *app) rollout(cmd *cobra.Command, args []string) (r resource.Rollout, er
 }
 
 func phaseOf(r resource.Rollout) string {
-	if r.Queued {
+	switch {
+	case r.Queued:
 		return "queued"
+	case r.Approve && r.Approved.IsZero() && (r.Phase == "running" || r.Phase == "done"):
+		return "unapproved"
 	}
 	return r.Phase
 }

@@ -129,7 +129,7 @@ func (s *server) listRollouts(c *call) (*reply[resource.List[resource.Rollout]],
 			continue
 		}
 		for _, v := range []*planner.RolloutView{o.Rollout, o.Next} {
-			if v != nil && !v.State.Phase.Over() {
+			if v != nil && (!v.State.Phase.Over() || v.Unapproved()) {
 				out = append(out, s.rollout(c, &o.Stack, v))
 			}
 		}

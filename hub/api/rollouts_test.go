@@ -162,6 +162,25 @@ func TestRolloutsAreSteered(t *testing.T) {
 }
 
 // What people get wrong is said in a sentence with what to do, about the thing that is wrong.
+// Without a plan a rollout is over when it begins. While nobody has approved it, it is listed all the same.
+func TestWhatWaitsForApprovalIsUnderWay(t *testing.T) {
+	w := newWorld(t)
+	w.three()
+	w.ask("PUT", "/stacks/web", resource.Apply{Files: app("web:1"), Change: &stacks.ChangeRule{Approve: true}}, nil)
+	underWay := func() int {
+		var list resource.List[resource.Rollout]
+		w.ask("GET", "/rollouts", nil, &list)
+		return len(list.Items)
+	}
+	if n := underWay(); n != 1 {
+		t.Errorf("%d rollouts are under way, want the one that waits", n)
+	}
+	w.ask("POST", "/stacks/web/rollouts/1/approve", nil, nil)
+	if n := underWay(); n != 0 {
+		t.Errorf("%d rollouts are under way after the approval", n)
+	}
+}
+
 func TestRolloutsThatCannotBe(t *testing.T) {
 	w := newWorld(t)
 	w.three()

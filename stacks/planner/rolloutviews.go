@@ -27,6 +27,11 @@ type RolloutView struct {
 	Queued bool
 }
 
+// Unapproved reports that devices apply it only when somebody approves it, and nobody did yet.
+func (r *Rollout) Unapproved() bool {
+	return r.Approve && r.Approved == 0 && r.State.Phase != rollout.Aborted && r.State.Phase != rollout.Failed
+}
+
 // BatchView is one batch of a rollout.
 type BatchView struct {
 	Number uint32
@@ -89,7 +94,7 @@ func (s *stack) view(r *run) *RolloutView {
 		v.Why = fmt.Sprintf("rollout %d is under way", s.active().Number)
 	case r.State.Phase == rollout.Aborted, r.State.Phase == rollout.Failed, r.State.Phase == rollout.Paused:
 		v.Why, v.Next = r.State.Reason, time.Time{}
-	case r.Approve && r.Approved == 0 && r.State.Phase != rollout.Planned:
+	case r.Unapproved() && r.State.Phase != rollout.Planned:
 		v.Why = fmt.Sprintf("devices apply it when somebody approves it; %d have all they need", s.counts[protocol.StackFetched])
 	case r.over():
 		v.Why, v.Next = "", time.Time{}

@@ -88,8 +88,12 @@ export function possible(c: Course): Action[] {
   return all.filter(([, can]) => can).map(([action]) => action);
 }
 
+/** shownPhase is the phase with what its devices wait for. */
+export const shownPhase = (phase: string, unapproved: boolean): string =>
+  unapproved && (phase === 'done' || phase === 'running') ? 'unapproved' : phase;
+
 /** Where a phase stands among others in a list: what needs a person first. */
 export const urgency = (phase: string): number => {
-  const order = ['paused', 'failed', 'rolling-back', 'running', 'soaking', 'planned'];
+  const order = ['paused', 'unapproved', 'failed', 'rolling-back', 'running', 'soaking', 'planned'];
   return order.includes(phase) ? order.indexOf(phase) : order.length;
 };

@@ -1,13 +1,13 @@
 import { Skeleton, Stack } from '@mantine/core';
 import { IconStairsUp } from '@tabler/icons-react';
 import { queryOptions, useQuery } from '@tanstack/react-query';
-import { api, ok } from '../../api/client';
+import { api, ok, type Schemas } from '../../api/client';
 import { count } from '../../kit/bytes';
 import { Empty } from '../../kit/Empty';
 import { Failure } from '../../kit/Failure';
 import { LinkButton } from '../../kit/links';
 import { Page } from '../../kit/Page';
-import { urgency } from '../../kit/rollout/words';
+import { shownPhase, urgency } from '../../kit/rollout/words';
 import { RolloutPanel } from '../stacks/RolloutPanel';
 
 const underWayQuery = queryOptions({
@@ -15,11 +15,13 @@ const underWayQuery = queryOptions({
   queryFn: ({ signal }) => ok(api.GET('/api/v1/rollouts', { signal })),
 });
 
+const urgencyOf = (r: Schemas['Rollout']) => urgency(shownPhase(r.phase, r.approve === true && !r.approved));
+
 /** Rollouts lists the rollouts of all stacks that are under way, what needs a person first. */
 export function Rollouts() {
   const { data, error, refetch } = useQuery(underWayQuery);
   const items = [...(data?.items ?? [])].sort(
-    (a, b) => urgency(a.phase) - urgency(b.phase) || a.stack.localeCompare(b.stack) || a.number - b.number,
+    (a, b) => urgencyOf(a) - urgencyOf(b) || a.stack.localeCompare(b.stack) || a.number - b.number,
   );
   return (
     <Page

@@ -8,7 +8,7 @@ import { Actions } from '../../kit/rollout/Actions';
 import { BatchBar } from '../../kit/rollout/BatchBar';
 import { Phase } from '../../kit/rollout/Phase';
 import { formOf, planWords } from '../../kit/rollout/plan';
-import type { Action } from '../../kit/rollout/words';
+import { type Action, shownPhase } from '../../kit/rollout/words';
 import { Since, useUntil } from '../../kit/Since';
 import { dateOf, exact } from '../../kit/time';
 
@@ -44,7 +44,7 @@ export function RolloutPanel({ rollout: r, named }: Props) {
               )}
               {title}
             </Title>
-            <Phase phase={unapproved && (r.phase === 'done' || r.phase === 'running') ? 'unapproved' : r.phase} />
+            <Phase phase={shownPhase(r.phase, unapproved)} />
           </Group>
           <Text size="sm" c="dimmed" component="div" className="fs-text">
             <Since at={r.created} />
