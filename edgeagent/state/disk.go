@@ -225,6 +225,7 @@ func (d *disk) load(into *data) (device string, err error) {
 			{keyFloor, &into.floor},
 			{keyCounters, &into.counters},
 			{keySnapshot, &into.snapshot},
+			{keySpending, &into.spending},
 		}
 		for _, f := range fields {
 			if err := loadOne(tx, f.at, f.into); err != nil {

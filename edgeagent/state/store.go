@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/farshore/farshore/economy/spending"
 	"github.com/farshore/farshore/protocol"
 	"github.com/farshore/farshore/stacks/reconciler"
 )
@@ -80,6 +81,7 @@ type data struct {
 	statuses map[uint64]protocol.StackStatus
 	applied  map[protocol.EntryKey]Applied
 	snapshot snapshot
+	spending spending.Record
 }
 
 // counters only grow.
@@ -180,6 +182,20 @@ func (s *Store) SetAckedSnapshot(canonical []byte) error {
 	})
 }
 
+// Spending returns what was counted and reserved on the link.
+func (s *Store) Spending() spending.Record {
+	return view(s, func(d *data) spending.Record { return d.spending })
+}
+
+// PutSpending stores what was counted and is reserved on the link, and keeps its days.
+func (s *Store) PutSpending(r spending.Record) error {
+	return s.update("store what is spent on the link", func(t *txn) error {
+		set(t, &t.d.spending, r)
+		t.put(keySpending, r)
+		return nil
+	})
+}
+
 // Applied returns the reconciler's journal, in the order of entry keys.
 func (s *Store) Applied() []Applied {
 	return view(s, func(d *data) []Applied {
@@ -242,6 +258,7 @@ var (
 	keyFloor    = place{bucketMeta, "floor", 1}
 	keyCounters = place{bucketMeta, "counters", 1}
 	keySnapshot = place{bucketMeta, "snapshot", 1}
+	keySpending = place{bucketMeta, "spending", 1}
 )
 
 func number(n uint64) string { return string(binary.BigEndian.AppendUint64(nil, n)) }

@@ -3,8 +3,9 @@
 //
 // It sits below TLS, so everything that TLS and the carrier add is counted as it is. What TCP/IP adds is estimated:
 // 52 bytes of header for each segment (IPv4 with timestamps; 72 for IPv6), segments of 1,448 bytes, one bare
-// acknowledgement for each turn that was not answered with data within the 40 ms of a delayed acknowledgement, and
-// for each second segment of a longer run, and the segments that open and close a connection. Retransmissions are not
+// acknowledgement for each second segment of a run, and one for what then is left of a turn that was not answered with
+// data within the 40 ms of a delayed acknowledgement, and the segments that open and close a connection. Reads that fill their
+// buffer are one stream with the read that follows, since segments do not end where buffers do. Retransmissions are not
 // seen.
 //
 // The layer below TLS does not know what its bytes are for. Bytes gather unattributed, and whoever reads or writes a
@@ -91,6 +92,9 @@ func (t *Tally) Counts() Counts {
 	return c
 }
 
+// Add counts bytes that no Conn has seen, such as those of a name that was looked up. They gather like others.
+func (t *Tally) Add(b Bytes) { t.add(b) }
+
 func (t *Tally) add(b Bytes) {
 	t.mu.Lock()
 	t.loose.Up += b.Up
@@ -140,7 +144,11 @@ type Conn struct {
 	mu     sync.Mutex
 	last   direction // of the last payload, still to be acknowledged
 	lastAt time.Time
-	closed bool
+	// unacknowledged segments of the run that last belongs to.
+	unacknowledged uint64
+	stream         int  // how much of its segment has been read where the last read ended
+	more           bool // that read has filled its buffer
+	closed         bool
 }
 
 // Wrap counts everything that passes c from now on into t, and the opening of c itself.
@@ -166,7 +174,7 @@ func headerFor(a net.Addr) uint64 {
 func (m *Conn) Read(p []byte) (int, error) {
 	n, err := m.Conn.Read(p)
 	if n > 0 {
-		m.passed(in, n)
+		m.received(n, n == len(p))
 	}
 	return n, err
 }
@@ -175,10 +183,21 @@ func (m *Conn) Read(p []byte) (int, error) {
 func (m *Conn) Write(p []byte) (int, error) {
 	n, err := m.Conn.Write(p)
 	if n > 0 {
-		m.passed(out, n)
+		m.mu.Lock()
+		m.stream, m.more = 0, false
+		m.passed(out, n, segments(n))
+		m.mu.Unlock()
 	}
 	return n, err
 }
+
+// AtMost is the most that one Read or Write of n bytes can add to the count.
+func (m *Conn) AtMost(n int) uint64 {
+	s := segments(n) + 1
+	return uint64(n) + (s+s/2+2)*m.header
+}
+
+func segments(n int) uint64 { return uint64(n+segment-1) / segment }
 
 // Close implements net.Conn and counts the closing of the connection once.
 func (m *Conn) Close() error {
@@ -195,25 +214,41 @@ func (m *Conn) Close() error {
 // Unwrap returns the connection below.
 func (m *Conn) Unwrap() net.Conn { return m.Conn }
 
-func (m *Conn) passed(d direction, n int) {
+// received counts a read. full is whether it filled its buffer, so that the next one may go on in the same segment.
+func (m *Conn) received(n int, full bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if !m.more {
+		m.stream = 0
+	}
+	began := segments(m.stream+n) - segments(m.stream)
+	m.stream, m.more = (m.stream+n)%segment, full
+	m.passed(in, n, began)
+}
+
+// passed counts payload and the segments that it began. The caller holds mu.
+func (m *Conn) passed(d direction, n int, began uint64) {
 	now := time.Now()
 	b := m.settle(d, now)
-	segments := uint64(n+segment-1) / segment
-	b.count(m.up(d), uint64(n)+segments*m.header)
-	b.count(!m.up(d), segments/2*m.header) // within a run each second segment is acknowledged
+	b.count(m.up(d), uint64(n)+began*m.header)
+	m.unacknowledged += began
+	b.count(!m.up(d), m.unacknowledged/2*m.header) // within a run each second segment is acknowledged
+	m.unacknowledged %= 2
 	m.last, m.lastAt = d, now
 	m.tally.add(b)
 }
 
-// settle counts the bare acknowledgement of the last payload, unless payload in direction d at now carries it.
+// settle counts the bare acknowledgement of the last payload, unless payload in direction d at now carries it or goes on
+// with its run.
 func (m *Conn) settle(d direction, now time.Time) (b Bytes) {
-	carried := d != none && now.Sub(m.lastAt) < delayedAck // by an answer, or counted within the run
-	if m.last != none && !carried {
+	soon := d != none && now.Sub(m.lastAt) < delayedAck
+	if d == m.last && soon {
+		return b
+	}
+	if m.last != none && !soon && m.unacknowledged > 0 {
 		b.count(!m.up(m.last), m.header)
 	}
-	m.last = none
+	m.last, m.unacknowledged = none, 0
 	return b
 }
 

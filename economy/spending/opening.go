@@ -1,0 +1,66 @@
+package spending
+
+import (
+	"context"
+	"time"
+
+	"github.com/farshore/farshore/economy"
+	"github.com/farshore/farshore/protocol"
+)
+
+const (
+	// lostFor is how long a device that does not know the time is in contact, to learn it, each lostEvery.
+	lostFor   = 2 * time.Minute
+	lostEvery = 24 * time.Hour
+)
+
+// lost reports that the clock cannot be right: nobody has vouched for it, and it is before what was spent last.
+func (k *Keeper) lost(now time.Time) bool {
+	return !k.vouched && k.day != 0 && economy.Day(now, k.zone())+stepBack < k.day
+}
+
+// openingAt gives the opening of now or the next one.
+func (k *Keeper) openingAt(now time.Time) (economy.Opening, bool) {
+	if left := time.Until(k.local); left > 0 {
+		return economy.Opening{Start: now, End: now.Add(left)}, true
+	}
+	if k.contact.Always() {
+		return k.contact.Next(now)
+	}
+	if k.lost(now) { // the table is of no use without the time, and the hub has it
+		up := time.Since(k.started)
+		start := now.Add(-(up % lostEvery))
+		if up%lostEvery >= lostFor {
+			start = start.Add(lostEvery)
+		}
+		return economy.Opening{Start: start, End: start.Add(lostFor)}, true
+	}
+	if !now.Before(k.opening.Start) && now.Before(k.opening.End) {
+		return k.opening, true
+	}
+	o, ok := k.contact.Next(now)
+	k.opening = o
+	return o, ok
+}
+
+func (k *Keeper) isOpen(now time.Time) bool {
+	o, ok := k.openingAt(now)
+	return ok && !o.Start.After(now) && now.Before(o.End)
+}
+
+// Await returns when n bytes may be spent on a class, or with the error of ctx. It needs Run.
+func (k *Keeper) Await(ctx context.Context, class protocol.Class, n uint64, urgent bool) error {
+	for {
+		k.mu.Lock()
+		may, changed := k.may(class, n, urgent), k.waiters
+		k.mu.Unlock()
+		if may {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-changed:
+		}
+	}
+}
