@@ -23,6 +23,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/farshore/farshore/economy/spending"
 	"github.com/farshore/farshore/edgeagent/commands"
 	"github.com/farshore/farshore/edgeagent/composer"
 	"github.com/farshore/farshore/edgeagent/engine"
@@ -120,6 +121,7 @@ type Agent struct {
 	reconciler *reconciler.Reconciler
 	commands   *commands.Runner
 	exchange   *exchange.Exchange
+	spending   *spending.Keeper
 	updater    *update.Updater // nil: the agent does not update itself
 	switchOver func()          // stops the agent for other programs
 	switching  chan struct{}   // closed by switchOver
@@ -237,9 +239,10 @@ func (a *Agent) assemble() error {
 		},
 	})
 	identity := a.state.Identity()
+	a.assembleSpending()
 	base := link.Config{
-		EdgeKey: a.edgeKey, Key: identity.Key, Boot: identity.Boot, CertFile: cfg.ClientCert, KeyFile: cfg.ClientKey, Proxy: cfg.Proxy, DialContext: cfg.DialContext,
-		Wrap: cfg.Wrap, Codec: cfg.Codec, OnFrame: func([]byte) {}, Log: a.log,
+		EdgeKey: a.edgeKey, Key: identity.Key, Boot: identity.Boot, CertFile: cfg.ClientCert, KeyFile: cfg.ClientKey, Proxy: cfg.Proxy,
+		DialContext: a.spending.Attempts(a.dial), Wrap: a.metered(a.spending.Wrap), Codec: cfg.Codec, OnFrame: func([]byte) {}, Log: a.log,
 	}
 	auto, err := link.NewAuto(link.AutoConfig{Config: base, Carrier: cfg.Carrier, New: cfg.NewTransport})
 	if err != nil {
@@ -270,6 +273,7 @@ func (a *Agent) assemble() error {
 		OnSession:  a.inSession,
 		Programs:   a.programs,
 		Rand:       cfg.Rand,
+		Economy:    a.spending,
 	})
 	if err := a.assembleUpdates(find.Find, gate); err != nil {
 		return err
@@ -296,6 +300,7 @@ func (a *Agent) assemble() error {
 		Journal: a.state, Engine: cfg.Engine, Stacks: a.reconciler, Snapshot: a.capture.Now,
 		HubTime: a.exchange.Clock().Now, Updates: a.updates(), Gate: gate, Log: a.log,
 	})
+	base.Wrap = a.metered(a.spending.WrapFor(protocol.ClassOther))
 	a.knockLink = link.NewKnocker(base)
 	a.knocker = knock.New(knock.Config{
 		Key: identity.Key, EdgeKey: a.edgeKey, Facts: a.facts, Labels: cfg.Labels, Hub: a.knockLink, Log: a.log,
@@ -382,6 +387,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		part("capture", a.capture.Run)
 		part("stacks", a.reconciler.Run)
 		part("commands", a.commands.Run)
+		part("spending", a.spending.Run)
 		part("hub", a.stayWithHub)
 		return nil
 	})
@@ -394,6 +400,9 @@ func (a *Agent) Close() error {
 	var err error
 	if a.knockLink != nil {
 		err = a.knockLink.Close()
+	}
+	if a.spending != nil {
+		err = errors.Join(err, a.spending.Close())
 	}
 	if a.ownState {
 		err = errors.Join(err, a.state.Close())

@@ -58,7 +58,7 @@ func decider(ctx context.Context, says string) (string, error) {
 		return "", nil // the socket's mode has let only them in
 	}
 	if uid != 0 && int(uid) != os.Geteuid() {
-		return "", errors.New("only root may decide about stacks: use sudo")
+		return "", errors.New("only root may decide about this device: use sudo")
 	}
 	if reUser.MatchString(says) {
 		return says, nil
@@ -93,6 +93,11 @@ func Decide(ctx context.Context, data string, d reconciler.Decision) error {
 		q.Set("version", strconv.FormatUint(d.Version, 10))
 	}
 	_, err := askLocal(ctx, data, http.MethodPost, "/stacks/"+url.PathEscape(string(d.Deed))+"?"+q.Encode())
+	return refusal(err)
+}
+
+// refusal is the sentence alone where the agent has refused.
+func refusal(err error) error {
 	var refused *localsocket.Refusal
 	if errors.As(err, &refused) {
 		return errors.New(refused.Text)

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/farshore/farshore/economy/spending"
 	"github.com/farshore/farshore/edgeagent/exchange"
 	"github.com/farshore/farshore/edgeagent/update"
 	"github.com/farshore/farshore/internal/localsocket"
@@ -53,8 +54,10 @@ type Status struct {
 	Containers  int                    `json:"containers"`
 	Stacks      []protocol.StackStatus `json:"stacks"`
 	Update      *update.Status         `json:"update,omitempty"`
-	OutboxItems int                    `json:"outbox_items"`
-	OutboxBytes int64                  `json:"outbox_bytes"`
+	// Spending says how far the device is through its budget. Nil: it has none.
+	Spending    *spending.Report `json:"spending,omitempty"`
+	OutboxItems int              `json:"outbox_items"`
+	OutboxBytes int64            `json:"outbox_bytes"`
 }
 
 // Status tells how the agent stands.
@@ -74,6 +77,10 @@ func (a *Agent) Status() Status {
 		Settings: a.exchange.Settings(), ClockOffset: a.exchange.Clock().Offset(), Engine: latest.Snapshot.Engine,
 		Captured: latest.At, Overdue: latest.Reason, Containers: len(latest.Snapshot.Containers),
 		Stacks: a.state.Statuses(), OutboxItems: items, OutboxBytes: size,
+	}
+	if link := s.Settings.Link; link != nil && (link.Budget != nil || link.Contact != nil) {
+		r := a.spending.Report()
+		s.Spending = &r
 	}
 	if a.updater != nil {
 		u := a.updater.Status()
@@ -120,6 +127,8 @@ func (a *Agent) serveStatus(ctx context.Context) error {
 		}
 		_, _ = io.WriteString(w, program.LevelName(a.cfg.LogLevel))
 	})
+	mux.HandleFunc("GET /usage", a.localUsage)
+	mux.HandleFunc("POST /contact", a.localContact)
 	mux.HandleFunc("GET /stacks", a.localStacks)
 	mux.HandleFunc("POST /stacks/{deed}", a.localDecision)
 	mux.HandleFunc("POST /rollback", func(w http.ResponseWriter, _ *http.Request) {

@@ -8,6 +8,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/farshore/farshore/economy/spending"
 	"github.com/farshore/farshore/edgeagent"
 	"github.com/farshore/farshore/internal/program"
 	"github.com/farshore/farshore/protocol"
@@ -86,11 +87,31 @@ func printStatus(out io.Writer, s edgeagent.Status) error {
 		}
 		line(fmt.Sprintf("stack %d", st.Stack), "%s", text)
 	}
+	if s.Spending != nil {
+		line("spending", "%s", spent(s.Spending))
+	}
 	if s.OutboxItems > 0 {
 		line("to be sent", "%d items, %d bytes", s.OutboxItems, s.OutboxBytes)
 	}
 	line("agent", "%s, started %s", s.Version, ago(s.Started))
 	return w.Flush()
+}
+
+// spent says in a line how far the device is through its budget, and when it may use the link.
+func spent(r *spending.Report) string {
+	text := fmt.Sprintf("%s, %d bytes", r.Stage, r.Spent)
+	if r.Hard != 0 {
+		text += fmt.Sprintf(" of %d", r.Hard)
+	}
+	text += " until " + r.CycleEnd.Format(minute)
+	switch {
+	case r.Open:
+	case r.Opening == nil:
+		text += "; no contact any more"
+	default:
+		text += "; no contact until " + r.Opening.Start.Format(minute)
+	}
+	return text
 }
 
 // noEdgeKey says what to do for a device that was never given an edge key.

@@ -103,8 +103,11 @@ func (k *Keeper) settleDay() {
 func (k *Keeper) counted() meter.Counts { return k.withClasses(k.hub.Counts()) }
 
 func (k *Keeper) withClasses(c meter.Counts) meter.Counts {
-	for class := range k.by {
-		own := k.by[class].Counts()
+	for class, tally := range k.by {
+		if tally == nil {
+			continue
+		}
+		own := tally.Counts()
 		t := own.Total()
 		c[class].Up += t.Up
 		c[class].Down += t.Down

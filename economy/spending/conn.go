@@ -36,6 +36,15 @@ func (k *Keeper) Wrap(c net.Conn) net.Conn {
 	return &conn{Conn: meter.Wrap(c, &k.hub, meter.AgentSide), k: k, hub: true}
 }
 
+// WrapFor is Wrap for connections of which all is of one class.
+func (k *Keeper) WrapFor(class protocol.Class) func(net.Conn) net.Conn {
+	return func(c net.Conn) net.Conn { return k.wrap(c, class, false) }
+}
+
+func (k *Keeper) wrap(c net.Conn, class protocol.Class, urgent bool) net.Conn {
+	return &conn{Conn: meter.Wrap(c, k.tally(class), meter.AgentSide), k: k, class: class, urgent: urgent}
+}
+
 // Attempts makes connections to the hub with dial. It counts the names that are looked up and the attempts that fail, and
 // makes none while no connection is allowed.
 func (k *Keeper) Attempts(dial Dialer) Dialer {
@@ -51,7 +60,7 @@ func (k *Keeper) Dial(class protocol.Class, dial Dialer) Dialer {
 		if err != nil {
 			return nil, err
 		}
-		return &conn{Conn: meter.Wrap(c, &k.by[class], meter.AgentSide), k: k, class: class, urgent: isUrgent(ctx)}, nil
+		return k.wrap(c, class, isUrgent(ctx)), nil
 	}
 }
 
@@ -121,7 +130,7 @@ func (k *Keeper) lookedUp(address string) {
 	}
 	const headers, question, record = 28, 12 + 6 + 11, 28 // IP and UDP; DNS, type and class, EDNS; one address with its name
 	ask := uint64(headers + question + len(host))
-	k.by[protocol.ClassOther].Add(meter.Bytes{Up: 2 * ask, Down: 2 * (ask + record)})
+	k.tally(protocol.ClassOther).Add(meter.Bytes{Up: 2 * ask, Down: 2 * (ask + record)})
 }
 
 // failed counts an estimate of what an attempt to connect has cost that failed after so long: the segment that asks is
@@ -138,7 +147,7 @@ func (k *Keeper) failed(class protocol.Class, after time.Duration) {
 	if class == protocol.ClassSession {
 		k.hub.Add(cost)
 	} else {
-		k.by[class].Add(cost)
+		k.tally(class).Add(cost)
 	}
 }
 

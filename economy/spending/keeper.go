@@ -40,15 +40,15 @@ type Config struct {
 type Keeper struct {
 	cfg     Config
 	started time.Time
-	// hub counts the hub's connections, of which others say what they are for; by counts those of one class each.
+	// hub counts the hub's connections, of which others say what they are for.
 	hub     meter.Tally
-	by      [protocol.Classes]meter.Tally
 	changed chan struct{} // has room for one
 	kick    chan struct{} // has room for one: Run shall look
 
 	writing sync.Mutex // held while the record is written; taken before mu
 
-	mu      sync.Mutex // guards what follows
+	mu      sync.Mutex                     // guards what follows
+	by      [protocol.Classes]*meter.Tally // count connections of one class each; nil: there were none
 	rules   protocol.LinkRules
 	contact economy.Contact
 	opening economy.Opening // cached: that of now, or the next one
@@ -181,14 +181,17 @@ func (k *Keeper) Received(class protocol.Class) { k.hub.Down(uint8(class)) }
 // Changed receives when stage, rules or opening have changed.
 func (k *Keeper) Changed() <-chan struct{} { return k.changed }
 
-// Local opens contact outside of its times, and outside of none of the caps, until a moment. by names who did; it is
-// told to the hub.
+// Local opens contact outside of its times, but within the caps, until a moment; one that is past ends it. by names who
+// did; it is told to the hub.
 func (k *Keeper) Local(until time.Time, by string) error {
 	k.mu.Lock()
 	k.local = until
 	now := k.turn()
 	k.notify()
 	k.mu.Unlock()
+	if time.Until(until) <= 0 {
+		return nil
+	}
 	return k.cfg.Store.PutEvent("contact-opened", "Somebody at the device"+named(by)+" opened contact for "+
 		until.Sub(time.Now()).Round(time.Second).String()+", from "+now.UTC().Format("2006-01-02 15:04 MST")+" on.")
 }
@@ -198,6 +201,16 @@ func named(by string) string {
 		return ""
 	}
 	return " (" + by + ")"
+}
+
+// tally counts what is of one class.
+func (k *Keeper) tally(class protocol.Class) *meter.Tally {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.by[class] == nil {
+		k.by[class] = new(meter.Tally)
+	}
+	return k.by[class]
 }
 
 // notify tells all who wait that something has changed. The caller holds mu.
