@@ -98,6 +98,7 @@ func (h *Hub) deviceChanged(c fleet.Change) {
 func (h *Hub) forget(id protocol.DeviceID) {
 	h.report(id, "forget its snapshots", h.fold.Forget(id))
 	h.report(id, "forget what happened to it", h.timeline.Forget(id))
+	h.report(id, "forget what it has spent", h.ledger.Forget(id))
 	h.report(id, "forget what it holds", h.store.PutAcceptedSet(id, nil))
 }
 

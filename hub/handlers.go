@@ -32,6 +32,7 @@ func (h *Hub) handlers() map[protocol.Kind]session.Handler {
 			return h.blobs.Answer(p.ID, w)
 		}),
 		protocol.KindEvent: handle(h.onEvent),
+		protocol.KindUsage: handle(h.onUsage),
 	}
 }
 

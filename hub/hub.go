@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/farshore/farshore/economy/ledger"
 	"github.com/farshore/farshore/hub/access"
 	"github.com/farshore/farshore/hub/api"
 	"github.com/farshore/farshore/hub/audit"
@@ -74,6 +75,7 @@ type Hub struct {
 	blobs      *blobs.Server
 	fold       *fold.Fold
 	told       *told
+	ledger     *ledger.Ledger
 	desk       *admission.Desk
 	orders     *orders.Desk
 	sessions   *session.Manager
@@ -274,6 +276,9 @@ func (h *Hub) assemble() (err error) {
 		Chunk:  func(id protocol.DeviceID) uint32 { return h.settings(id).Chunk },
 		Log:    h.log,
 	})
+	if err := h.openLedger(); err != nil {
+		return err
+	}
 	h.fold = fold.New(fold.Config{Store: h.store, Log: h.log})
 	h.desk, err = admission.New(admission.Config{
 		Store:   h.store,
@@ -344,6 +349,7 @@ type Services struct {
 	Sources     *gitsource.Desk
 	Variables   *variables.Book
 	Registries  *registries.Book
+	Ledger      *ledger.Ledger
 	Addresses   Addresses
 	// API is the configuration of the hub's API, without a console and always ready.
 	API api.Config
@@ -354,7 +360,7 @@ func (h *Hub) Services() Services {
 	return Services{
 		Access: h.access, Audit: h.audit, Events: h.events, Timeline: h.timeline, Fleet: h.fleet, EdgeGroups: h.sets, Planner: h.planner, Commands: h.book,
 		Snapshots: h.fold, Waiting: h.desk, Sessions: h.sessions, Gate: h.gate, Certificate: h.certificate, Backups: h.backups, Sources: h.sources, Addresses: h.addresses,
-		Releases: h.releases, Updates: h.updates, Variables: h.variables, Registries: h.registries,
+		Releases: h.releases, Updates: h.updates, Variables: h.variables, Registries: h.registries, Ledger: h.ledger,
 		API: h.api(),
 	}
 }

@@ -26,7 +26,7 @@ type timelineInput struct {
 	DeviceRef
 	Before string          `query:"before" doc:"From next of the page before"`
 	Limit  int             `query:"limit" minimum:"1" maximum:"500" default:"100"`
-	Kind   []timeline.Kind `query:"kind" doc:"Only entries of one of these kinds" enum:"contact,liveness,approval,change,stack,command,identity,told,left-out"`
+	Kind   []timeline.Kind `query:"kind" doc:"Only entries of one of these kinds" enum:"contact,liveness,approval,change,stack,command,identity,told,usage,left-out"`
 }
 
 func (s *server) timelineRoutes() {

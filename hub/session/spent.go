@@ -54,6 +54,16 @@ func (m *Manager) Spent(id protocol.DeviceID) meter.Counts {
 	return d.spending()
 }
 
+// SpentByEach calls fn with each device of which something was counted since the hub started, and its Spent.
+func (m *Manager) SpentByEach(fn func(protocol.DeviceID, meter.Counts)) {
+	m.mu.Lock()
+	all := m.all()
+	m.mu.Unlock()
+	for _, d := range all {
+		fn(d.id, d.spending())
+	}
+}
+
 // SpentByAll is Spent of all devices together, those included that were removed since.
 func (m *Manager) SpentByAll() meter.Counts {
 	m.mu.Lock()

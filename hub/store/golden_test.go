@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/farshore/farshore/economy"
+	"github.com/farshore/farshore/economy/ledger"
 	"github.com/farshore/farshore/hub/access"
 	"github.com/farshore/farshore/hub/backup"
 	"github.com/farshore/farshore/hub/certificate"
@@ -278,6 +279,17 @@ func TestStoredSourcesAreReadForEver(t *testing.T) {
 
 func TestStoredOrdersAreReadForEver(t *testing.T) {
 	golden(t, acceptedAt("qz3x4y5w6v7u2t3s"), "orders", []byte("sealed by the vault"))
+}
+
+func TestStoredUsageIsReadForEver(t *testing.T) {
+	some := []protocol.UsageCount{{Class: protocol.ClassSession, Up: 1_800, Down: 1_200}, {Class: protocol.ClassPull, Down: 5_000_000}}
+	golden(t, usageAt(ledger.Slot{Step: ledger.Day, At: 20_370}, "qz3x4y5w6v7u2t3s"), "usage-day", ledger.Entry{
+		Hub: some[:1], Device: some, Lost: some[:1],
+	})
+	golden(t, usageStandingAt("qz3x4y5w6v7u2t3s"), "usage-device", ledger.Standing{
+		Boot: [8]byte{1, 2, 3, 4, 5, 6, 7, 8}, At: 1_760_000_000, Cycle: 20_362, Spent: 5_003_000, Stage: protocol.SpendingSaving, Rate: 12_000, First: 20_300,
+		Alerts: []ledger.Alert{{Kind: ledger.Unusual, Class: protocol.ClassTunnel, Period: 20_370, Since: 1_760_000_000, Over: true, Text: "class tunnel"}},
+	})
 }
 
 func TestStoredBackupsAreReadForEver(t *testing.T) {

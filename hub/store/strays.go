@@ -8,7 +8,7 @@ import (
 	"github.com/farshore/farshore/protocol"
 )
 
-// Strays returns the devices of which there are snapshots, a timeline or an accepted set, and which are not known. It
+// Strays returns the devices of which there are snapshots, a timeline, usage or an accepted set, and which are not known. It
 // reads keys only.
 func (s *Store) Strays(known func(protocol.DeviceID) bool) (strays []protocol.DeviceID, err error) {
 	seen := map[protocol.DeviceID]bool{}
@@ -26,8 +26,12 @@ func (s *Store) Strays(known func(protocol.DeviceID) bool) (strays []protocol.De
 				}
 			}
 		}
-		if b := tx.Bucket([]byte(acceptedAt("").bucket)); b != nil {
-			return b.ForEach(func(k, _ []byte) error { note(protocol.DeviceID(k)); return nil })
+		for _, name := range []string{acceptedAt("").bucket, usageStandingAt("").bucket} {
+			if b := tx.Bucket([]byte(name)); b != nil {
+				if err := b.ForEach(func(k, _ []byte) error { note(protocol.DeviceID(k)); return nil }); err != nil {
+					return err
+				}
+			}
 		}
 		return nil
 	})

@@ -20,6 +20,7 @@ const (
 	KindCommand  Kind = "command"  // a command was given, or ended
 	KindIdentity Kind = "identity" // a reason to look at its identity twice
 	KindTold     Kind = "told"     // its own words
+	KindUsage    Kind = "usage"    // what it spends on its link is worth a warning
 	KindLeftOut  Kind = "left-out" // so much happened that it was counted only
 )
 
@@ -53,7 +54,7 @@ type Entry struct {
 // ofDevice reports whether a device can bring such entries about as it likes.
 func (e *Entry) ofDevice() bool {
 	switch e.Kind {
-	case KindContact, KindLiveness, KindIdentity, KindTold:
+	case KindContact, KindLiveness, KindIdentity, KindTold, KindUsage:
 		return true
 	case KindStack:
 		return e.By == ""

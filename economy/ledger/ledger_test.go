@@ -1,0 +1,188 @@
+package ledger_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/farshore/farshore/economy/ledger"
+	"github.com/farshore/farshore/internal/meter"
+	"github.com/farshore/farshore/protocol"
+)
+
+func TestTheLargerCountIsKept(t *testing.T) {
+	b := newBooks(t, "2026-11-22T10:00:00Z", nil)
+	b.saw(protocol.ClassSession, 1000, 500)
+	b.says(1, protocol.UsageDay{Day: b.day(0, 0, 0, 0).Day, Counts: []protocol.UsageCount{
+		{Class: protocol.ClassSession, Up: 900, Down: 800}, {Class: protocol.ClassPull, Up: 10, Down: 5_000_000},
+	}})
+	want := meter.Counts{protocol.ClassSession: {Up: 1000, Down: 800}, protocol.ClassPull: {Up: 10, Down: 5_000_000}}
+	if got := b.kept(0); got != want {
+		t.Errorf("kept are %v, want %v", got, want)
+	}
+	b.saw(protocol.ClassSession, 1, 0)
+	want[protocol.ClassSession].Up++
+	if got := b.kept(0); got != want {
+		t.Errorf("a byte more, and kept are %v", got)
+	}
+	if got, all := b.figures().Spent, uint64(1001+800+10+5_000_000); got != all {
+		t.Errorf("%d are spent, want %d", got, all)
+	}
+}
+
+// The device was away, and its own days come afterwards; the hub's hours have what it saw.
+func TestLateDays(t *testing.T) {
+	b := newBooks(t, "2026-11-22T10:00:00Z", nil)
+	b.saw(protocol.ClassSession, 100, 100)
+	b.says(1, b.day(-5, protocol.ClassPull, 0, 7000), b.day(-20, protocol.ClassPull, 0, 3000), b.day(-22, protocol.ClassPull, 0, 90))
+	if got := b.kept(-5)[protocol.ClassPull].Down; got != 7000 {
+		t.Errorf("five days ago: %d", got)
+	}
+	if got := b.figures().Spent; got != 10_200 {
+		t.Errorf("spent since the first of the month: %d", got)
+	}
+	b.says(1, b.day(-5, protocol.ClassPull, 0, 7500))
+	b.says(1, b.day(-5, protocol.ClassPull, 0, 7500))
+	if got := b.figures().Spent; got != 10_700 {
+		t.Errorf("after the same day came twice, with more: %d", got)
+	}
+	hour := ledger.HourOf(b.now)
+	err := b.Device(pump, hour, ledger.Slot{Step: ledger.Hour, At: hour.At + 1}, func(_ ledger.Slot, c meter.Counts) {
+		if c.Total() != (meter.Bytes{Up: 100, Down: 100}) {
+			t.Errorf("this hour: %v", c)
+		}
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+func TestCountsOnlyGrow(t *testing.T) {
+	b := newBooks(t, "2026-11-22T10:00:00Z", nil)
+	b.says(1, b.day(0, protocol.ClassPull, 0, 5000))
+	b.says(1, b.day(0, protocol.ClassPull, 0, 4000))
+	if got := b.kept(0)[protocol.ClassPull].Down; got != 5000 {
+		t.Errorf("the same run says less: %d", got)
+	}
+	b.says(2, b.day(0, protocol.ClassPull, 0, 6000))
+	if got := b.kept(0)[protocol.ClassPull].Down; got != 6000 {
+		t.Errorf("another run goes on: %d", got)
+	}
+	b.says(3, b.day(0, protocol.ClassPull, 0, 1000))
+	b.says(3, b.day(0, protocol.ClassPull, 0, 1000))
+	b.says(3, b.day(0, protocol.ClassPull, 0, 1500))
+	if got := b.kept(0)[protocol.ClassPull].Down; got != 7500 {
+		t.Errorf("a run that has lost its books: %d, want what was before and its own", got)
+	}
+}
+
+// What a device was acknowledged is there after the hub was killed; what the hub counted goes on where it was stored.
+func TestKilledInTheMiddle(t *testing.T) {
+	b := newBooks(t, "2026-11-22T10:00:00Z", nil)
+	b.saw(protocol.ClassSession, 1000, 0)
+	b.says(1, b.day(0, protocol.ClassPull, 0, 5000), b.day(-1, protocol.ClassPull, 0, 70))
+	b.die()
+	b.now = b.now.Add(time.Minute)
+	b.saw(protocol.ClassSession, 200, 0)
+	if got := b.figures().Spent; got != 1200+5070 {
+		t.Errorf("%d are spent, want 6270", got)
+	}
+	b.says(2, b.day(0, protocol.ClassPull, 0, 10))
+	if got := b.kept(0)[protocol.ClassPull].Down; got != 5010 {
+		t.Errorf("the hub has forgotten which run reported last: %d", got)
+	}
+}
+
+func TestWhatCannotBeIsNotKept(t *testing.T) {
+	b := newBooks(t, "2026-11-22T10:00:00Z", nil)
+	many := make([]protocol.UsageDay, protocol.MaxUsageDays+1)
+	for name, u := range map[string]protocol.Usage{
+		"too many days":     {Days: many},
+		"a class twice":     {Days: []protocol.UsageDay{{Day: b.day(0, 0, 0, 0).Day, Counts: []protocol.UsageCount{{Class: 1, Up: 1}, {Class: 1, Up: 1}}}}},
+		"more than exists":  {Days: []protocol.UsageDay{b.day(0, 1, 1<<60, 0)}},
+		"no such stage":     {Stage: 77},
+		"more in all, down": {Days: []protocol.UsageDay{b.day(0, 1, 0, 1<<51)}},
+	} {
+		if err := b.report(1, u); !errors.Is(err, protocol.ErrMalformed) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	b.says(1, b.day(3, 1, 5, 0), b.day(-401, 1, 5, 0), protocol.UsageDay{Day: 1<<32 - 1, Counts: []protocol.UsageCount{{Up: 5}}}, b.day(0, 200, 5, 0))
+	if got := b.figures().Spent; got != 5 {
+		t.Errorf("%d are spent, want the 5 of today", got)
+	}
+	if got := b.kept(0)[protocol.ClassOther].Up; got != 5 {
+		t.Errorf("a class that is not known here: %d in class other", got)
+	}
+	for _, n := range []int{3, -401} {
+		if got := b.kept(n); got != (meter.Counts{}) {
+			t.Errorf("day %d: %v", n, got)
+		}
+	}
+	// Runs without end cannot make the counts turn over.
+	for boot := range byte(200) {
+		for _, up := range []uint64{1 << 50, 0} {
+			if err := b.report(boot, protocol.Usage{Days: []protocol.UsageDay{b.day(-1, 1, up, 0)}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if got := b.kept(-1)[1].Up; got < 1<<50 || got > 1<<51 {
+		t.Errorf("after 200 runs that lost their books: %d", got)
+	}
+}
+
+func TestOldRecordsGo(t *testing.T) {
+	b := newBooks(t, "2026-11-22T10:00:00Z", nil)
+	b.saw(protocol.ClassSession, 100, 0)
+	b.says(1, b.day(-400, protocol.ClassPull, 0, 7), b.day(-399, protocol.ClassPull, 0, 8))
+	hour := ledger.HourOf(b.now)
+	for _, x := range []struct {
+		after            time.Duration
+		hours, old, next uint64
+	}{{0, 100, 7, 8}, {48 * time.Hour, 100, 0, 0}, {49 * time.Hour, 0, 0, 0}} {
+		if err := b.Prune(t.Context(), b.now.Add(x.after)); err != nil {
+			t.Fatal(err)
+		}
+		var got uint64
+		if err := b.Device(pump, hour, ledger.Slot{Step: ledger.Hour, At: hour.At + 1}, func(_ ledger.Slot, c meter.Counts) { got = c.Total().Up }); err != nil {
+			t.Fatal(err)
+		}
+		if got != x.hours || b.kept(-400)[protocol.ClassPull].Down != x.old || b.kept(-399)[protocol.ClassPull].Down != x.next {
+			t.Errorf("after %v: %d in the hour, %v and %v on the oldest days", x.after, got, b.kept(-400), b.kept(-399))
+		}
+	}
+}
+
+func TestRemovedDevices(t *testing.T) {
+	b := newBooks(t, time.Now().UTC().Format(time.RFC3339), nil)
+	b.saw(protocol.ClassSession, 100, 0)
+	b.says(1, b.day(-300, protocol.ClassPull, 0, 7), b.day(2, protocol.ClassPull, 0, 7))
+	if err := b.Forget(pump); err != nil {
+		t.Fatal(err)
+	}
+	b.die()
+	for _, n := range []int{-300, 0, 2} {
+		if got := b.kept(n); got != (meter.Counts{}) {
+			t.Errorf("day %d of a removed device: %v", n, got)
+		}
+	}
+	strays, err := b.store.Strays(func(protocol.DeviceID) bool { return false })
+	if err != nil || len(strays) > 0 {
+		t.Errorf("left are %v, %v", strays, err)
+	}
+}
+
+// The billing cycle begins by the calendar of the budget's zone; on the 31st, or the last day of a shorter month.
+func TestCycles(t *testing.T) {
+	b := newBooks(t, "2027-02-27T22:30:00Z", &protocol.Budget{Day: 31, Zone: "Europe/Oslo"})
+	b.saw(protocol.ClassSession, 100, 0)
+	if got := b.figures(); got.Spent != 100 || !got.Cycle.Start().Equal(at(t, "2027-01-30T23:00:00Z")) {
+		t.Errorf("on the last evening: %d since %v", got.Spent, got.Cycle.Start())
+	}
+	b.now = b.now.Add(time.Hour) // midnight in Oslo has passed, in UTC it has not
+	b.saw(protocol.ClassSession, 7, 0)
+	if got := b.figures(); got.Spent != 7 || !got.Cycle.End().Equal(at(t, "2027-03-30T22:00:00Z")) {
+		t.Errorf("in the new cycle: %d until %v", got.Spent, got.Cycle.End())
+	}
+}

@@ -1,0 +1,44 @@
+package hub
+
+import (
+	"github.com/farshore/farshore/economy/ledger"
+	"github.com/farshore/farshore/hub/events"
+	"github.com/farshore/farshore/hub/session"
+	"github.com/farshore/farshore/hub/timeline"
+	"github.com/farshore/farshore/internal/meter"
+	"github.com/farshore/farshore/protocol"
+)
+
+func (h *Hub) openLedger() (err error) {
+	h.ledger, err = ledger.New(ledger.Config{
+		Store: h.store,
+		Link:  h.linkOf,
+		Spent: func(fn func(protocol.DeviceID, meter.Counts)) { h.sessions.SpentByEach(fn) },
+		Tell:  h.usageNotice,
+		Log:   h.log,
+	})
+	return err
+}
+
+// linkOf is what a device's settings say of its link.
+func (h *Hub) linkOf(id protocol.DeviceID) (ledger.Link, bool) {
+	e, ok := h.fleet.Effective(id)
+	return ledger.Link{Rules: e.Settings.Link, Tariff: e.Tariff, Profile: e.Settings.Profile}, ok
+}
+
+func (h *Hub) onUsage(p *session.Peer, u protocol.Usage) ([]protocol.Message, error) {
+	r := ledger.Report{Device: p.ID, At: p.At, Usage: u}
+	copy(r.Boot[:], p.Hello.BootID)
+	return nil, h.ledger.Report(r)
+}
+
+// usageNotice tells of what devices spend.
+func (h *Hub) usageNotice(n ledger.Notice) {
+	e := events.Event{Kind: "usage." + string(n.Kind), Device: n.Device, Text: n.Text}
+	if n.Device == "" {
+		h.events.Publish(e)
+		return
+	}
+	h.timeline.Note(n.Device, timeline.Entry{Kind: timeline.KindUsage, Text: n.Text, State: string(n.Kind)})
+	h.publishSaid(e)
+}
