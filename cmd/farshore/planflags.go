@@ -38,19 +38,22 @@ func (p *planFlags) flags(cmd *cobra.Command) {
 func (p *planFlags) read(cmd *cobra.Command) (rollout.Plan, error) {
 	out := p.plan
 	if p.soak < 0 || p.soak > rollout.MaxSoak*time.Second {
-		return out, usage(cmd, errors.New("--soak must be at most 30 days"))
+		return out, usage(cmd, fmt.Errorf("--soak %s: want at most 30 days (720h), and no less than 0s", p.soak))
 	}
 	out.Soak, out.ByOrder = uint32(p.soak.Seconds()), p.orderLabel != ""
 	for _, x := range []struct {
-		text string
-		into interface{ UnmarshalText([]byte) error }
-	}{{p.batch, &out.Batch}, {p.failures, &out.Failures}, {p.onFailure, &out.OnFailure}} {
+		flag, text string
+		into       interface{ UnmarshalText([]byte) error }
+	}{{"batch", p.batch, &out.Batch}, {"failures", p.failures, &out.Failures}, {"on-failure", p.onFailure, &out.OnFailure}} {
 		if x.text == "" {
 			continue
 		}
 		if err := x.into.UnmarshalText([]byte(x.text)); err != nil {
-			return out, usage(cmd, err)
+			return out, usage(cmd, fmt.Errorf("--%s: %w", x.flag, err))
 		}
+	}
+	if p.batch != "" && out.Batch.IsZero() {
+		return out, usage(cmd, fmt.Errorf("--batch %s: want a number from 1, or a share such as 10%%", p.batch))
 	}
 	return out, usage(cmd, out.Check())
 }

@@ -57,7 +57,7 @@ func (a *app) rolloutsCommand() *cobra.Command {
 			return a.waitForRollout(cmd.Context(), w, r)
 		},
 	}
-	watch.Flags().DurationVar(&w.timeout, "wait-timeout", 24*time.Hour, "how long to watch; the work goes on all the same")
+	w.timeoutFlag(watch, 24*time.Hour, "how long to watch; the work goes on all the same")
 	children := []*cobra.Command{ls, show, watch, a.rolloutDevicesCommand()}
 	for _, x := range [][2]string{
 		{"pause", "start no more devices until it is continued"},

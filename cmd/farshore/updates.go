@@ -232,7 +232,7 @@ func (a *app) watchUpdateCommand() *cobra.Command {
 			return a.waitForUpdate(cmd.Context(), w, resource.Update{ID: args[0]})
 		},
 	}
-	cmd.Flags().DurationVar(&w.timeout, "wait-timeout", 24*time.Hour, "how long to watch; the work goes on all the same")
+	w.timeoutFlag(cmd, 24*time.Hour, "how long to watch; the work goes on all the same")
 	return cmd
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -19,7 +20,31 @@ type wait struct {
 
 func (w *wait) flags(cmd *cobra.Command, what string) {
 	cmd.Flags().BoolVar(&w.on, "wait", false, "wait until "+what)
-	cmd.Flags().DurationVar(&w.timeout, "wait-timeout", 10*time.Minute, "how long to wait; the work goes on all the same")
+	w.timeoutFlag(cmd, 10*time.Minute, "how long to wait; the work goes on all the same")
+}
+
+func (w *wait) timeoutFlag(cmd *cobra.Command, unless time.Duration, says string) {
+	w.timeout = unless
+	cmd.Flags().Var((*patience)(&w.timeout), "wait-timeout", says)
+}
+
+// patience is the value of a flag: a duration of more than nothing.
+type patience time.Duration
+
+// String implements pflag.Value.
+func (s *patience) String() string { return time.Duration(*s).String() }
+
+// Type implements pflag.Value.
+func (s *patience) Type() string { return "duration" }
+
+// Set implements pflag.Value.
+func (s *patience) Set(text string) error {
+	d, err := time.ParseDuration(text)
+	if err != nil || d <= 0 {
+		return errors.New("want a duration such as 90s, 10m or 2h")
+	}
+	*s = patience(d)
+	return nil
 }
 
 // until asks until done says so. Errors of done end it; a hub that is away for a while does not.
