@@ -33,7 +33,7 @@ func (k *Keeper) Wrap(c net.Conn) net.Conn {
 	if small, ok := c.(interface{ SetReadBuffer(int) error }); ok && hard != 0 && hard/256 < 128<<10 {
 		_ = small.SetReadBuffer(int(max(hard/256, 8<<10))) // what is on its way when the cap is met is on top of it
 	}
-	return &conn{Conn: meter.Wrap(c, &k.hub, meter.AgentSide), k: k, hub: true}
+	return k.opened(&conn{Conn: meter.Wrap(c, &k.hub, meter.AgentSide), k: k, hub: true})
 }
 
 // WrapFor is Wrap for connections of which all is of one class.
@@ -42,7 +42,17 @@ func (k *Keeper) WrapFor(class protocol.Class) func(net.Conn) net.Conn {
 }
 
 func (k *Keeper) wrap(c net.Conn, class protocol.Class, urgent bool) net.Conn {
-	return &conn{Conn: meter.Wrap(c, k.tally(class), meter.AgentSide), k: k, class: class, urgent: urgent}
+	return k.opened(&conn{Conn: meter.Wrap(c, k.tally(class), meter.AgentSide), k: k, class: class, urgent: urgent})
+}
+
+// closes is what it costs at most to close a connection. It is held back as long as there is one.
+const closes = 5 * 72
+
+func (k *Keeper) opened(c *conn) *conn {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.held += closes
+	return c
 }
 
 // Attempts makes connections to the hub with dial. It counts the names that are looked up and the attempts that fail, and
@@ -71,8 +81,8 @@ func Urgent(ctx context.Context) context.Context { return context.WithValue(ctx,
 
 func isUrgent(ctx context.Context) bool { return ctx.Value(urgentKey{}) != nil }
 
-// opens is what a connection costs at least: three packets to open it, one each way, and four to close it.
-const opens = 600
+// opens is what it costs at most to open and close a connection on which nothing is said.
+const opens = 8*72 + closes
 
 func (k *Keeper) attempts(class protocol.Class, dial Dialer) Dialer {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
@@ -206,9 +216,14 @@ func (c *conn) refused(err error) error {
 	return err
 }
 
-// Close implements net.Conn.
+// Close implements net.Conn. Outside of openings not even this says anything to the other side: the connection is
+// parked until the next one.
 func (c *conn) Close() error {
 	c.once.Do(func() {
+		if c.k.park(c) {
+			c.err = c.SetDeadline(time.Unix(1, 0)) // who reads or writes ends
+			return
+		}
 		c.err = c.Conn.Close()
 		c.k.closing(c)
 	})
@@ -325,5 +340,33 @@ func (k *Keeper) closing(c *conn) {
 	if c.pinging {
 		c.pinging, k.ping.until = false, 0
 	}
+	k.held -= closes
 	k.stage()
+}
+
+// park keeps a connection that is to be closed until there is an opening, and reports that it does.
+func (k *Keeper) park(c *conn) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.closed || k.isOpen(k.turn()) {
+		return false
+	}
+	k.parked = append(k.parked, c)
+	return true
+}
+
+// unpark closes what was parked.
+func (k *Keeper) unpark() {
+	k.mu.Lock()
+	parked := k.parked
+	if !k.closed && !k.isOpen(k.turn()) {
+		parked = nil
+	} else {
+		k.parked = nil
+	}
+	k.mu.Unlock()
+	for _, c := range parked {
+		_ = c.Conn.Close() // nothing is lost with it
+		k.closing(c)
+	}
 }

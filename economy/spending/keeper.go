@@ -53,6 +53,7 @@ type Keeper struct {
 	contact economy.Contact
 	opening economy.Opening // cached: that of now, or the next one
 	local   time.Time       // until when somebody at the device has opened contact
+	parked  []*conn         // to be closed when there is an opening
 	waiters chan struct{}   // closed and made anew when something has changed
 	closed  bool
 
@@ -102,13 +103,11 @@ func New(cfg Config) *Keeper {
 	}
 	r := cfg.Store.Spending()
 	k.days = r.Days
-	if n := len(k.days); n > 0 {
-		k.day = k.days[n-1].Day
-		if r.Reserved > 0 {
-			var lost meter.Counts
-			lost[protocol.ClassOther].Up = r.Reserved
-			k.days = append(append([]Day(nil), k.days[:n-1]...), k.days[n-1].with(lost))
-		}
+	k.day = r.Day
+	if r.Reserved > 0 && k.day != 0 {
+		var lost meter.Counts
+		lost[protocol.ClassOther].Up = r.Reserved
+		k.add(k.day, lost)
 	}
 	k.said = Record{Stage: r.Stage, Cycle: r.Cycle, Soft: r.Soft, Hard: r.Hard}
 	k.reached, k.reachedIn, k.reachedAt = r.Stage, r.Cycle, economy.Caps{Soft: r.Soft, Hard: r.Hard}

@@ -111,16 +111,32 @@ func (b *box) boot(r *protocol.LinkRules) {
 	}
 }
 
-// hub connects the Keeper to a hub that answers nothing, and returns both ends.
-func (b *box) hub() (near, far net.Conn) {
+// connect connects the Keeper to a hub that answers nothing, and returns both ends.
+func (b *box) connect() (near, far net.Conn, err error) {
 	here, there := net.Pipe()
+	c, err := b.Attempts(func(context.Context, string, string) (net.Conn, error) { return here, nil })(b.t.Context(), "tcp", "127.0.0.1:1")
+	if err != nil {
+		return nil, nil, errors.Join(err, here.Close())
+	}
 	go func() { _, _ = io.Copy(io.Discard, there) }()
-	return b.Wrap(here), there
+	return b.Wrap(c), there, nil
+}
+
+func (b *box) hub() (near, far net.Conn) {
+	b.t.Helper()
+	near, far, err := b.connect()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return near, far
 }
 
 // send spends n bytes upwards on a new connection to the hub.
 func (b *box) send(n int) error {
-	near, far := b.hub()
+	near, far, err := b.connect()
+	if err != nil {
+		return err
+	}
 	defer far.Close()
 	defer near.Close()
 	for n > 0 {

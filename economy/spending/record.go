@@ -20,6 +20,8 @@ type Record struct {
 	Hard  uint64            `cbor:"6,keyasint,omitempty"`
 	// Pinged is the day on which a silent device was in contact last. 0: on none.
 	Pinged uint32 `cbor:"7,keyasint,omitempty"`
+	// Day is the present one, on which Reserved counts.
+	Day uint32 `cbor:"8,keyasint,omitempty"`
 }
 
 // Day is one day's spending: a CBOR array.

@@ -91,7 +91,7 @@ func (k *Keeper) nextSlice() {
 // record is what is to be kept now, with nothing reserved.
 func (k *Keeper) record() Record {
 	r := k.said
-	r.Days, r.Reserved, r.Pinged = k.all(), 0, k.ping.day
+	r.Days, r.Day, r.Reserved, r.Pinged = k.all(), k.day, 0, k.ping.day
 	return r
 }
 
@@ -121,6 +121,7 @@ func (k *Keeper) Close() error {
 	k.closed = true
 	k.notify()
 	k.mu.Unlock()
+	k.unpark()
 	if done || clean {
 		return nil
 	}

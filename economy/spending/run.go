@@ -52,6 +52,7 @@ func (k *Keeper) step() time.Duration {
 	kind, text := k.toSay(is.stage)
 	wait := k.untilNext(now)
 	k.mu.Unlock()
+	k.unpark()
 	if kind != "" {
 		k.announce(kind, text)
 		if err := k.keep(); err != nil {

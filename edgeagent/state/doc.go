@@ -1,6 +1,6 @@
 // Package state keeps what an edge agent must not forget: its identity, the orders it accepted, the journal of
-// commands, the outbox of what the hub has not acknowledged yet, the reconciler's journal, what was
-// spent on the link, and the blobs of bundles.
+// commands, the outbox of what the hub has not acknowledged yet, the reconciler's journal, what was spent on the
+// link, and the blobs of bundles.
 //
 // It is the only importer of bbolt on the agent. It never talks to a hub or an engine and decides nothing about
 // stacks or commands; it only makes their steps durable.

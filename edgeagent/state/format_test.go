@@ -8,11 +8,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
+	"strings"
 	"testing"
 	"time"
 
 	"go.etcd.io/bbolt"
 
+	"github.com/farshore/farshore/economy/spending"
 	"github.com/farshore/farshore/protocol"
 	"github.com/farshore/farshore/stacks/reconciler"
 )
@@ -40,7 +43,49 @@ func written(t *testing.T, dir string) {
 	must(t, s.PutEvent("engine-absent", "It does not answer."))
 	must(t, s.PutApplied(Applied{Entry: set[0], Phase: reconciler.PhaseApplied}))
 	must(t, s.SetAckedSnapshot([]byte{0xa0}))
+	must(t, s.PutSpending(spent()))
 	must(t, s.Close())
+}
+
+// spent is a record of spending with all of its fields.
+func spent() spending.Record {
+	return spending.Record{
+		Days: []spending.Day{
+			{Day: 20778, Told: 900, Counts: []protocol.UsageCount{{Class: protocol.ClassSession, Up: 400, Down: 500}}},
+			{Day: 20779, Counts: []protocol.UsageCount{{Class: protocol.ClassPull, Up: 1, Down: 70_000}}},
+		},
+		Reserved: 9765, Stage: protocol.SpendingSaving, Cycle: 20778, Soft: 4_000_000, Hard: 5_000_000, Pinged: 20777, Day: 20779,
+	}
+}
+
+// goldenSpending is what the first release that counted wrote: the value in hex.
+const goldenSpending = "testdata/spending-1.hex"
+
+func TestSpendingOfTheFirstReleaseIsRead(t *testing.T) {
+	raw, err := os.ReadFile(goldenSpending)
+	if errors.Is(err, fs.ErrNotExist) {
+		raw, err = encode(keySpending, spent())
+		must(t, err)
+		must(t, os.WriteFile(goldenSpending, []byte(hex.EncodeToString(raw)+"\n"), 0o644))
+		t.Fatal("the golden file was made: look at it and run the test again")
+	}
+	must(t, err)
+	value, err := hex.DecodeString(strings.TrimSpace(string(raw)))
+	must(t, err)
+	var got spending.Record
+	must(t, decode(keySpending, value, &got))
+	if !reflect.DeepEqual(got, spent()) {
+		t.Errorf("read as %+v", got)
+	}
+}
+
+func TestSpendingIsKept(t *testing.T) {
+	backings(t, func(t *testing.T, d device) {
+		must(t, d.open(t).PutSpending(spent()))
+		if got := d.open(t).Spending(); !reflect.DeepEqual(got, spent()) {
+			t.Errorf("kept is %+v", got)
+		}
+	})
 }
 
 // An update that does not prove itself leaves the data folder to the release before it. So what is written has the

@@ -1,0 +1,115 @@
+package spending
+
+import (
+	"errors"
+	"os"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/farshore/farshore/protocol"
+)
+
+func windowed() *protocol.LinkRules {
+	return &protocol.LinkRules{Contact: &protocol.Contact{Windows: []protocol.ContactWindow{{Start: "0 */6 * * *", Seconds: 600, Zone: "UTC"}}}}
+}
+
+// Outside of an opening connections carry nothing, in either direction; who waits goes on when it begins.
+func TestNothingOutsideOfOpenings(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBox(t, windowed())
+		defer b.stop()
+		near, far := b.hub()
+		defer far.Close()
+		if _, err := near.Write(make([]byte, 100)); err != nil {
+			t.Fatalf("at noon: %v", err)
+		}
+		time.Sleep(10 * time.Minute)
+		before := b.Report().Spent
+		if _, err := near.Write(make([]byte, 100)); !errors.Is(err, ErrNotNow) {
+			t.Errorf("after the window: %v", err)
+		}
+		if _, err := near.Read(make([]byte, 1)); err == nil {
+			t.Error("something was read after the window")
+		}
+		if _, err := b.fetch(1); !errors.Is(err, ErrNotNow) {
+			t.Errorf("images after the window: %v", err)
+		}
+		if after := b.Report().Spent; after != before {
+			t.Errorf("%d bytes after the window", after-before)
+		}
+		if err := far.SetReadDeadline(time.Now().Add(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := far.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("the hub was told that the connection ended: %v", err)
+		}
+		if b.May(protocol.ClassResults, 1, true) {
+			t.Error("urgent work may not open a window")
+		}
+		started := time.Now()
+		if err := b.Await(t.Context(), protocol.ClassPull, 1000, false); err != nil {
+			t.Fatal(err)
+		}
+		if waited := time.Since(started); waited != 4*time.Hour+50*time.Minute {
+			t.Errorf("the next window begins after %s", waited)
+		}
+		select {
+		case <-b.Changed():
+		default:
+			t.Error("nobody is told that it has begun")
+		}
+	})
+}
+
+func TestSomebodyAtTheDeviceOpensContact(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBox(t, &protocol.LinkRules{Contact: windowed().Contact, Budget: &protocol.Budget{Hard: 200_000}})
+		defer b.stop()
+		time.Sleep(time.Hour)
+		if b.May(protocol.ClassSession, 1, false) {
+			t.Fatal("open at one o'clock")
+		}
+		if err := b.Local(time.Now().Add(5*time.Minute), "kim"); err != nil {
+			t.Fatal(err)
+		}
+		if o, ok := b.Opening(); !ok || o.End.Sub(o.Start) != 5*time.Minute || !b.disk.said("contact-opened") {
+			t.Errorf("opening %v", o)
+		}
+		for b.send(5000) == nil {
+		}
+		if spent := b.Report().Spent; spent > 200_000 {
+			t.Errorf("contact was opened, and %d spent", spent)
+		}
+		time.Sleep(5 * time.Minute)
+		if o, ok := b.Opening(); !ok || o.Start.Hour() != 18 {
+			t.Errorf("afterwards the next opening is %v", o)
+		}
+	})
+}
+
+// Without the time, a table of windows says nothing: the device asks for the time when it starts, and once a day.
+func TestWindowsWithoutAClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBox(t, windowed())
+		if err := b.send(100); err != nil {
+			t.Fatal(err)
+		}
+		b.stop()
+		b.watch.doubt(true)
+		b.watch.set(time.Unix(0, 0))
+		b.boot(windowed())
+		defer b.stop()
+		if err := b.send(100); err != nil {
+			t.Errorf("to ask for the time: %v", err)
+		}
+		time.Sleep(lostFor)
+		if b.send(100) == nil {
+			t.Error("it is in contact although it does not know the time")
+		}
+		time.Sleep(lostEvery - lostFor)
+		if err := b.send(100); err != nil {
+			t.Errorf("the next day: %v", err)
+		}
+	})
+}
