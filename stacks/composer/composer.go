@@ -72,7 +72,7 @@ func check(req ipc.Request) error {
 		return fmt.Errorf("the request's %s is %q; it must be one of %q", what, got, allowed)
 	}
 	errs := []error{
-		oneOf("action", req.Action, ipc.ActionUp, ipc.ActionDown, ipc.ActionValidate, ipc.ActionPlan, ipc.ActionFetch, ipc.ActionStop),
+		oneOf("action", req.Action, ipc.ActionUp, ipc.ActionDown, ipc.ActionValidate, ipc.ActionPlan, ipc.ActionFetch, ipc.ActionStop, ipc.ActionImages),
 		oneOf("pull", req.Pull, "", ipc.PullMissing, ipc.PullAlways, ipc.PullNever, ipc.PullFetched),
 		oneOf("volumes", req.Volumes, "", ipc.VolumesKeep, ipc.VolumesRemove),
 	}
@@ -107,8 +107,11 @@ type run struct {
 }
 
 func (r *run) do(ctx context.Context) (ipc.Event, error) {
-	if r.req.Action == ipc.ActionValidate {
+	switch r.req.Action {
+	case ipc.ActionValidate:
 		return r.validate(ctx)
+	case ipc.ActionImages:
+		return r.images(ctx)
 	}
 	var p *project
 	if needsBundle(r.req.Action) {
@@ -124,6 +127,11 @@ func (r *run) do(ctx context.Context) (ipc.Event, error) {
 	}
 	defer eng.close()
 	r.eng = eng
+	if p != nil {
+		if err := r.pins(ctx, p); err != nil {
+			return ipc.Event{}, err
+		}
+	}
 	if r.req.Action == ipc.ActionFetch {
 		return r.fetch(ctx, p)
 	}

@@ -40,6 +40,54 @@ func needs(p *project, pull string) []need {
 	return list
 }
 
+// images says which images the bundle needs.
+func (r *run) images(ctx context.Context) (ipc.Event, error) {
+	p, err := r.load(ctx)
+	if err != nil {
+		return ipc.Event{}, err
+	}
+	done := ipc.Event{Text: "nothing was changed", Warnings: r.warnings}
+	for _, n := range needs(p, r.req.Pull) {
+		done.Images = append(done.Images, ipc.Image{Ref: n.ref, Platform: n.platform, Policy: n.policy, Service: n.service})
+	}
+	return done, nil
+}
+
+// pins lets the project name images as the engine does: one that is named by a digest and was brought by the agent has a
+// tag in its place.
+func (r *run) pins(ctx context.Context, p *project) error {
+	var failed error
+	local := func(service, ref string) string {
+		if ipc.IsPinned(ref) {
+			failed = &Failure{
+				Code: ipc.CodeImageUnavailable, Service: service,
+				Detail: fmt.Sprintf("service %s needs image %q, whose tag is kept for images that are named by a digest; name it by @sha256: as well", service, ref),
+			}
+		}
+		tagged, ok := ipc.Pinned(ref)
+		if !ok || failed != nil {
+			return ref
+		}
+		switch _, err := r.eng.ImageInspect(ctx, tagged); {
+		case err == nil:
+			return tagged
+		case !errdefs.IsNotFound(err) && !errdefs.IsInvalidArgument(err):
+			failed = fmt.Errorf("look for image %q: %w", tagged, err)
+		}
+		return ref
+	}
+	for name, svc := range p.Services {
+		svc.Image = local(name, svc.Image)
+		for i, v := range svc.Volumes {
+			if v.Type == types.VolumeTypeImage {
+				svc.Volumes[i].Source = local(name, v.Source)
+			}
+		}
+		p.Services[name] = svc
+	}
+	return failed
+}
+
 // policy is when to pull: the service's word before the request's, but PullNever and PullFetched of the request before all.
 func policy(service, request string) string {
 	switch {

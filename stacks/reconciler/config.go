@@ -98,6 +98,9 @@ type Config struct {
 	// Stager is required unless Dir is given: then files are staged below it.
 	Stager Stager
 	Dir    string
+	// Images gets images in the engine's stead where ImagesByAgent says so at that moment. Nil: the engine always does.
+	Images        Images
+	ImagesByAgent func() bool
 	// Host is the engine's address for the composer. Empty: its default.
 	Host string
 	// Workers is how many stacks are changed at the same time. 0: one. Fetching is not counted, nor is waiting for

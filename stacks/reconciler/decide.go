@@ -278,9 +278,10 @@ func (s *stack) refuse(err error) {
 // report makes st the stack's status, unless it says nothing new. Another entry than the last one may come at any moment,
 // and need no fetching; where its state could not follow the last one's, what lies between is said.
 func (s *stack) report(r *Reconciler, st protocol.StackStatus) {
+	st.Spent = s.costOf(st.Version)
 	if s.want != nil {
 		old := *s.want
-		old.Rev, old.At = 0, 0
+		old.Rev, old.At, old.Spent = 0, 0, st.Spent
 		if old == st {
 			return
 		}

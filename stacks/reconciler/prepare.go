@@ -111,6 +111,9 @@ func (r *Reconciler) images(ctx context.Context, j *job, at Place) *failure {
 	if f != nil {
 		return f
 	}
+	if r.cfg.Images != nil && r.cfg.ImagesByAgent() {
+		return r.bringImages(ctx, j, req)
+	}
 	leave, f := enter(ctx, r.fetches)
 	if f != nil {
 		return f

@@ -59,6 +59,8 @@ type stack struct {
 	heals     int
 	healAt    time.Time
 	judgeFrom time.Time
+	spentFor  uint64 // the version that the images have cost spent
+	spent     uint64
 	healing   *failure // why the last healing failed
 	halting   *failure // why the containers could not be stopped
 	redeploys []chan error
@@ -172,6 +174,7 @@ func (r *Reconciler) ask(q request) {
 // Run reconciles until ctx is done, and returns when the last job has ended. It is called once.
 func (r *Reconciler) Run(ctx context.Context) error {
 	defer close(r.ended)
+	r.keepImages()
 	for _, st := range r.cfg.State.Statuses() {
 		s := r.stack(protocol.EntryKey{Kind: protocol.EntryStack, ID: st.Stack})
 		s.want, s.reported = &st, true

@@ -55,6 +55,7 @@ func (r *Reconciler) takeDown(ctx context.Context, j *job) *failure {
 		return local("the removal could not be journaled", err)
 	}
 	r.cfg.Log.Info("stack removed", "stack", was.Entry.ID)
+	r.keepImages()
 	if err := r.cfg.State.CollectBlobs(); err != nil {
 		r.cfg.Log.Warn("cannot remove files that are not needed any more", "stack", was.Entry.ID, "error", err)
 	}

@@ -29,6 +29,7 @@ const (
 	ActionPlan     = "plan"     // say what up would do; changes nothing
 	ActionFetch    = "fetch"    // make the images of the bundle present; changes nothing else
 	ActionStop     = "stop"     // stop the containers of Project; the bundle may be gone
+	ActionImages   = "images"   // say which images the bundle needs; no engine is asked
 )
 
 // StackLabel is on each container that is made for a stack; one of the project without it was made by somebody else, and
@@ -167,6 +168,8 @@ type Event struct {
 	// gets to know of more. Both are 0 where nothing is known.
 	Done  int64 `json:"done,omitempty"`
 	Total int64 `json:"total,omitempty"`
+	// Images are those that the bundle needs, each once, on KindDone of ActionImages.
+	Images []Image `json:"images,omitempty"`
 	// Warnings are sentences about things that work but are probably not meant, on KindDone.
 	Warnings []string `json:"warnings,omitempty"`
 	// Services is the state of each container (or planned change of each service), on KindDone, and on KindFailed
