@@ -6,6 +6,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"github.com/farshore/farshore/internal/wirelab"
 )
 
 // agent is a farshore-agent with its data and its engine.
@@ -15,6 +17,7 @@ type agent struct {
 	engine  string
 	keyFile string // empty: no edge key is given
 	env     []string
+	in      *wirelab.Namespace
 	*daemon
 }
 
@@ -27,7 +30,7 @@ func newAgent(t *testing.T, carrier string, e *engine) *agent {
 		a.engine = e.Host()
 	}
 	a.daemon = &daemon{t: t, log: newOutput(t, "agent"), command: func() command {
-		return command{name: "farshore-agent", args: a.runArgs(), env: a.env}
+		return command{name: "farshore-agent", args: a.runArgs(), env: a.env, in: a.in}
 	}}
 	return a
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/farshore/farshore/internal/testengine"
+	"github.com/farshore/farshore/internal/wirelab"
 )
 
 // engine is a device's own Docker Engine, asked by its own API.
@@ -23,7 +24,13 @@ type engine struct {
 
 func newEngine(t *testing.T) *engine {
 	t.Helper()
-	e := &engine{Engine: testengine.Start(t), t: t}
+	return newEngineIn(t, nil)
+}
+
+// newEngineIn is newEngine for one whose network is a lab's.
+func newEngineIn(t *testing.T, in *wirelab.Namespace) *engine {
+	t.Helper()
+	e := &engine{Engine: testengine.StartWith(t, testengine.Config{In: in.Do}), t: t}
 	socket := strings.TrimPrefix(e.Host(), "unix://")
 	e.http = &http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/farshore/farshore/internal/wirelab"
 )
 
 // Exit codes of the CLI, as its help says.
@@ -32,6 +34,7 @@ type hub struct {
 	port, mqtt  int
 	args        []string
 	fingerprint string
+	in          *wirelab.Namespace
 	*daemon
 }
 
@@ -43,6 +46,8 @@ type hubConfig struct {
 	args []string
 	// port and mqtt are the two ports; zero: free ones.
 	port, mqtt int
+	// in is a lab's namespace for hubs, in which the CLI runs too; nil: the machine's.
+	in *wirelab.Namespace
 }
 
 // newHub starts a hub, signs the CLI in, and lets all devices make contact often.
@@ -58,7 +63,7 @@ func newHub(t *testing.T, c hubConfig) *hub {
 // prepareHub makes a hub that was never started.
 func prepareHub(t *testing.T, c hubConfig) *hub {
 	t.Helper()
-	h := &hub{dir: workDir(t), data: c.data, args: c.args, port: c.port, mqtt: c.mqtt}
+	h := &hub{dir: workDir(t), data: c.data, args: c.args, port: c.port, mqtt: c.mqtt, in: c.in}
 	if h.data == "" {
 		h.data = filepath.Join(h.dir, "hub")
 	}
@@ -69,7 +74,7 @@ func prepareHub(t *testing.T, c hubConfig) *hub {
 		h.mqtt = freePort(t)
 	}
 	h.daemon = &daemon{t: t, log: newOutput(t, "hub"), command: func() command {
-		return command{name: "farshore-hub", args: h.serveArgs()}
+		return command{name: "farshore-hub", args: h.serveArgs(), in: h.in}
 	}}
 	write(t, h.passwordFile(), password+"\n")
 	return h
@@ -77,12 +82,20 @@ func prepareHub(t *testing.T, c hubConfig) *hub {
 
 func (h *hub) passwordFile() string { return filepath.Join(h.dir, "password") }
 
-func (h *hub) url() string { return "https://" + address(h.port) }
+func (h *hub) url() string { return "https://" + h.address(h.port) }
+
+// address is where the hub listens on a port.
+func (h *hub) address(port int) string {
+	if h.in != nil {
+		return fmt.Sprintf("%s:%d", wirelab.HubAddress, port)
+	}
+	return address(port)
+}
 
 // serveArgs are the arguments with which the hub is started.
 func (h *hub) serveArgs() []string {
 	return append([]string{
-		"serve", "--data", h.data, "--listen", address(h.port), "--mqtt-listen", address(h.mqtt),
+		"serve", "--data", h.data, "--listen", h.address(h.port), "--mqtt-listen", h.address(h.mqtt),
 		"--admin-password-file", h.passwordFile(),
 	}, h.args...)
 }
@@ -119,7 +132,7 @@ func (r result) String() string { return fmt.Sprintf("code %d\n%s%s", r.code, r.
 // try runs the CLI, signed in as this hub's administrator.
 func (h *hub) try(args ...string) result {
 	h.t.Helper()
-	return runCLI(h.t, h.configEnv(), args...)
+	return runToEnd(h.t, command{name: "farshore", args: args, env: h.configEnv(), in: h.in})
 }
 
 func (h *hub) configEnv() []string {
@@ -138,7 +151,11 @@ func runToEnd(t *testing.T, c command) result {
 	cmd := exec.Command(program(c.name), c.args...)
 	cmd.Env = append(bareEnv(), c.env...)
 	cmd.Stdout, cmd.Stderr = &out, &problem
-	code := exitCode(cmd.Run())
+	err := c.in.Start(cmd)
+	if err == nil {
+		err = cmd.Wait()
+	}
+	code := exitCode(err)
 	if code < 0 {
 		t.Fatalf("%s %v could not be run: %s", c.name, c.args, problem.String())
 	}

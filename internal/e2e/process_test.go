@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/farshore/farshore/internal/wirelab"
 )
 
 // stopTimeout is how long a program may take to stop in good order; the hub's own limit is 10 s.
@@ -45,10 +47,12 @@ type process struct {
 	code int           // valid after done; -1: ended by a signal
 }
 
-// command is what to run: a program under test, or another where path is set. Env is added to a bare environment.
+// command is what to run: a program under test, or another where path is set. Env is added to a bare environment. It runs
+// in the namespace in, or in the machine's where that is nil.
 type command struct {
 	name, path string
 	args, env  []string
+	in         *wirelab.Namespace
 }
 
 // bareEnv is what a program needs to find its way; settings of whoever runs the tests do not reach the programs.
@@ -78,7 +82,7 @@ func launch(t *testing.T, log *output, c command) (*process, error) {
 	go func() {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
-		err := cmd.Start()
+		err := c.in.Enter(cmd.Start)
 		started <- err
 		if err != nil {
 			return

@@ -1,12 +1,14 @@
 // Package meter counts what connections cost on the wire: bytes up (towards the hub) and down, by class, TCP/IP
 // headers included.
 //
-// It sits below TLS, so everything that TLS and the carrier add is counted as it is. What TCP/IP adds is estimated:
+// It sits below TLS, so everything that TLS and the carrier add is counted as it is. What TCP/IP adds is asked of the
+// kernel, where that can be asked (Linux): segments, bare acknowledgements and what was sent again are counted, at each
+// read and write and once more at the end. What is lost on its way to this end nobody here knows. Elsewhere it is estimated:
 // 52 bytes of header for each segment (IPv4 with timestamps; 72 for IPv6), segments of 1,448 bytes, one bare
 // acknowledgement for each second segment of a run, and one for what then is left of a turn that was not answered with
 // data within the 40 ms of a delayed acknowledgement, and the segments that open and close a connection. Reads that fill their
 // buffer are one stream with the read that follows, since segments do not end where buffers do. Retransmissions are not
-// seen.
+// seen then.
 //
 // The layer below TLS does not know what its bytes are for. Bytes gather unattributed, and whoever reads or writes a
 // frame calls Up or Down, which gives what gathered in that direction to the frame's class. What nobody claims
@@ -16,6 +18,8 @@
 package meter
 
 import (
+	"errors"
+	"io"
 	"net"
 	"net/netip"
 	"sync"
@@ -142,6 +146,9 @@ type Conn struct {
 	header uint64
 
 	mu     sync.Mutex
+	kernel *kernel   // nil: what TCP/IP adds is estimated
+	read   uint64    // payload
+	ended  bool      // the other end has closed
 	last   direction // of the last payload, still to be acknowledged
 	lastAt time.Time
 	// unacknowledged segments of the run that last belongs to.
@@ -153,7 +160,7 @@ type Conn struct {
 
 // Wrap counts everything that passes c from now on into t, and the opening of c itself.
 func Wrap(c net.Conn, t *Tally, side Side) *Conn {
-	m := &Conn{Conn: c, tally: t, side: side, header: headerFor(c.RemoteAddr())}
+	m := &Conn{Conn: c, tally: t, side: side, header: headerFor(c.RemoteAddr()), kernel: kernelOf(c, side)}
 	// SYN and SYN-ACK carry 8 bytes of options more than a data segment; the third packet is bare.
 	opener, answerer := 2*m.header+8, m.header+8
 	t.add(Bytes{Up: opener, Down: answerer}) // agents open, hubs answer
@@ -175,6 +182,11 @@ func (m *Conn) Read(p []byte) (int, error) {
 	n, err := m.Conn.Read(p)
 	if n > 0 {
 		m.received(n, n == len(p))
+	}
+	if errors.Is(err, io.EOF) {
+		m.mu.Lock()
+		m.ended = true
+		m.mu.Unlock()
 	}
 	return n, err
 }
@@ -204,8 +216,12 @@ func (m *Conn) Close() error {
 	m.mu.Lock()
 	if !m.closed {
 		m.closed = true
-		m.tally.add(m.settle(none, time.Time{}))
-		m.tally.add(Bytes{Up: 2 * m.header, Down: 2 * m.header}) // FIN and its acknowledgement, both ways
+		if m.kernel != nil {
+			m.tally.add(m.finish())
+		} else {
+			m.tally.add(m.settle(none, time.Time{}))
+			m.tally.add(Bytes{Up: 2 * m.header, Down: 2 * m.header}) // FIN and its acknowledgement, both ways
+		}
 	}
 	m.mu.Unlock()
 	return m.Conn.Close()
@@ -228,6 +244,10 @@ func (m *Conn) received(n int, full bool) {
 
 // passed counts payload and the segments that it began. The caller holds mu.
 func (m *Conn) passed(d direction, n int, began uint64) {
+	if m.kernel != nil {
+		m.tally.add(m.known(d, n))
+		return
+	}
 	now := time.Now()
 	b := m.settle(d, now)
 	b.count(m.up(d), uint64(n)+began*m.header)
@@ -236,6 +256,34 @@ func (m *Conn) passed(d direction, n int, began uint64) {
 	m.unacknowledged %= 2
 	m.last, m.lastAt = d, now
 	m.tally.add(b)
+}
+
+// known is passed where the kernel can be asked.
+func (m *Conn) known(d direction, n int) (b Bytes) {
+	if d == in {
+		m.read += uint64(n)
+	}
+	b.count(m.up(d), uint64(n))
+	got, sent := m.kernel.more(m.header)
+	b.count(m.up(in), got)
+	b.count(m.up(out), sent)
+	return b
+}
+
+// finish counts what is left when the connection is closed: what came and was not read, and FIN and its acknowledgement,
+// both ways where the other end has not closed before.
+func (m *Conn) finish() (b Bytes) {
+	got, sent := m.kernel.more(m.header)
+	if unread := m.kernel.last.received; unread > m.read {
+		got += unread - m.read
+	}
+	ways := uint64(2)
+	if m.ended {
+		ways = 1
+	}
+	b.count(m.up(in), got+ways*m.header)
+	b.count(m.up(out), sent+ways*m.header)
+	return b
 }
 
 // settle counts the bare acknowledgement of the last payload, unless payload in direction d at now carries it or goes on

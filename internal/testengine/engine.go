@@ -36,6 +36,8 @@ type Config struct {
 	TempDir string
 	// StartTimeout bounds one start; zero means DefaultStartTimeout.
 	StartTimeout time.Duration
+	// In calls its argument, which starts the engine, where the engine's network shall be; nil means the machine's.
+	In func(start func() error) error
 }
 
 // Engine is one private Docker Engine: a dockerd and a containerd with data, sockets and networks of their own.
@@ -54,6 +56,9 @@ type Engine struct {
 func New(cfg Config) *Engine {
 	if cfg.StartTimeout == 0 {
 		cfg.StartTimeout = DefaultStartTimeout
+	}
+	if cfg.In == nil {
+		cfg.In = func(start func() error) error { return start() }
 	}
 	return &Engine{cfg: cfg}
 }
@@ -143,7 +148,7 @@ func (e *Engine) launch() error {
 	if err != nil {
 		return err
 	}
-	if err := cmd.Start(); err != nil {
+	if err := e.cfg.In(cmd.Start); err != nil {
 		os.Remove(dir)
 		return fmt.Errorf("make namespaces (root rights and CAP_SYS_ADMIN are needed): %w", err)
 	}

@@ -33,6 +33,12 @@ func Host(t testing.TB) string {
 // run it skips the test, or fails it where an engine is required.
 func Start(t testing.TB) *Engine {
 	t.Helper()
+	return StartWith(t, Config{})
+}
+
+// StartWith is Start for one that is run otherwise.
+func StartWith(t testing.TB, cfg Config) *Engine {
+	t.Helper()
 	honourSkip(t)
 	for _, program := range []string{"dockerd", "containerd", "runc"} {
 		if _, err := exec.LookPath(program); err != nil {
@@ -42,7 +48,7 @@ func Start(t testing.TB) *Engine {
 	if os.Geteuid() != 0 {
 		missing(t, "a private Docker Engine needs root rights")
 	}
-	engine := New(Config{})
+	engine := New(cfg)
 	t.Cleanup(func() {
 		if err := engine.Close(); err != nil {
 			t.Error(err)

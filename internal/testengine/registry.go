@@ -39,6 +39,10 @@ type RegistrySpec struct {
 	User, Password string
 	// TokensFrom is an address to which it sends callers for a token instead.
 	TokensFrom string
+	// Addr is where it listens; empty: a free port of 127.0.0.1.
+	Addr string
+	// In calls its argument where the registry's network shall be; nil means the machine's.
+	In func(func() error) error
 }
 
 // Registry runs a registry for this test and returns it when it answers; it ends with the test. Where docker-registry
@@ -55,8 +59,17 @@ func RegistryWith(t testing.TB, spec RegistrySpec) *RegistryServer {
 	if _, err := exec.LookPath("docker-registry"); err != nil {
 		missing(t, "docker-registry is not installed (Debian: apt-get install docker-registry)")
 	}
-	registry := &RegistryServer{spec: spec, dir: t.TempDir()}
+	if spec.In == nil {
+		spec.In = func(fn func() error) error { return fn() }
+	}
+	registry := &RegistryServer{spec: spec, dir: t.TempDir(), Addr: spec.Addr}
 	t.Cleanup(registry.Stop)
+	if spec.Addr != "" {
+		if _, err := registry.start(); err != nil {
+			t.Fatal(err)
+		}
+		return registry
+	}
 	// A free port is only known free until someone else takes it, so losing it in between is met with another one.
 	for range 5 {
 		registry.Addr = freeAddr(t)
@@ -131,7 +144,7 @@ func (r *RegistryServer) start() (lost bool, err error) {
 	r.output, r.ended = &bytes.Buffer{}, make(chan struct{})
 	r.process = exec.Command("docker-registry", "serve", config)
 	r.process.Stdout, r.process.Stderr = r.output, r.output
-	if err := r.process.Start(); err != nil {
+	if err := r.spec.In(r.process.Start); err != nil {
 		r.process = nil
 		return false, err
 	}
@@ -179,7 +192,16 @@ func (r *RegistryServer) waitReady() (lost bool, err error) {
 		scheme = "https"
 	}
 	// Whether it answers is all that is asked here.
-	client := &http.Client{Timeout: time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+	client := &http.Client{Timeout: time.Second, Transport: &http.Transport{
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true},
+		DialContext: func(ctx context.Context, network, address string) (c net.Conn, err error) {
+			err = r.spec.In(func() error {
+				c, err = new(net.Dialer).DialContext(ctx, network, address)
+				return err
+			})
+			return c, err
+		},
+	}}
 	defer client.CloseIdleConnections()
 	poll := time.NewTicker(20 * time.Millisecond)
 	defer poll.Stop()

@@ -88,6 +88,8 @@ func TestWeather(t *testing.T) {
 	l.Wire.SetWeather(Weather{Loss: 50})
 	exchange(t, c, 200_000)
 
+	l.Wire.SetWeather(Weather{})
+	l.Wire.Quiet(t, 500*time.Millisecond)
 	l.Wire.SetWeather(Weather{Cut: true})
 	mark := l.Wire.Mark()
 	if err := c.SetReadDeadline(time.Now().Add(500 * time.Millisecond)); err != nil {

@@ -53,19 +53,34 @@ func (n *Namespace) Do(fn func() error) error {
 	done := make(chan error)
 	go func() {
 		runtime.LockOSThread()
-		home, err := os.Open("/proc/thread-self/ns/net")
-		if err == nil {
-			defer home.Close()
-			if err = unix.Setns(int(n.file.Fd()), unix.CLONE_NEWNET); err == nil {
-				err = fn()
-			}
-			if unix.Setns(int(home.Fd()), unix.CLONE_NEWNET) == nil {
-				runtime.UnlockOSThread() // else the thread, which is in the wrong place, ends with the goroutine
-			}
+		err := n.Enter(fn)
+		if !errors.Is(err, errNotHome) {
+			runtime.UnlockOSThread() // else the thread, which is in the wrong place, ends with the goroutine
 		}
 		done <- err
 	}()
 	return <-done
+}
+
+var errNotHome = errors.New("the thread cannot leave the namespace")
+
+// Enter is Do on the thread of the caller, who has locked it.
+func (n *Namespace) Enter(fn func() error) error {
+	if n == nil {
+		return fn()
+	}
+	home, err := os.Open("/proc/thread-self/ns/net")
+	if err != nil {
+		return err
+	}
+	defer home.Close()
+	if err = unix.Setns(int(n.file.Fd()), unix.CLONE_NEWNET); err == nil {
+		err = fn()
+	}
+	if back := unix.Setns(int(home.Fd()), unix.CLONE_NEWNET); back != nil {
+		return errors.Join(err, errNotHome, back)
+	}
+	return err
 }
 
 // Start starts a process in the namespace.

@@ -34,8 +34,12 @@ type Packet struct {
 // Flow is one TCP connection: the device's port and the hub's.
 type Flow struct{ Device, Hub uint16 }
 
-// SYN is the TCP flag that opens a connection.
-const SYN = 2
+// Flags of TCP: of the segments that open a connection, close it, and end it at once.
+const (
+	SYN = 2
+	FIN = 1
+	RST = 4
+)
 
 // take counts one packet and gives the weather that it meets.
 func (w *Wire) take(at time.Time, d direction, b []byte) Weather {
@@ -63,11 +67,11 @@ func (w *Wire) segment(p *Packet, b []byte) {
 	if p.Flow = (Flow{Device: to, Hub: from}); p.Up {
 		p.Flow = Flow{Device: from, Hub: to}
 	}
-	s := stream{p.Flow, p.Up}
-	if p.Flags&SYN != 0 || w.streams[s] == nil {
-		w.streams[s] = &tape{}
+	s, seq := stream{p.Flow, p.Up}, binary.BigEndian.Uint32(segment[4:])
+	if w.streams[s] == nil || p.Flags&SYN != 0 && w.streams[s].next != seq+1 {
+		w.streams[s] = &tape{next: seq}
 	}
-	p.Records, p.Again = w.streams[s].add(binary.BigEndian.Uint32(segment[4:]), payload)
+	p.Records, p.Again = w.streams[s].add(seq, p.Flags, payload)
 }
 
 // stream is one direction of a connection.
@@ -81,20 +85,23 @@ const recordOverhead = 5 + 1 + 16
 
 // tape finds the TLS records in a stream.
 type tape struct {
-	next    uint32 // sequence number that follows; valid when begun
-	begun   bool
+	next    uint32 // sequence number that follows
 	pending []byte
 }
 
-// add takes over a segment's payload and returns the sizes of the records of application data that are complete.
-func (r *tape) add(seq uint32, payload []byte) (sizes []int, again bool) {
-	if len(payload) == 0 {
+// add takes over a segment and returns the sizes of the records of application data that are complete with it.
+func (r *tape) add(seq uint32, flags byte, payload []byte) (sizes []int, again bool) {
+	takes := uint32(len(payload))
+	if flags&(SYN|FIN) != 0 {
+		takes++
+	}
+	if takes == 0 || flags&RST != 0 {
 		return nil, false
 	}
-	if r.begun && seq != r.next {
+	if seq != r.next {
 		return nil, true
 	}
-	r.begun, r.next = true, seq+uint32(len(payload))
+	r.next = seq + takes
 	r.pending = append(r.pending, payload...)
 	for len(r.pending) >= 5 {
 		n := 5 + int(binary.BigEndian.Uint16(r.pending[3:]))

@@ -1,0 +1,149 @@
+package e2e
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/farshore/farshore/internal/wirelab"
+)
+
+// site is a hub and a device with a wire between them on which every packet is seen. Engine, agent and the containers
+// are in the device's network; the hub, and the CLI, in the hub's.
+type site struct {
+	*wirelab.Lab
+	t      *testing.T
+	hub    *hub
+	agent  *agent
+	engine *engine
+	device string
+}
+
+// newSite starts a hub and an agent, which joins over a carrier.
+func newSite(t *testing.T, carrier string) *site {
+	t.Helper()
+	s := &site{Lab: wirelab.New(t), t: t}
+	s.hub = newHub(t, hubConfig{in: s.Hub, port: 9443, mqtt: 8883, args: []string{
+		"--public-url", "https://" + wirelab.HubAddress + ":9443", "--public-mqtt-url", "mqtts://" + wirelab.HubAddress + ":8883",
+	}})
+	s.engine = newEngineIn(t, s.Device)
+	s.agent = newAgent(t, carrier, s.engine)
+	s.agent.in = s.Device
+	s.agent.join(s.hub.key("field"))
+	s.device = s.hub.admit(s.agent, "ship")
+	s.hub.connected(s.device, "")
+	return s
+}
+
+// counted is what somebody counted, by class and direction.
+type counted map[string]struct{ up, down int }
+
+func (c counted) total() (n int) {
+	for _, x := range c {
+		n += x.up + x.down
+	}
+	return n
+}
+
+func (c counted) less(o counted) counted {
+	out := counted{}
+	for class, x := range c {
+		out[class] = struct{ up, down int }{x.up - o[class].up, x.down - o[class].down}
+	}
+	return out
+}
+
+// counts reads what the hub counted on the connections of devices.
+func (s *site) counts() counted {
+	s.t.Helper()
+	client := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true, // the figures are no secret, and the hub is ours
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			return s.Hub.Dial(ctx, network, address)
+		},
+	}}
+	resp, err := client.Get(s.hub.url() + "/metrics")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	out := counted{}
+	line := regexp.MustCompile(`^farshore_link_bytes_total\{class="(\w+)",direction="(\w+)"\} (\S+)`)
+	for lines := bufio.NewScanner(resp.Body); lines.Scan(); {
+		m := line.FindStringSubmatch(lines.Text())
+		if m == nil {
+			continue
+		}
+		n, err := strconv.ParseFloat(m[3], 64)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		x := out[m[1]]
+		if m[2] == "up" {
+			x.up = int(n)
+		} else {
+			x.down = int(n)
+		}
+		out[m[1]] = x
+	}
+	return out
+}
+
+// bundle gives the device a version of a stack with a file of so many bytes, and waits until it runs.
+func (s *site) bundle(version uint64, image, file string) {
+	s.t.Helper()
+	dir := workDir(s.t)
+	write(s.t, dir+"/data.bin", file)
+	write(s.t, dir+"/compose.yml", fmt.Sprintf(`services:
+  teller:
+    image: %q
+    command: ["/bin/sh", "-c", "trap 'exit 0' TERM; for i in $$(seq 400); do echo $$i $$(head -c 30 /dev/urandom | base64); done; while :; do sleep 3600 & wait $$!; done"]
+    stop_grace_period: 1s
+    configs: [{source: data, target: /data.bin}]
+configs:
+  data: {file: ./data.bin}
+`, image))
+	s.hub.cli("stacks", "apply", "--name", "cargo", "-f", dir, "--select", "farshore.io/id="+s.device)
+	s.hub.runs("cargo", s.device, version)
+}
+
+// mixedDay has the device do what devices do in a day, in about half a minute.
+func (s *site) mixedDay(image string) {
+	s.t.Helper()
+	file := noise(60_000)
+	s.bundle(1, image, file)
+	for range 5 {
+		s.hub.cli("command", "container-restart", s.device, "cargo-teller-1", "--wait")
+	}
+	s.bundle(2, image, file[:30_000]+"a change"+file[30_000:])
+	for range 3 {
+		s.hub.cli("command", "container-logs", s.device, "cargo-teller-1", "--tail", "400", "--wait")
+	}
+	s.agent.stop()
+	s.agent.start()
+	s.hub.connected(s.device, "")
+	s.hub.heard(s.device)
+	s.hub.cli("command", "container-rm", s.device, "cargo-teller-1", "--force", "--wait")
+	s.hub.runs("cargo", s.device, 2)
+}
+
+// noise is text that does not compress.
+func noise(n int) string {
+	var b strings.Builder
+	state := uint64(88172645463325252)
+	for b.Len() < n {
+		state ^= state << 13
+		state ^= state >> 7
+		state ^= state << 17
+		fmt.Fprintf(&b, "%016x\n", state)
+	}
+	return b.String()[:n]
+}

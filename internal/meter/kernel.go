@@ -1,0 +1,66 @@
+package meter
+
+import (
+	"net"
+	"syscall"
+)
+
+// kernel is what the system's own counters say of a TCP connection. They know what an estimate cannot: how many segments
+// and bare acknowledgements there were, what was sent again, and what came and was never read.
+type kernel struct {
+	conn syscall.RawConn
+	last counters
+}
+
+// counters of one connection; those of segments and of what was sent again may wrap.
+type counters struct {
+	in, out  uint32 // segments
+	again    uint64 // payload sent again
+	received uint64 // payload that came
+}
+
+// kernelOf finds the connection of the system below c. Nil: there is none, or it cannot be asked.
+func kernelOf(c net.Conn, side Side) *kernel {
+	for {
+		if s, ok := c.(syscall.Conn); ok {
+			raw, err := s.SyscallConn()
+			if err != nil {
+				return nil
+			}
+			k := &kernel{conn: raw, last: opening(side)}
+			if now, ok := k.ask(); !ok || now.in == 0 {
+				return nil
+			}
+			return k
+		}
+		switch below := c.(type) {
+		case interface{ Unwrap() net.Conn }:
+			c = below.Unwrap()
+		case interface{ NetConn() net.Conn }:
+			c = below.NetConn()
+		default:
+			return nil
+		}
+	}
+}
+
+// opening is what the counters say of a connection that was just opened, which Wrap counts by itself. The end that answers
+// does not count its answer.
+func opening(side Side) counters {
+	if side == AgentSide {
+		return counters{in: 1, out: 2}
+	}
+	return counters{in: 2}
+}
+
+// more is what the connection has cost since it was asked last, but for payload, in and out. It is zero once the
+// connection is gone.
+func (k *kernel) more(header uint64) (in, out uint64) {
+	now, ok := k.ask()
+	if !ok {
+		return 0, 0
+	}
+	in, out = uint64(now.in-k.last.in)*header, uint64(now.out-k.last.out)*header+now.again-k.last.again
+	k.last = now
+	return in, out
+}
