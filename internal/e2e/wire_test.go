@@ -131,8 +131,6 @@ func (s *site) mixedDay(image string) {
 	s.agent.start()
 	s.hub.connected(s.device, "")
 	s.hub.heard(s.device)
-	s.hub.cli("command", "container-rm", s.device, "cargo-teller-1", "--force", "--wait")
-	s.hub.runs("cargo", s.device, 2)
 }
 
 // noise is text that does not compress.
