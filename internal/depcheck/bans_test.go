@@ -15,7 +15,7 @@ var (
 	hubSide     = join([]string{"./hub/...", "./cmd/hub/..."}, hubHalves)
 	agentSide   = join([]string{"./edgeagent/...", "./cmd/edgeagent/..."}, agentHalves)
 	wholeSystem = []string{"./internal/fleettest/...", "./internal/benchwire/..."}
-	forTests    = join(wholeSystem, []string{"./internal/testengine/..."})
+	forTests    = join(wholeSystem, []string{"./internal/testengine/...", "./internal/wirelab/..."})
 	roots       = []string{"./snapshot", "./stacks", "./jobs", "./waitingroom", "./economy"}
 	common      = []string{"./protocol/...", "./internal/..."}
 	adapters    = []string{"./hub/store/...", "./hub/vault/...", "./edgeagent/state/...", "./edgeagent/engine/..."} // for tests on the real thing
@@ -52,8 +52,8 @@ var direct = []ban{
 		why: "rule 1: the simulator holds hub and agent in one process; only tests and cmd/fleetsim may",
 	},
 	{
-		from: []string{"./..."}, except: forTests, to: []string{"./internal/testengine/..."},
-		why: "rule 1: test engines and test images are for tests",
+		from: []string{"./..."}, except: forTests, to: []string{"./internal/testengine/...", "./internal/wirelab/..."},
+		why: "rule 1: test engines, test images and test wires are for tests",
 	},
 	{
 		from: join([]string{"./protocol"}, roots), to: doesIO,
