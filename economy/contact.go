@@ -81,6 +81,9 @@ func NewContact(c *protocol.Contact) Contact {
 
 var farAway = time.Unix(1<<36, 0)
 
+// Endless reports that an opening has no end.
+func Endless(o Opening) bool { return !o.End.Before(farAway) }
+
 // Always reports that the link may be used at any time.
 func (c *Contact) Always() bool {
 	return c.always || len(c.windows) == 0 && len(c.passes) == 0 && c.daily.IsZero() && !c.silent
@@ -123,7 +126,7 @@ func (c *Contact) Upcoming(now time.Time, n int) []Opening {
 			break
 		}
 		out = append(out, o)
-		if !o.End.Before(farAway) {
+		if Endless(o) {
 			break
 		}
 		now = o.End

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/farshore/farshore/hub/access"
+	"github.com/farshore/farshore/hub/audit"
 	"github.com/farshore/farshore/hub/commands"
 	"github.com/farshore/farshore/hub/events"
 	"github.com/farshore/farshore/hub/fleet"
@@ -82,7 +84,7 @@ func (h *Hub) deviceChanged(c fleet.Change) {
 	}
 	h.updates.Nudge()
 	h.noteChange(c)
-	e := events.Event{Kind: "device." + string(c.Kind), Device: id, Group: c.Group}
+	e := events.Event{Kind: "device." + string(c.Kind), Device: id, Group: c.Group, Text: c.Text}
 	if c.Kind == fleet.ChangeLiveness {
 		e.Text = fmt.Sprintf("%s, was %s", c.Liveness.State, c.Was)
 		e.Data = c.Liveness
@@ -92,6 +94,28 @@ func (h *Hub) deviceChanged(c fleet.Change) {
 		return
 	}
 	h.events.Publish(e)
+}
+
+// tableNotice tells people that a table of passes ends, by an event, in the device's timeline and in the audit trail. The
+// fleet tells of each end once.
+func (h *Hub) tableNotice(n fleet.TableNotice) {
+	whose, kind := "device", "passes-end-soon"
+	if n.Is == fleet.TableEnded {
+		kind = "passes-ended"
+	}
+	if n.Device == "" {
+		whose = "group"
+	} else {
+		h.timeline.Note(n.Device, timeline.Entry{Kind: timeline.KindChange, Text: n.Text})
+	}
+	h.events.Publish(events.Event{Kind: whose + "." + kind, Device: n.Device, Group: n.Group, Text: n.Text})
+	entry := audit.Entry{Principal: access.System().String(), Operation: whose + "." + kind, Resource: "group /" + n.Group, Group: n.Group, Result: audit.ResultDone, Detail: n.Text}
+	if n.Device != "" {
+		entry.Resource = "device " + string(n.Device)
+	}
+	if err := h.audit.Record(entry); err != nil {
+		h.log.Error("write audit trail", "error", err)
+	}
 }
 
 // forget drops what is stored of a device that was removed.

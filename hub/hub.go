@@ -215,6 +215,7 @@ func (h *Hub) assemble() (err error) {
 		Store:   h.store,
 		Log:     h.log,
 		Changed: h.changes.add,
+		Tables:  h.tableNotice,
 		Online: func(id protocol.DeviceID) (protocol.Carrier, bool) {
 			if h.sessions == nil { // asked while the hub is being assembled
 				return "", false

@@ -34,6 +34,7 @@ func (h *Hub) api() api.Config {
 		Changes:   fleet,
 		Groups:    fleet,
 		Profiles:  h.fleet,
+		Links:     h.fleet,
 		Stacks:    h.planner,
 		StackDesk: h.planner,
 		Commands:  h.book,

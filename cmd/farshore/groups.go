@@ -210,7 +210,7 @@ func (a *app) profilesCommand() *cobra.Command {
 			var put resource.PutProfile
 			for _, p := range all {
 				if p.Name == args[0] {
-					put.Settings = p.Settings
+					put.Settings, put.Link, put.Tariff = p.Settings, p.Link, p.Tariff
 				}
 			}
 			if err := s.into(cmd, &put.Settings); err != nil {

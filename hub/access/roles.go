@@ -10,6 +10,7 @@ const (
 	DevicesRead      Operation = "devices.read" // list, labels, settings, liveness
 	DevicesChange    Operation = "devices.change"
 	DevicesRevoke    Operation = "devices.revoke" // revoke, replace, remove
+	DevicesLift      Operation = "devices.lift"   // add to the budget of a billing cycle, and take that back
 	GroupsRead       Operation = "groups.read"
 	GroupsChange     Operation = "groups.change"
 	PolicyChange     Operation = "policy.change" // what stacks and live calls may ask of an engine
@@ -102,6 +103,7 @@ var table = []struct {
 	{DevicesRead, [...]reach{e, e, e, e, e, e, e, o}},
 	{DevicesChange, [...]reach{e, e, e, o, o, o, o, o}},
 	{DevicesRevoke, [...]reach{e, e, e, o, o, o, o, o}},
+	{DevicesLift, [...]reach{e, e, e, e, o, o, o, o}},
 	{GroupsRead, [...]reach{e, e, e, e, e, e, e, e}},
 	{GroupsChange, [...]reach{e, e, e, o, o, o, o, o}},
 	{PolicyChange, [...]reach{e, e, o, o, o, o, o, o}},

@@ -49,6 +49,7 @@ type Config struct {
 	Changes      DeviceChanges
 	Groups       Groups
 	Profiles     Profiles
+	Links        Links
 	EdgeGroups   EdgeGroups
 	Stacks       Stacks
 	StackDesk    StackDesk
@@ -155,7 +156,7 @@ func newServer(c Config) (*server, error) {
 
 func (c *Config) check() error {
 	for _, part := range []any{
-		c.Accounts, c.Tokens, c.People, c.Audit, c.Trail, c.Destinations, c.Events, c.Devices, c.Changes, c.Groups, c.Profiles, c.EdgeGroups, c.Stacks, c.StackDesk,
+		c.Accounts, c.Tokens, c.People, c.Audit, c.Trail, c.Destinations, c.Events, c.Devices, c.Changes, c.Groups, c.Profiles, c.Links, c.EdgeGroups, c.Stacks, c.StackDesk,
 		c.Commands, c.Snapshots, c.Waiting, c.Keys, c.Sessions, c.Timeline, c.Views, c.Backups, c.Policies, c.Protection, c.Certificates,
 		c.Releases, c.Updates, c.Sources, c.Variables, c.Registries,
 	} {
@@ -256,6 +257,8 @@ func (s *server) routes() {
 	s.updateRoutes()
 	s.groupRoutes()
 	s.profileRoutes()
+	s.passesRoutes()
+	s.contactRoutes()
 	s.edgeGroupRoutes()
 	s.policyRoutes()
 	s.variableRoutes()

@@ -7,7 +7,9 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"time"
 
+	"github.com/farshore/farshore/economy"
 	"github.com/farshore/farshore/hub/access"
 	"github.com/farshore/farshore/hub/api/resource"
 	"github.com/farshore/farshore/hub/fleet"
@@ -112,6 +114,10 @@ func (s *server) deviceDetail(c *call) (*reply[resource.DeviceDetail], error) {
 		OpenCommands: c.eyes().openOn(&d), Capability: d.Capability, ClockOffsetMS: d.ClockOffset, EnrolmentKey: d.EnrolmentKey, ApprovedBy: d.ApprovedBy,
 		Approved: at(d.Approved), Created: at(d.Created), Revoked: at(d.Revoked), Replaces: d.Replaces, ReplacedBy: d.ReplacedBy,
 		Etag: deviceEtag(&d),
+	}
+	if l := d.Lift; l != nil && economy.CycleAt(effective.Budget(), time.Now()).First == l.Cycle {
+		shown := lift(effective, *l)
+		out.Lift = &shown
 	}
 	for i, st := range states {
 		out.StackStates[i] = s.deviceStack(st)
@@ -283,5 +289,7 @@ func effectiveSettings(e fleet.Effective) resource.EffectiveSettings {
 		}
 		from[field] = source
 	}
-	return resource.EffectiveSettings{Settings: settings(e.Explicit()), Profile: e.Settings.Profile, From: from}
+	return resource.EffectiveSettings{
+		Settings: settings(e.Explicit()), Profile: e.Settings.Profile, From: from, Link: link(e.Settings.Link), Tariff: tariff(e.Tariff),
+	}
 }

@@ -94,7 +94,7 @@ func profileEtag(p *fleet.Profile) string {
 	if p == nil {
 		return ""
 	}
-	return etagOf([]any{p.Name, settings(p.Settings)})
+	return etagOf([]any{p.Name, settings(p.Settings), link(p.Settings.Link), p.Tariff})
 }
 
 func stackEtag(s *stacks.Stack, m planner.Manner) string {

@@ -22,16 +22,6 @@ type groupInput struct {
 	Path string `query:"path" required:"true" doc:"Such as norway/oslo"`
 }
 
-type putProfileInput struct {
-	Expect
-	Profile string `path:"profile" doc:"Name"`
-	Body    resource.PutProfile
-}
-
-type profileInput struct {
-	Profile string `path:"profile" doc:"Name"`
-}
-
 func (s *server) groupRoutes() {
 	const tag = "Groups"
 	add(s, route[struct{}, reply[resource.List[resource.Group]]]{
@@ -188,40 +178,4 @@ func group(g fleet.Group, counts map[string]*groupCount) resource.Group {
 		out.Devices, out.DevicesBelow, out.States = n.within, n.below, n.states
 	}
 	return out
-}
-
-func (s *server) profileRoutes() {
-	const tag = "Link profiles"
-	add(s, route[struct{}, reply[resource.List[resource.Profile]]]{
-		Method: http.MethodGet, Path: "/profiles", ID: "list-profiles", Tag: tag, Summary: "List link profiles",
-		Does: access.ProfilesRead, On: onAny[struct{}]("profile"),
-		Run: func(context.Context, *call, *struct{}) (*reply[resource.List[resource.Profile]], error) {
-			return list(s.Profiles.Profiles(), profile), nil
-		},
-	})
-	add(s, route[putProfileInput, reply[resource.Profile]]{
-		Method: http.MethodPut, Path: "/profiles/{profile}", ID: "put-profile", Tag: tag,
-		Summary: "Make a link profile, or replace it for all that go by it",
-		Does:    access.ProfilesChange, On: func(c *call, in *putProfileInput) (access.Resource, error) { return onProfile(in.Profile) },
-		Run: func(_ context.Context, c *call, in *putProfileInput) (*reply[resource.Profile], error) {
-			p, want := fleet.Profile{Name: in.Profile, Settings: settingsFrom(in.Body.Settings)}, s.expect(in.Expect, c.on)
-			return replyWith(profile(p)), s.Profiles.PutProfile(p, func(now *fleet.Profile) error { return want.meets(profileEtag(now)) })
-		},
-	})
-	add(s, route[profileInput, none]{
-		Method: http.MethodDelete, Path: "/profiles/{profile}", ID: "remove-profile", Tag: tag, Status: http.StatusNoContent,
-		Summary: "Remove a link profile that nobody goes by",
-		Does:    access.ProfilesChange, On: func(c *call, in *profileInput) (access.Resource, error) { return onProfile(in.Profile) },
-		Run: func(_ context.Context, _ *call, in *profileInput) (*none, error) {
-			return nil, s.Profiles.RemoveProfile(in.Profile)
-		},
-	})
-}
-
-func onProfile(name string) (access.Resource, error) {
-	return access.Resource{Kind: "profile", ID: name}, nil
-}
-
-func profile(p fleet.Profile) resource.Profile {
-	return resource.Profile{Name: p.Name, Settings: settings(p.Settings), BuiltIn: p.BuiltIn, Etag: profileEtag(&p)}
 }

@@ -55,11 +55,13 @@ func newWorld(t testing.TB) *world {
 	return w
 }
 
-// request sends a request as the administrator; headers replace what is sent by itself.
+// request sends a request as the administrator, bytes as they are and all else as JSON; headers replace what is sent by itself.
 func (w *world) request(method, path string, body any, headers ...string) *http.Response {
 	w.t.Helper()
 	var b io.Reader
-	if body != nil {
+	if raw, ok := body.([]byte); ok {
+		b = bytes.NewReader(raw)
+	} else if body != nil {
 		raw, err := json.Marshal(body)
 		if err != nil {
 			w.t.Fatal(err)

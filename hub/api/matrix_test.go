@@ -33,16 +33,16 @@ var updateMatrix = flag.Bool("matrix", false, "write testdata/matrix.txt anew, t
 // plainly says what each role may do, written by hand and not taken from the table in hub/access: all are things of the
 // group, own are those that are the person's, their team's or public.
 var plainly = map[access.Role]struct{ all, own string }{
-	access.RoleAdministrator: {all: "devices.read devices.change devices.revoke groups.read groups.change policy.change profiles.read profiles.change snapshots.read " +
+	access.RoleAdministrator: {all: "devices.read devices.change devices.revoke devices.lift groups.read groups.change policy.change profiles.read profiles.change snapshots.read " +
 		"waiting.read waiting.approve waiting.reject keys.read keys.create keys.remove stacks.read stacks.apply stacks.remove stacks.operate rollouts.approve edge-groups.read edge-groups.change edge-groups.remove stacks.source " +
 		"policy.exempt commands.give commands.remove secrets.read commands.read commands.look commands.withdraw events.read access.read access.change people.change audit.read hub.read hub.change updates.read updates.start releases.read releases.change backup.make variables.read variables.change registries.read registries.change"},
-	access.RoleDeviceAdministrator: {all: "devices.read devices.change devices.revoke groups.read groups.change policy.change profiles.read snapshots.read " +
+	access.RoleDeviceAdministrator: {all: "devices.read devices.change devices.revoke devices.lift groups.read groups.change policy.change profiles.read snapshots.read " +
 		"waiting.read waiting.approve waiting.reject keys.read keys.create keys.remove stacks.read stacks.apply stacks.remove stacks.operate rollouts.approve edge-groups.read edge-groups.change edge-groups.remove stacks.source " +
 		"policy.exempt commands.give commands.remove secrets.read commands.read commands.look commands.withdraw events.read access.read access.change updates.read updates.start releases.read variables.read variables.change registries.read registries.change"},
-	access.RoleEdgeAdministrator: {all: "devices.read devices.change devices.revoke groups.read groups.change profiles.read profiles.change snapshots.read " +
+	access.RoleEdgeAdministrator: {all: "devices.read devices.change devices.revoke devices.lift groups.read groups.change profiles.read profiles.change snapshots.read " +
 		"waiting.read waiting.approve waiting.reject keys.read keys.create keys.remove stacks.read stacks.apply stacks.remove stacks.operate rollouts.approve edge-groups.read edge-groups.change edge-groups.remove stacks.source " +
 		"commands.give commands.remove secrets.read commands.read commands.look commands.withdraw events.read hub.read updates.read updates.start releases.read releases.change variables.read variables.change registries.read registries.change"},
-	access.RoleOperator: {all: "devices.read groups.read profiles.read snapshots.read stacks.read stacks.operate rollouts.approve edge-groups.read commands.read commands.look commands.give commands.withdraw events.read updates.read releases.read variables.read registries.read"},
+	access.RoleOperator: {all: "devices.read devices.lift groups.read profiles.read snapshots.read stacks.read stacks.operate rollouts.approve edge-groups.read commands.read commands.look commands.give commands.withdraw events.read updates.read releases.read variables.read registries.read"},
 	access.RoleHelpdesk: {all: "devices.read groups.read profiles.read snapshots.read stacks.read edge-groups.read commands.read commands.look events.read updates.read releases.read variables.read registries.read"},
 	access.RoleStandardUser: {
 		all: "devices.read groups.read profiles.read events.read variables.read registries.read",
@@ -94,6 +94,8 @@ func body(text string) func(subject) string {
 
 const oneFile = `{"files":{"compose.yml":"c2VydmljZXM6CiAgd2ViOgogICAgaW1hZ2U6IHdlYjoxCg=="}}`
 
+const onePass = `{"passes":[{"start":"2030-01-01T00:00:00Z","seconds":60}]}`
+
 // matrixRoutes has an entry for each route of the document that asks for a right.
 var matrixRoutes = map[string]matrixRoute{
 	"list-devices": {things: "any"}, "list-positions": {things: "any"}, "export-devices": {things: "any"}, "change-devices": {things: "any", body: body(`{"ids":["x"],"do":{"revoke":true}}`)},
@@ -108,6 +110,10 @@ var matrixRoutes = map[string]matrixRoute{
 	"put-device-variable": {things: "device", door: true}, "remove-device-variable": {things: "device", door: true},
 	"list-registries": {things: "any"}, "create-registry": {things: "group", door: true, body: body(`{"address":"registry.example.com","user":"bot","group":"REF"}`)},
 	"get-registry": {things: "registry"}, "put-registry": {things: "registry", door: true}, "remove-registry": {things: "registry", door: true}, "check-registry": {things: "registry", door: true},
+	"get-device-passes": {things: "device"}, "put-device-passes": {things: "device", door: true, body: body(onePass)}, "remove-device-passes": {things: "device", door: true},
+	"get-group-passes": {things: "group", query: body("path=REF")}, "put-group-passes": {things: "group", door: true, query: body("path=REF"), body: body(onePass)},
+	"remove-group-passes": {things: "group", door: true, query: body("path=REF")}, "get-device-contact": {things: "device"},
+	"lift-device": {things: "device", door: true, body: body(`{"extra":1}`)}, "drop-lift": {things: "device", door: true},
 	"list-profiles": {things: "any"}, "put-profile": {things: "hub", body: body(`{"settings":{}}`)}, "remove-profile": {things: "hub"}, "compose-schema": {things: "any"},
 	"list-keys": {things: "any"}, "get-key": {things: "key"}, "remove-key": {things: "key"}, "create-key": {things: "group", body: body(`{"name":"x","group":"REF"}`)},
 	"list-waiting": {things: "any"}, "approve": {things: "waiting", body: body(`{"approvals":[{"id":"REF"}]}`)}, "reject": {things: "waiting", body: body(`{"ids":["REF"]}`)},

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"reflect"
 	"sync"
 	"time"
 
@@ -46,6 +47,8 @@ type route[I, O any] struct {
 	Slow time.Duration
 	// Plain: the body is decoded without being checked against its schema first, which saves memory.
 	Plain bool
+	// JSON is what a body that Run reads itself may be as well, for the document. Nil: what I has as Body, or none.
+	JSON reflect.Type
 	// Streams is the media type of an answer that is not JSON. "": it is JSON.
 	Streams string
 	// Run does it.
@@ -123,7 +126,7 @@ func add[I, O any](s *server, r route[I, O]) {
 	op := huma.Operation{
 		OperationID: r.ID, Method: r.Method, Path: Base + r.Path, Summary: r.Summary, Description: r.Description,
 		Tags: []string{r.Tag}, DefaultStatus: r.Status, MaxBodyBytes: r.MaxBytes, BodyReadTimeout: r.BodyTimeout,
-		SkipValidateBody: r.Plain, Metadata: map[string]any{metaOpen: r.Open, metaUpload: r.MaxBytes > 1<<20, metaSlow: r.Slow},
+		SkipValidateBody: r.Plain || r.JSON != nil, Metadata: map[string]any{metaOpen: r.Open, metaUpload: r.MaxBytes > 1<<20, metaSlow: r.Slow},
 		Extensions: map[string]any{"x-farshore-right": string(r.Does)},
 		Security:   []map[string][]string{{"bearer": {}}, {"cookie": {}}},
 	}
@@ -137,6 +140,10 @@ func add[I, O any](s *server, r route[I, O]) {
 		op.Responses = map[string]*huma.Response{"200": {
 			Description: "A stream", Content: map[string]*huma.MediaType{r.Streams: {Schema: &huma.Schema{Type: huma.TypeString}}},
 		}}
+	}
+	if r.JSON != nil {
+		schema := s.api.OpenAPI().Components.Schemas.Schema(r.JSON, true, "")
+		op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"application/json": {Schema: schema}}}
 	}
 	op.Responses = withProblems(s.api, op.Responses)
 	huma.Register(s.api, op, func(ctx context.Context, in *I) (*O, error) {

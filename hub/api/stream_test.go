@@ -177,7 +177,7 @@ type (
 func minimal(t *testing.T, c api.Config) http.Handler {
 	t.Helper()
 	c.Tokens, c.People, c.Devices, c.Changes = struct{ noTokens }{}, struct{ api.People }{}, struct{ noDevices }{}, struct{ api.DeviceChanges }{}
-	c.Groups, c.Profiles, c.Stacks = struct{ noGroups }{}, struct{ noProfiles }{}, struct{ api.Stacks }{}
+	c.Groups, c.Profiles, c.Links, c.Stacks = struct{ noGroups }{}, struct{ noProfiles }{}, struct{ api.Links }{}, struct{ api.Stacks }{}
 	c.StackDesk, c.Commands, c.Snapshots = struct{ api.StackDesk }{}, struct{ api.Commands }{}, struct{ noSnapshots }{}
 	c.Waiting, c.Keys, c.Sessions = struct{ api.WaitingRoom }{}, struct{ noKeys }{}, struct{ api.Sessions }{}
 	c.Timeline, c.Views, c.Policies = struct{ api.Timeline }{}, struct{ noViews }{}, struct{ api.Policies }{}

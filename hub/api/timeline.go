@@ -107,7 +107,7 @@ func (s *server) remember(c *call, on access.Resource) {
 		access.EdgeGroupsChange, access.EdgeGroupsRemove:
 		s.edits.note(on, c.by())
 	}
-	if c.op != access.DevicesChange && c.op != access.DevicesRevoke {
+	if c.op != access.DevicesChange && c.op != access.DevicesRevoke && c.op != access.DevicesLift {
 		return
 	}
 	id := protocol.DeviceID(on.ID)

@@ -14,6 +14,7 @@ const maxLift = 1 << 40
 // AddLift adds bytes to the caps of the device's present billing cycle, beside those that were added to it before.
 // Extra, Note and By of l are looked at. Errors wrap ErrNotFound, or ErrInvalid where the device has no budget.
 func (r *Registry) AddLift(id protocol.DeviceID, l Lift) (Lift, error) {
+	group := ""
 	err := r.commit(func(t *tx) error {
 		d := t.device(id)
 		if d == nil {
@@ -36,9 +37,13 @@ func (r *Registry) AddLift(id protocol.DeviceID, l Lift) (Lift, error) {
 		}
 		d = d.clone()
 		kept := l
-		d.Lift = &kept
+		d.Lift, group = &kept, d.Group
 		return t.write(d)
 	})
+	if err == nil {
+		r.tell([]Change{{Device: id, Group: group, Kind: ChangeLifted, Text: fmt.Sprintf(
+			"budget of the cycle that began on %s lifted by %d bytes in all, by %s", time.Unix(int64(l.Cycle)*86400, 0).UTC().Format("2 January"), l.Extra, l.By)}})
+	}
 	return l, err
 }
 

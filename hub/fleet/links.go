@@ -82,8 +82,13 @@ func (e *Effective) link(d *Device, labels map[string]string) {
 		budget.Lift = &protocol.Lift{Cycle: d.Lift.Cycle, Extra: d.Lift.Extra}
 		own().Budget = &budget
 	}
+	if link != nil && link.Images == 0 && (link.Contact != nil || capped(link.Budget)) {
+		own().Images = protocol.ImagesByAgent
+	}
 	e.Settings.Link = link
 }
+
+func capped(b *protocol.Budget) bool { return b != nil && (b.Soft != 0 || b.Hard != 0) }
 
 // sameSettings compares by content.
 func sameSettings(a, b protocol.Settings) bool {
@@ -109,6 +114,8 @@ func CheckProfile(p Profile) error {
 			return fmt.Errorf("%w: passes are given to a device or a group, not to a profile", ErrInvalid)
 		case link.Budget != nil && link.Budget.Lift != nil:
 			return fmt.Errorf("%w: a budget is lifted for a device, not in a profile", ErrInvalid)
+		case link.Images == protocol.ImagesByEngine && (capped(link.Budget) || link.Contact != nil && len(link.Contact.Windows) > 0):
+			return fmt.Errorf("%w: images by the engine count for no budget and keep to no window: leave them to the agent, or leave caps and windows out", ErrInvalid)
 		case link.Images > protocol.ImagesByAgent || link.Connection > protocol.ConnectionBrief || link.Contact != nil && link.Contact.After > protocol.AfterOpen:
 			return fmt.Errorf("%w: link rules that this hub does not know", ErrInvalid)
 		}
@@ -135,6 +142,14 @@ func (e Effective) Unaffordable() string {
 		return capital(err.Error()) + "."
 	}
 	return ""
+}
+
+// Budget gives the budget of the device's link. Nil: it has none.
+func (e Effective) Budget() *protocol.Budget {
+	if e.Settings.Link == nil {
+		return nil
+	}
+	return e.Settings.Link.Budget
 }
 
 // Explicit gives the settings of the profile with the hub's defaults for async devices in place of what it leaves open.

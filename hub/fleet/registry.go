@@ -65,6 +65,7 @@ const (
 	ChangeRemoved  ChangeKind = "removed"
 	ChangeRevoked  ChangeKind = "revoked"
 	ChangeLiveness ChangeKind = "liveness"
+	ChangeLifted   ChangeKind = "lifted" // its budget was; ChangeUpdated told the new settings before
 )
 
 // Change tells of one device.
@@ -76,6 +77,8 @@ type Change struct {
 	// Labels and Settings say that what LabelsOf, or the settings in Effective, gives is not what it was. Both are set
 	// for added devices. A change of a group or profile is told as a change of each device it reaches.
 	Labels, Settings bool
+	// Text says more to people. Empty: nothing.
+	Text string
 	// Was and Liveness are given for ChangeLiveness.
 	Was      LivenessState
 	Liveness Liveness

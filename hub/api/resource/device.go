@@ -43,6 +43,7 @@ type DeviceDetail struct {
 	Facts         protocol.Facts    `json:"facts" doc:"What it said when it knocked: claims"`
 	OwnSettings   Settings          `json:"own_settings,omitzero"`
 	Effective     EffectiveSettings `json:"effective"`
+	Lift          *Lift             `json:"lift,omitempty" doc:"What was added to the caps of the present billing cycle; absent: nothing"`
 	StackStates   []DeviceStack     `json:"stack_states" nullable:"false"`
 	OpenCommands  int               `json:"open_commands"`
 	Capability    uint              `json:"capability,omitempty"`

@@ -205,19 +205,6 @@ type PutGroup struct {
 	Profile  string            `json:"profile,omitempty"`
 }
 
-// Profile is a link profile.
-type Profile struct {
-	Name     string   `json:"name"`
-	Settings Settings `json:"settings"`
-	BuiltIn  bool     `json:"built_in" readOnly:"true"`
-	Etag     string   `json:"etag" readOnly:"true" doc:"Changes with what can be edited: give it as If-Match"`
-}
-
-// PutProfile makes a link profile or replaces it.
-type PutProfile struct {
-	Settings Settings `json:"settings"`
-}
-
 // Settings say how often a device makes contact, and how. What is absent is inherited.
 type Settings struct {
 	Ping                   protocol.Frequency   `json:"ping,omitempty" doc:"Such as 60s, 5m or off" example:"5m"`
@@ -233,6 +220,8 @@ type Settings struct {
 type EffectiveSettings struct {
 	Settings Settings `json:"settings" doc:"All set"`
 	Profile  string   `json:"profile,omitempty"`
+	Link     *Link    `json:"link,omitempty" doc:"Of the link profile; absent: it has no rules of the link"`
+	Tariff   *Tariff  `json:"tariff,omitempty" doc:"Of the link profile; absent: it is not known"`
 	// From says for each field where it comes from.
 	From map[string]string `json:"from" doc:"For each field: device, group norway, profile satellite (group norway), or hub default"`
 }

@@ -313,6 +313,72 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/devices/{device}/contact": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** See when a device may use its link */
+        get: operations["get-device-contact"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/devices/{device}/lift": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Add to the caps of a device's present billing cycle
+         * @description What was added to the cycle before stays. A device that is silent at its hard cap hears of it by its ping a day, where its link profile allows that, or when its cycle ends.
+         */
+        post: operations["lift-device"];
+        /** Take back what was added to the caps of a device's present billing cycle */
+        delete: operations["drop-lift"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/devices/{device}/passes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the table of passes that counts for a device
+         * @description The table of the device counts, else that of the nearest group that has one: tables are not added up. Beside it the contact windows of the link profile hold.
+         */
+        get: operations["get-device-passes"];
+        /**
+         * Give a device a table of passes
+         * @description The table of the device counts, else that of the nearest group that has one: tables are not added up. Beside it the contact windows of the link profile hold. At most 512 passes and 256 kB, JSON or CSV. It replaces the table: send the next weeks again and again, ahead of their time.
+         */
+        put: operations["put-device-passes"];
+        post?: never;
+        /**
+         * Take a device's own table of passes away
+         * @description That of its groups counts then.
+         */
+        delete: operations["remove-device-passes"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/devices/{device}/replace": {
         parameters: {
             query?: never;
@@ -607,6 +673,34 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/groups/passes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the table of passes that counts in a group
+         * @description The table of the device counts, else that of the nearest group that has one: tables are not added up. Beside it the contact windows of the link profile hold.
+         */
+        get: operations["get-group-passes"];
+        /**
+         * Give a group a table of passes
+         * @description The table of the device counts, else that of the nearest group that has one: tables are not added up. Beside it the contact windows of the link profile hold. At most 512 passes and 256 kB, JSON or CSV. It replaces the table: send the next weeks again and again, ahead of their time.
+         */
+        put: operations["put-group-passes"];
+        post?: never;
+        /**
+         * Take a group's own table of passes away
+         * @description That of the groups above counts then.
+         */
+        delete: operations["remove-group-passes"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/groups/variables": {
         parameters: {
             query?: never;
@@ -742,7 +836,10 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** Make a link profile, or replace it for all that go by it */
+        /**
+         * Make a link profile, or replace it for all that go by it
+         * @description Caps below what the device's own pings cost are refused, with the arithmetic.
+         */
         put: operations["put-profile"];
         post?: never;
         /** Remove a link profile that nobody goes by */
@@ -2458,6 +2555,41 @@ export interface components {
             runs: components["schemas"]["BackupRun"][] | null;
             times?: string;
         };
+        Budget: {
+            /**
+             * Format: int32
+             * @description Day of the month on which a cycle begins; in a shorter month its last day; absent: 1
+             */
+            cycle_day?: number;
+            /** @description At hard there is still one ping a day, by which the device hears of a lift; else it is silent until the cycle ends */
+            daily_ping?: boolean;
+            /**
+             * Format: int32
+             * @description Every how many seconds the device pings near hard; absent: 21600, six hours
+             */
+            floor?: number;
+            /**
+             * Format: int64
+             * @description Bytes that are never passed; absent: nothing is capped
+             * @example 20000000
+             */
+            hard?: number;
+            /**
+             * Format: int64
+             * @description The last bytes below hard, for results and urgent work alone; absent: a twentieth of hard
+             */
+            reserve?: number;
+            /**
+             * Format: int64
+             * @description Bytes from which on the device saves; absent: it does not before hard is near
+             */
+            soft?: number;
+            /**
+             * @description Time zone in which days begin; absent: UTC
+             * @example Europe/Oslo
+             */
+            zone?: string;
+        };
         Bulk: {
             do: components["schemas"]["BulkDo"];
             /**
@@ -2601,6 +2733,11 @@ export interface components {
             /** @description The device was asked not to start it */
             withdrawing?: boolean;
         };
+        Contact: {
+            /** @description What holds after the last pass of a table that does not say it, where there are no windows: daily (five minutes a day), silent or open; absent: daily */
+            after?: string;
+            windows?: components["schemas"]["ProtocolContactWindow"][];
+        };
         ContainerCounts: {
             /** Format: int64 */
             all: number;
@@ -2682,6 +2819,19 @@ export interface components {
             /** @description The same as a sentence */
             why?: string;
         };
+        DeviceContact: {
+            /** @description It may at any time */
+            always: boolean;
+            /** @description Where windows and passes come from */
+            from: string;
+            /** @description It may now */
+            now: boolean;
+            /** @description The present one and the next, at most ten; those that overlap are one */
+            openings: components["schemas"]["Opening"][];
+            warnings: string[];
+            /** @description Time zone of the device */
+            zone: string;
+        };
         DeviceDetail: {
             /** Format: date-time */
             approved?: string;
@@ -2715,6 +2865,8 @@ export interface components {
             labels: {
                 [key: string]: string;
             };
+            /** @description What was added to the caps of the present billing cycle; absent: nothing */
+            lift?: components["schemas"]["Lift"];
             liveness: components["schemas"]["Liveness"];
             /** @description async or standard */
             mode: string;
@@ -2908,9 +3060,13 @@ export interface components {
             from: {
                 [key: string]: string;
             };
+            /** @description Of the link profile; absent: it has no rules of the link */
+            link?: components["schemas"]["Link"];
             profile?: string;
             /** @description All set */
             settings: components["schemas"]["Settings"];
+            /** @description Of the link profile; absent: it is not known */
+            tariff?: components["schemas"]["Tariff"];
         };
         EndedSessions: {
             /** Format: int64 */
@@ -3078,6 +3234,17 @@ export interface components {
             url: string;
             version: string;
         };
+        Idle: {
+            /** Format: int64 */
+            bytes_per_day: number;
+            /**
+             * Format: int64
+             * @description Of 30.44 days
+             */
+            bytes_per_month: number;
+            /** @description Absent: there is no tariff */
+            cost_per_month?: string;
+        };
         InviteLink: {
             /** Format: date-time */
             expires: string;
@@ -3129,6 +3296,53 @@ export interface components {
              * @description 0: any number
              */
             uses: number;
+        };
+        Lift: {
+            /** Format: date-time */
+            at: string;
+            by?: string;
+            /**
+             * Format: date-time
+             * @description Of the cycle
+             */
+            end: string;
+            /**
+             * Format: int64
+             * @description All that was added to it
+             */
+            extra: number;
+            /**
+             * Format: int64
+             * @description With it
+             */
+            hard?: number;
+            note?: string;
+            /**
+             * Format: int64
+             * @description With it
+             */
+            soft?: number;
+            /**
+             * Format: date-time
+             * @description Of the cycle
+             */
+            start: string;
+        };
+        Link: {
+            /** @description Absent: nothing is capped */
+            budget?: components["schemas"]["Budget"];
+            /**
+             * @description Between two contacts: kept, brief (made for each), or auto (whichever costs less); absent: auto
+             * @example auto
+             */
+            connection?: string;
+            /** @description Absent: the link may be used at any time */
+            contact?: components["schemas"]["Contact"];
+            /**
+             * @description Who fetches images: engine, or agent, which counts them and goes on where it was cut off; absent: agent where there is a cap or a time of contact, else engine
+             * @example agent
+             */
+            images?: string;
         };
         ListAuditDestination: {
             items: components["schemas"]["AuditDestination"][];
@@ -3362,6 +3576,20 @@ export interface components {
             /** @description Absent: the answer has a link by which the person sets one */
             password?: string;
         };
+        Opening: {
+            /**
+             * Format: int64
+             * @description That are expected to fit; absent: not known
+             */
+            bytes?: number;
+            /**
+             * Format: date-time
+             * @description Absent: it has none
+             */
+            end?: string;
+            /** Format: date-time */
+            start: string;
+        };
         OptionDiff: {
             from: string;
             /** @example pull */
@@ -3383,6 +3611,35 @@ export interface components {
              * @enum {string}
              */
             visibility: "administrators" | "private" | "team" | "public";
+        };
+        Pass: {
+            /**
+             * Format: int64
+             * @description That are expected to fit, both directions together; absent: not known
+             */
+            bytes?: number;
+            /**
+             * Format: int32
+             * @description How long it lasts
+             */
+            seconds: number;
+            /** Format: date-time */
+            start: string;
+        };
+        Passes: {
+            /** @description What holds after the last one where there are no contact windows: daily, silent or open; absent: there is no table */
+            after?: string;
+            /** @description The same as a sentence */
+            afterwards?: string;
+            /** @description Of the own table: give it as If-Match; empty: there is none */
+            etag: string;
+            /** @description Where the table comes from: device, or group norway; absent: there is none */
+            from?: string;
+            /** @description The table is of this device or group itself */
+            own: boolean;
+            passes: components["schemas"]["Pass"][];
+            /** @description Passes that are over or overlap, a table that ends soon */
+            warnings: string[];
         };
         PasswordProof: {
             password: string;
@@ -3586,10 +3843,28 @@ export interface components {
         };
         Profile: {
             readonly built_in: boolean;
+            /**
+             * Format: int64
+             * @description How many devices go by it, of those that you see
+             */
+            readonly devices: number;
             /** @description Changes with what can be edited: give it as If-Match */
             readonly etag: string;
+            /**
+             * Format: int64
+             * @description How many groups name it, of those that you see
+             */
+            readonly groups: number;
+            /** @description What a device costs with which nothing happens */
+            readonly idle: components["schemas"]["Idle"];
+            /** @description What a device may spend, when it may use its link, and who fetches its images */
+            link?: components["schemas"]["Link"];
             name: string;
             settings: components["schemas"]["Settings"];
+            /** @description What the link costs; absent: it is not known */
+            tariff?: components["schemas"]["Tariff"];
+            /** @description What is allowed, and yet probably not meant */
+            readonly warnings: string[];
         };
         Protection: {
             /**
@@ -3625,6 +3900,23 @@ export interface components {
             /**
              * @description When it opens, as cron writes it: minute, hour, day of month, month, day of week
              * @example 0 2 * * 6,7
+             */
+            start: string;
+            /**
+             * @description Time zone such as Europe/Oslo; absent: that of the device's label timezone, such as Europe.Oslo, else UTC
+             * @example Europe/Oslo
+             */
+            zone?: string;
+        };
+        ProtocolContactWindow: {
+            /**
+             * Format: int32
+             * @description How long it lasts
+             */
+            seconds: number;
+            /**
+             * @description When it opens, as cron writes it: minute, hour, day of month, month, day of week
+             * @example 0 *\/6 * * *
              */
             start: string;
             /**
@@ -3824,6 +4116,21 @@ export interface components {
             profile?: string;
             settings?: components["schemas"]["Settings"];
         };
+        PutLift: {
+            /**
+             * Format: int64
+             * @description Bytes, beside those that were added to this cycle before
+             * @example 5000000
+             */
+            extra: number;
+            /** @description Why, for those who pay */
+            note?: string;
+        };
+        PutPasses: {
+            /** @description What holds after the last one where there are no contact windows: daily, silent or open; absent: as the link profile says, else daily */
+            after?: string;
+            passes: components["schemas"]["Pass"][];
+        };
         PutPolicy: {
             forbid?: ("privileged" | "host-pid" | "host-ipc" | "host-network" | "host-user-namespace" | "host-devices" | "capabilities" | "bind-mounts" | "sysctls" | "security-options" | "other-containers")[] | null;
             /**
@@ -3840,7 +4147,10 @@ export interface components {
             note?: string;
         };
         PutProfile: {
+            /** @description Absent: nothing is capped, the link may be used at any time, and the engine fetches images itself */
+            link?: components["schemas"]["Link"];
             settings: components["schemas"]["Settings"];
+            tariff?: components["schemas"]["Tariff"];
         };
         PutProtection: {
             /**
@@ -4482,6 +4792,23 @@ export interface components {
             states: {
                 [key: string]: number;
             };
+        };
+        Tariff: {
+            /**
+             * @description Three letters
+             * @example EUR
+             */
+            currency?: string;
+            /**
+             * Format: int64
+             * @description Bytes of each cycle that cost nothing
+             */
+            included?: number;
+            /**
+             * @description Price of 1,000,000 bytes, at most six digits behind the point
+             * @example 4.20
+             */
+            price_per_mb?: string;
         };
         Team: {
             /** Format: date-time */
@@ -5626,6 +5953,216 @@ export interface operations {
             };
         };
     };
+    "get-device-contact": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id, name, or the beginning of either */
+                device: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeviceContact"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "lift-device": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id, name, or the beginning of either */
+                device: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PutLift"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Lift"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "drop-lift": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id, name, or the beginning of either */
+                device: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-device-passes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id, name, or the beginning of either */
+                device: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Passes"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-device-passes": {
+        parameters: {
+            query?: {
+                /** @description What holds after the last pass of a table sent as CSV; absent: as the link profile says, else daily */
+                after?: "daily" | "silent" | "open";
+            };
+            header?: {
+                /** @description The etag of what you have read, or * for anything that is there: what is not so any more is not changed (412, code changed) */
+                "If-Match"?: string;
+                /** @description * : it must not be there yet (412, code exists) */
+                "If-None-Match"?: "*";
+                /** @description application/json, or text/csv: a head line start,end,bytes, and a line for each pass; times are like 2026-11-22T14:00:00Z, bytes may be empty */
+                "Content-Type"?: string;
+            };
+            path: {
+                /** @description Id, name, or the beginning of either */
+                device: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PutPasses"];
+                "text/csv": string;
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Passes"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "remove-device-passes": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The etag of what you have read, or * for anything that is there: what is not so any more is not changed (412, code changed) */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description Id, name, or the beginning of either */
+                device: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "replace-device": {
         parameters: {
             query?: never;
@@ -6325,6 +6862,117 @@ export interface operations {
                 path: string;
             };
             header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-group-passes": {
+        parameters: {
+            query?: {
+                /** @description Such as norway/oslo; absent: the root */
+                path?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Passes"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-group-passes": {
+        parameters: {
+            query?: {
+                /** @description Such as norway/oslo; absent: the root */
+                path?: string;
+                /** @description What holds after the last pass of a table sent as CSV; absent: as the link profile says, else daily */
+                after?: "daily" | "silent" | "open";
+            };
+            header?: {
+                /** @description The etag of what you have read, or * for anything that is there: what is not so any more is not changed (412, code changed) */
+                "If-Match"?: string;
+                /** @description * : it must not be there yet (412, code exists) */
+                "If-None-Match"?: "*";
+                /** @description application/json, or text/csv: a head line start,end,bytes, and a line for each pass; times are like 2026-11-22T14:00:00Z, bytes may be empty */
+                "Content-Type"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PutPasses"];
+                "text/csv": string;
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Passes"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "remove-group-passes": {
+        parameters: {
+            query?: {
+                /** @description Such as norway/oslo; absent: the root */
+                path?: string;
+            };
+            header?: {
+                /** @description The etag of what you have read, or * for anything that is there: what is not so any more is not changed (412, code changed) */
+                "If-Match"?: string;
+            };
             path?: never;
             cookie?: never;
         };

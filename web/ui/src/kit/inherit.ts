@@ -7,7 +7,7 @@ type Profile = Schemas['Profile'];
 /** What devices inherit from. */
 export interface Sources {
   groups: readonly Group[];
-  profiles: readonly Profile[];
+  profiles: readonly Pick<Profile, 'name' | 'settings'>[];
 }
 
 /** Where something stands, saved or as it is being typed: a group, and the link profile that a device itself names. */
