@@ -2,10 +2,11 @@ package e2e
 
 import (
 	"bufio"
-	"context"
+	"bytes"
 	"crypto/tls"
+	"encoding/json"
 	"fmt"
-	"net"
+	"io"
 	"net/http"
 	"regexp"
 	"strconv"
@@ -25,6 +26,7 @@ type site struct {
 	agent  *agent
 	engine *engine
 	device string
+	token  string
 }
 
 // newSite starts a hub and an agent, which joins over a carrier.
@@ -61,16 +63,18 @@ func (c counted) less(o counted) counted {
 	return out
 }
 
-// counts reads what the hub counted on the connections of devices.
-func (s *site) counts() counted {
-	s.t.Helper()
-	client := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{
-		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true, // the figures are no secret, and the hub is ours
-		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-			return s.Hub.Dial(ctx, network, address)
-		},
+// client asks the hub, from the hub's network.
+func (s *site) client() *http.Client {
+	return &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true, // the hub is ours
+		DialContext: s.Hub.Dial,
 	}}
-	resp, err := client.Get(s.hub.url() + "/metrics")
+}
+
+// hubCounts reads what the hub counted on the connections of devices.
+func (s *site) hubCounts() counted {
+	s.t.Helper()
+	resp, err := s.client().Get(s.hub.url() + "/metrics")
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -95,6 +99,57 @@ func (s *site) counts() counted {
 		out[m[1]] = x
 	}
 	return out
+}
+
+// usage is `farshore-agent usage --json`.
+type usage struct {
+	Stage   string `json:"stage"`
+	Spent   int    `json:"spent"`
+	Classes []struct {
+		Class string `json:"class"`
+		Up    int    `json:"up"`
+		Down  int    `json:"down"`
+	} `json:"classes"`
+}
+
+func (s *site) usage() (u usage) {
+	s.t.Helper()
+	decode(s.t, s.agent.mustBox("usage", "--json"), &u)
+	return u
+}
+
+func (u usage) counted() counted {
+	out := counted{}
+	for _, c := range u.Classes {
+		out[c.Class] = struct{ up, down int }{c.Up, c.Down}
+	}
+	return out
+}
+
+// put gives the hub's API something.
+func (s *site) put(path string, body any) {
+	s.t.Helper()
+	if s.token == "" {
+		s.token = s.hub.token()
+	}
+	raw, err := json.Marshal(body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	req, err := http.NewRequestWithContext(s.t.Context(), http.MethodPut, s.hub.url()+"/api/v1"+path, bytes.NewReader(raw))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+s.token)
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := s.client().Do(req)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if text, _ := io.ReadAll(resp.Body); resp.StatusCode >= 300 {
+		s.t.Fatalf("PUT %s: %s: %s", path, resp.Status, text)
+	}
 }
 
 // bundle gives the device a version of a stack with a file of so many bytes, and waits until it runs.
