@@ -282,8 +282,13 @@ func (a *Agent) assemble() error {
 		now, _ := a.exchange.Clock().Now()
 		return now
 	})
+	images, err := a.assembleDepot()
+	if err != nil {
+		return err
+	}
 	a.reconciler = reconciler.New(reconciler.Config{
 		State: a.state, Fetcher: a.exchange, Composer: gate.Composer(cfg.RunComposer), Stager: cfg.Stager, Dir: stagingFolder(cfg.Data),
+		Images: images, ImagesByAgent: func() bool { return byAgent(a.exchange.Settings().Link) },
 		Host: cfg.EngineHost, Log: a.log,
 		Tail: func(ctx context.Context, container string) (string, error) {
 			out, _, err := cfg.Engine.ContainerLogs(ctx, container, tailLines, tailBytes)

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/farshore/farshore/internal/durable"
 )
@@ -302,9 +303,14 @@ func (d *Depot) slice(ctx context.Context, s *stream, p *part) error {
 		return err
 	}
 	defer leave()
-	n := min(max(d.cfg.Slice(), 4<<10), p.want.Size-p.offset)
-	if err := d.cfg.Await(ctx, cost(n)); err != nil {
+	n, err := d.grant(ctx, min(max(d.cfg.Slice(), least), p.want.Size-p.offset), least, s.src.http.CloseIdleConnections)
+	if err != nil {
 		return err
 	}
-	return s.copy(ctx, p, n)
+	began, before := time.Now(), p.offset
+	err = s.copy(ctx, p, n)
+	if err == nil {
+		d.came(p.offset-before, time.Since(began))
+	}
+	return err
 }

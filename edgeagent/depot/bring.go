@@ -247,7 +247,7 @@ func (w *wanted) document(ctx context.Context, what, digest string) (raw []byte,
 			return false, err
 		}
 		defer leave()
-		if err := d.cfg.Await(ctx, cost(documentGuess)); err != nil {
+		if _, err := d.grant(ctx, documentGuess, documentGuess, w.src.http.CloseIdleConnections); err != nil {
 			return false, err
 		}
 		watched, body := watch(ctx)

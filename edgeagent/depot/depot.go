@@ -61,6 +61,9 @@ type Config struct {
 	Engine Engine
 	// Await blocks until n more bytes may be spent on images. Nil: they always may.
 	Await func(ctx context.Context, n uint64) error
+	// Left is how long the link stays open from now on. Less is asked for the nearer the end is, so that nothing is on its
+	// way when it has come. Nil: it is not known to close.
+	Left func() time.Duration
 	// NotNow is wrapped by errors of connections that end because nothing may be spent now. Nil: there are none.
 	NotNow error
 	// Dial opens connections to registries. Nil: as usual.
@@ -90,6 +93,7 @@ type Depot struct {
 
 	mu       sync.Mutex // guards the fields below, and the files of records
 	records  map[uint64]*record
+	rate     float64                  // bytes a second that came lately
 	counters map[string]bool          // repositories of those that are open
 	busy     map[string]chan struct{} // what one goroutine at a time may work on; closed when it is done
 }
@@ -116,7 +120,7 @@ func New(cfg Config) (*Depot, error) {
 	if cfg.Listen == nil {
 		cfg.Listen = func() (net.Listener, error) { return net.Listen("tcp", "127.0.0.1:0") }
 	}
-	d := &Depot{cfg: cfg, lanes: make(chan struct{}, cfg.Lanes), records: map[uint64]*record{}, counters: map[string]bool{}, busy: map[string]chan struct{}{}}
+	d := &Depot{cfg: cfg, rate: firstRate, lanes: make(chan struct{}, cfg.Lanes), records: map[uint64]*record{}, counters: map[string]bool{}, busy: map[string]chan struct{}{}}
 	for _, dir := range []string{blobsDir, stacksDir} {
 		if err := os.MkdirAll(filepath.Join(cfg.Dir, dir), 0o700); err != nil {
 			return nil, fmt.Errorf("make the folder for images: %w", err)

@@ -1,0 +1,85 @@
+package depot_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+
+	"github.com/farshore/farshore/edgeagent/depot"
+	"github.com/farshore/farshore/edgeagent/engine"
+	"github.com/farshore/farshore/internal/testengine"
+	"github.com/farshore/farshore/stacks/composer/ipc"
+	"github.com/farshore/farshore/stacks/reconciler"
+)
+
+const envHelper = "FARSHORE_DEPOT_HELPER"
+
+// TestMain lets a test run this binary as a process that brings an image and may be killed.
+func TestMain(m *testing.M) {
+	if os.Getenv(envHelper) == "" {
+		os.Exit(m.Run())
+	}
+	dir, host, ref := os.Args[1], os.Args[2], os.Args[3]
+	d, err := depot.New(depot.Config{
+		Dir: dir, Engine: engine.New(engine.Config{Host: host}), Pause: 10 * time.Millisecond, Log: slog.New(slog.DiscardHandler),
+	})
+	if err == nil {
+		_, err = d.Bring(context.Background(), reconciler.ImageOrder{
+			Stack: 7, Version: 1, Images: []ipc.Image{{Ref: ref, Policy: ipc.PullMissing, Service: "web"}},
+		})
+	}
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+}
+
+// overTenOpenings brings an image of one layer in ten openings. In the middle of each the link is cut, at its end the
+// agent is killed. At most a hundredth is fetched again.
+func overTenOpenings(t *testing.T, size int) {
+	r := newRig(t)
+	l := newLayer(t, "x", size)
+	put(t, r.registry.Addr, "app", "1", "", l)
+	ref := r.ref("app:1")
+	r.front.rate = size / 5
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tenth := len(l.packed) / 10
+	for opening := range 10 {
+		agent := exec.Command(program, r.cfg.Dir, testengine.Host(t), ref)
+		agent.Env = append(os.Environ(), envHelper+"=1")
+		agent.Stdout = os.Stderr
+		if err := agent.Start(); err != nil {
+			t.Fatal(err)
+		}
+		r.front.await(opening*tenth + tenth/2)
+		r.front.cut()
+		if opening == 9 {
+			err = agent.Wait()
+			break
+		}
+		r.front.await((opening + 1) * tenth)
+		if err := agent.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		_ = agent.Wait() // it was killed, and says so
+	}
+	if err != nil {
+		t.Fatalf("the last opening: %v", err)
+	}
+	r.image(ref)
+	r.clean()
+	again := r.front.of(l) - len(l.packed)
+	t.Logf("%d bytes over ten openings with ten cuts and nine kills: %d fetched again, %.2f%%", len(l.packed), again, 100*float64(again)/float64(len(l.packed)))
+	if again*100 > len(l.packed) {
+		t.Errorf("%d bytes of %d were fetched again", again, len(l.packed))
+	}
+}
+
+func TestAnImageOverTenOpeningsWithCutsAndKills(t *testing.T) { overTenOpenings(t, 20<<20) }

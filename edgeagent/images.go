@@ -1,0 +1,57 @@
+package edgeagent
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"time"
+
+	"github.com/farshore/farshore/economy/spending"
+	"github.com/farshore/farshore/edgeagent/depot"
+	"github.com/farshore/farshore/protocol"
+	"github.com/farshore/farshore/stacks/reconciler"
+)
+
+// byAgent reports whether images come through the agent: where the rules say so, and wherever bytes or times are bounded.
+func byAgent(rules *protocol.LinkRules) bool {
+	return rules != nil && (rules.Images == protocol.ImagesByAgent || rules.Budget != nil || rules.Contact != nil)
+}
+
+// openingsEnd is how long a link that does not close is thought to stay open.
+const openingsEnd = 365 * 24 * time.Hour
+
+// assembleDepot makes what gets images in the engine's stead. Agents without a folder, or with an engine that takes no
+// images, have none.
+func (a *Agent) assembleDepot() (reconciler.Images, error) {
+	engine, ok := a.cfg.Engine.(depot.Engine)
+	if !ok || a.cfg.Data == "" {
+		return nil, nil
+	}
+	var proxy func(*http.Request) (*url.URL, error)
+	if a.cfg.Proxy != nil {
+		proxy = func(r *http.Request) (*url.URL, error) { return a.cfg.Proxy(r.URL) }
+	}
+	return depot.New(depot.Config{
+		Dir: filepath.Join(a.cfg.Data, "depot"), Engine: engine, Proxy: proxy, Log: a.log,
+		Await: func(ctx context.Context, n uint64) error { return a.spending.Await(ctx, protocol.ClassPull, n, false) },
+		Left: func() time.Duration {
+			rules := a.exchange.Settings().Link
+			now, _ := a.exchange.Clock().Now()
+			o, ok := a.spending.Opening()
+			if rules == nil || rules.Contact == nil || !ok {
+				return openingsEnd
+			}
+			return o.End.Sub(now)
+		},
+		NotNow: spending.ErrNotNow,
+		Dial:   depot.Dial(a.spending.Dial(protocol.ClassPull, a.dial)),
+		Slice: func() int64 {
+			rules := a.exchange.Settings().Link
+			if rules == nil || rules.Budget == nil || rules.Budget.Hard == 0 {
+				return depot.DefaultSlice
+			}
+			return min(max(int64(rules.Budget.Hard/200), 32<<10), depot.DefaultSlice)
+		},
+	})
+}
