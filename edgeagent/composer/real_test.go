@@ -45,7 +45,8 @@ type real struct {
 	rec     *reconciler.Reconciler
 	stop    func()
 	mark    uint64
-	verify  uint32 // for how many seconds versions are watched
+	verify  uint32            // for how many seconds versions are watched
+	images  reconciler.Images // nil: the engine pulls
 }
 
 func (d *real) Fetch(_ context.Context, files []reconciler.FetchFile) error {
@@ -67,6 +68,7 @@ func (d *real) boot() {
 	d.store = store
 	d.rec = reconciler.New(reconciler.Config{
 		State: store, Fetcher: d, Composer: &d.run, Dir: filepath.Join(d.dir, "stacks"), Host: d.host,
+		Images: d.images, ImagesByAgent: func() bool { return true },
 		RetryFirst: 100 * time.Millisecond, Settle: 100 * time.Millisecond, Wait: time.Minute, Log: log,
 		Tail: func(ctx context.Context, container string) (string, error) {
 			out, _, err := d.engine.ContainerLogs(ctx, container, 50, 2<<10)
@@ -169,9 +171,8 @@ func (d *real) containers() map[string]protocol.ContainerID {
 	return out
 }
 
-func TestStackOnARealEngine(t *testing.T) {
+func newReal(t *testing.T) *real {
 	host := testengine.Host(t)
-	image := testengine.Busybox(t)
 	program := filepath.Join(t.TempDir(), composer.Name)
 	if out, err := exec.Command("go", "build", "-o", program, "github.com/farshore/farshore/cmd/composer").CombinedOutput(); err != nil {
 		t.Fatalf("build the composer: %v\n%s", err, out)
@@ -190,6 +191,12 @@ func TestStackOnARealEngine(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	return d
+}
+
+func TestStackOnARealEngine(t *testing.T) {
+	image := testengine.Busybox(t)
+	d := newReal(t)
 	bundle := func(web, conf string) map[string]string {
 		return map[string]string{"web.conf": conf, "compose.yml": `services:
   web:

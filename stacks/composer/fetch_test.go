@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -201,5 +202,47 @@ func TestStopStopsAndUpStartsAgain(t *testing.T) {
 	s.up()
 	if final, _, _ := s.raw(ipc.ActionPlan); final.Services[0].Action != ipc.ServiceUnchanged {
 		t.Errorf("after up: %+v", final.Services)
+	}
+}
+
+// Which images a bundle needs is known without an engine: with variables filled in, each once.
+func TestImagesOfABundle(t *testing.T) {
+	s := newStack(t)
+	s.req.Host, s.req.Env, s.req.Secrets = "unix:///nobody/here", map[string]string{"TAG": "7"}, map[string]string{"REGISTRY": "r.example"}
+	s.put(map[string]string{"compose.yml": `services:
+  a: {image: "${REGISTRY}/app:${TAG}", platform: linux/arm64}
+  b: {image: "${REGISTRY}/app:${TAG}", platform: linux/arm64}
+  c: {image: db, pull_policy: always}
+  d: {image: idle, scale: 0}
+`})
+	final, _, _ := s.raw(ipc.ActionImages)
+	s.req.Host = testengine.Host(t)
+	want := []ipc.Image{
+		{Ref: "r.example/app:7", Platform: "linux/arm64", Policy: ipc.PullMissing, Service: "a"},
+		{Ref: "db", Policy: ipc.PullAlways, Service: "c"},
+	}
+	if final.Kind != ipc.KindDone || !slices.Equal(final.Images, want) {
+		t.Errorf("got %+v", final)
+	}
+}
+
+// An image that is named by a digest is used under the tag that stands for it, and nothing else can have that tag.
+func TestPinnedImages(t *testing.T) {
+	s := newStack(t)
+	hex := strings.Repeat("0123456789abcdef", 4)
+	tagged := "farshore-test/pinned:sha256-" + hex
+	if err := s.engine.ImageTag(t.Context(), testengine.BusyboxImage, tagged); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.dropImage(tagged) })
+	s.put(map[string]string{"compose.yml": "services: {a: {image: farshore-test/pinned:1@sha256:" + hex + "}}"})
+	s.req.Pull = ipc.PullFetched
+	s.up()
+	if again := s.up(); again.Text != "nothing to do" {
+		t.Errorf("up again: %s %+v", again.Text, again.Services)
+	}
+	s.put(map[string]string{"compose.yml": "services: {a: {image: " + tagged + "}}"})
+	if e := s.upFails(ipc.CodeImageUnavailable, "a", "kept for"); !e.Unchanged {
+		t.Errorf("got %+v", e)
 	}
 }
