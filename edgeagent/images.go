@@ -1,6 +1,7 @@
 package edgeagent
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"net/url"
@@ -32,9 +33,11 @@ func (a *Agent) assembleDepot() (reconciler.Images, error) {
 	if a.cfg.Proxy != nil {
 		proxy = func(r *http.Request) (*url.URL, error) { return a.cfg.Proxy(r.URL) }
 	}
+	root := cmp.Or(a.cfg.HostRoot, "/")
 	return depot.New(depot.Config{
 		Dir: filepath.Join(a.cfg.Data, "depot"), Engine: engine, Proxy: proxy, Log: a.log,
-		Await: func(ctx context.Context, n uint64) error { return a.spending.Await(ctx, protocol.ClassPull, n, false) },
+		Authorities: []string{filepath.Join(root, "etc/docker/certs.d"), filepath.Join(root, "etc/containers/certs.d")},
+		Await:       func(ctx context.Context, n uint64) error { return a.spending.Await(ctx, protocol.ClassPull, n, false) },
 		Left: func() time.Duration {
 			rules := a.exchange.Settings().Link
 			now, _ := a.exchange.Clock().Now()
