@@ -52,7 +52,7 @@ func (h *Hub) api() api.Config {
 		Sources:   h.sources,
 		Hooks:     h.sources,
 
-		Registries: h.registries,
+		Registries: h.registries, Usage: h.ledger,
 		Protection: h.gate, Certificates: h.certificate, EdgeGroups: h.sets,
 		Hub: resource.Hub{
 			Version: h.cfg.Version, URL: h.addresses.URL, MQTTURL: h.addresses.MQTTURL,

@@ -40,14 +40,14 @@ type Entry struct {
 }
 
 // Counts is what counts: by class and direction the larger of what the hub counted and what the device said in all.
-func (e *Entry) Counts() meter.Counts {
-	out := counts(e.Device)
-	out.Add(counts(e.Lost))
-	hub := counts(e.Hub)
-	for i := range out {
-		out[i].Up, out[i].Down = max(out[i].Up, hub[i].Up), max(out[i].Down, hub[i].Down)
+func (e *Entry) Counts() meter.Counts { return larger(counts(e.Hub), counts(e.Device), counts(e.Lost)) }
+
+func larger(hub, device, lost meter.Counts) meter.Counts {
+	device.Add(lost)
+	for i := range device {
+		device[i].Up, device[i].Down = max(device[i].Up, hub[i].Up), max(device[i].Down, hub[i].Down)
 	}
-	return out
+	return device
 }
 
 // Record is what is stored of a device: an Entry in a slot, or its Standing.
@@ -91,10 +91,7 @@ func (s *slot) entry() Entry {
 	return Entry{Hub: list(s.hub), Device: list(s.device), Lost: list(s.lost)}
 }
 
-func (s *slot) counts() meter.Counts {
-	e := s.entry()
-	return e.Counts()
-}
+func (s *slot) counts() meter.Counts { return larger(s.hub, s.device, s.lost) }
 
 func sum(c meter.Counts) uint64 {
 	t := c.Total()

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -35,6 +36,15 @@ func (f *Figures) Cost() uint64 { return f.Link.Tariff.Price(0, f.Spent) }
 
 // ProjectedCost is what the cycle will have cost at its end.
 func (f *Figures) ProjectedCost() uint64 { return f.Link.Tariff.Price(0, f.Projected) }
+
+// Share is how much of the hard cap is spent, or else of the soft one; 0 where there is none.
+func (f *Figures) Share() float64 {
+	limit := cmp.Or(f.Caps.Hard, f.Caps.Soft)
+	if limit == 0 {
+		return 0
+	}
+	return float64(f.Spent) / float64(limit)
+}
 
 // Over reports whether the device is, or will be, over a cap.
 func (f *Figures) Over() bool {

@@ -86,6 +86,7 @@ type Ledger struct {
 	seen     map[protocol.DeviceID]meter.Counts // guarded by mu: what Spent said last, of removed devices too
 	cycles   map[billing]economy.Cycle          // guarded by mu: the present cycle of each sort
 	asOf     time.Time                          // guarded by mu: when the hub's counts were looked at last
+	total    meter.Counts                       // guarded by mu: what was entered since the start
 	pruned   uint32                             // guarded by mu: the hour in which old records were dropped last
 }
 
@@ -170,8 +171,10 @@ func (l *Ledger) take(now time.Time) (err error) {
 			return // they are taken the next time
 		}
 		l.seen[id] = counts
+		before := day.counts()
 		hour.hub.Add(more)
 		day.hub.Add(more)
+		l.total.Add(less(day.counts(), before))
 		hour.edition++
 		day.edition++
 		a.began(today)
@@ -180,13 +183,11 @@ func (l *Ledger) take(now time.Time) (err error) {
 	return err
 }
 
-// less gives how much more a is than b; where a count went down it is counted anew.
+// less gives how much more a is than b.
 func less(a, b meter.Counts) meter.Counts {
 	for i := range a {
-		if a[i].Up >= b[i].Up && a[i].Down >= b[i].Down {
-			a[i].Up -= b[i].Up
-			a[i].Down -= b[i].Down
-		}
+		a[i].Up -= min(a[i].Up, b[i].Up)
+		a[i].Down -= min(a[i].Down, b[i].Down)
 	}
 	return a
 }

@@ -28,7 +28,7 @@ type Report struct {
 }
 
 // Report takes over what a device says of its usage, and returns when that is durable. The same report may come again.
-// The counts of a day only grow, unless another run of the agent has lower ones: then it has lost its books, and what it
+// The counts of a day only grow, unless another run of the agent has less in all: then it has lost its books, and what it
 // had said before is added. Days that cannot be are left out. Errors that wrap protocol.ErrMalformed refuse it for good.
 func (l *Ledger) Report(r Report) error {
 	if err := check(&r.Usage); err != nil {
@@ -89,8 +89,10 @@ func (l *Ledger) enter(r *Report, link Link) ([]Notice, error) {
 		if err != nil {
 			return nil, err
 		}
+		before := s.counts()
 		if s.say(counts(d.Counts), another) {
 			a.stale = a.stale || d.Day < today
+			l.total.Add(less(s.counts(), before))
 		}
 		a.began(min(d.Day, today))
 	}
@@ -113,15 +115,19 @@ func (l *Ledger) enter(r *Report, link Link) ([]Notice, error) {
 // the agent than the one that said what is there.
 func (s *slot) say(c meter.Counts, another bool) bool {
 	before := *s
-	if another && sum(c) < sum(s.device) { // by class it may have forgotten after a power cut, but not what it was in all
+	switch {
+	case another && sum(c) < sum(s.device):
 		s.lost.Add(s.device)
 		for i := range s.lost {
 			s.lost[i].Up, s.lost[i].Down = min(s.lost[i].Up, maxCount), min(s.lost[i].Down, maxCount)
 		}
-		s.device = meter.Counts{}
-	}
-	for i := range c {
-		s.device[i].Up, s.device[i].Down = max(s.device[i].Up, c[i].Up), max(s.device[i].Down, c[i].Down)
+		s.device = c
+	case another: // after a power cut it may know no more what some of it was for
+		s.device = c
+	default:
+		for i := range c {
+			s.device[i].Up, s.device[i].Down = max(s.device[i].Up, c[i].Up), max(s.device[i].Down, c[i].Down)
+		}
 	}
 	if *s == before {
 		return false

@@ -20,6 +20,13 @@ func (l *Ledger) Figures(id protocol.DeviceID) (Figures, bool) {
 	return a.now, true
 }
 
+// Total is what was entered into the books since the hub started, for days long past too.
+func (l *Ledger) Total() meter.Counts {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.total
+}
+
 // AsOf is when the hub's counts were looked at last.
 func (l *Ledger) AsOf() time.Time {
 	l.mu.Lock()

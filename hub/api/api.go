@@ -67,6 +67,7 @@ type Config struct {
 	Releases     Releases
 	Updates      Updates
 	Sources      Sources
+	Usage        Usage
 	// Protection of the ports, and Certificates of browsers and the CLI.
 	Protection   Protection
 	Certificates Certificates
@@ -158,7 +159,7 @@ func (c *Config) check() error {
 	for _, part := range []any{
 		c.Accounts, c.Tokens, c.People, c.Audit, c.Trail, c.Destinations, c.Events, c.Devices, c.Changes, c.Groups, c.Profiles, c.Links, c.EdgeGroups, c.Stacks, c.StackDesk,
 		c.Commands, c.Snapshots, c.Waiting, c.Keys, c.Sessions, c.Timeline, c.Views, c.Backups, c.Policies, c.Protection, c.Certificates,
-		c.Releases, c.Updates, c.Sources, c.Variables, c.Registries,
+		c.Releases, c.Updates, c.Sources, c.Variables, c.Registries, c.Usage,
 	} {
 		if part == nil {
 			return errors.New("api: a part is missing in its Config")
@@ -248,6 +249,7 @@ func (s *server) routes() {
 	s.fleetRoutes()
 	s.snapshotRoutes()
 	s.timelineRoutes()
+	s.usageRoutes()
 	s.stackRoutes()
 	s.previewRoutes()
 	s.sourceRoutes()

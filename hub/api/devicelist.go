@@ -31,7 +31,7 @@ type DeviceFilter struct {
 
 type listDevicesInput struct {
 	DeviceFilter
-	Sort   string `query:"sort" enum:"name,-name,group,-group,state,-state,last_contact,-last_contact,next_contact,-next_contact,mode,-mode,version,-version,containers,-containers,stacks,-stacks" default:"name" doc:"state and stacks: what needs a person first"`
+	Sort   string `query:"sort" enum:"name,-name,group,-group,state,-state,last_contact,-last_contact,next_contact,-next_contact,mode,-mode,version,-version,containers,-containers,stacks,-stacks,spent,-spent,projected,-projected,share,-share" default:"name" doc:"state and stacks: what needs a person first. spent, projected and share are of the billing cycle, share of its cap"`
 	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
 	Cursor string `query:"cursor" doc:"From next of the page before"`
 	Offset int    `query:"offset" minimum:"0" doc:"How many to leave out, in place of cursor: for rows in the middle of a long list"`
@@ -153,6 +153,11 @@ func (s *server) sortKey(y *eyes, by string) func(*sight) (rank int64, key strin
 			n := y.tally(x.Device)
 			return -int64(n.Failed)<<32 - int64(n.All-n.OK), x.record.name
 		}
+	case "spent", "projected", "share":
+		return func(x *sight) (int64, string) {
+			f, _ := s.Usage.Figures(x.Device.ID)
+			return usageRank(&f, by), x.record.name
+		}
 	}
 	return func(x *sight) (int64, string) { return 0, x.record.name }
 }
@@ -241,7 +246,7 @@ func (s *server) deviceOf(y *eyes, d *fleet.Device, l fleet.Liveness) resource.D
 			Connected: l.Connected,
 		},
 		Version: cmp.Or(d.Version, d.Facts.Version), Confirmed: d.Confirmed, Profile: d.Profile,
-		Stacks: y.tally(d),
+		Stacks: y.tally(d), Data: s.deviceData(d.ID),
 	}
 	_, known := s.lore.known(d.ID)
 	if snap := y.lore(d, known); snap != nil {

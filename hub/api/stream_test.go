@@ -189,7 +189,7 @@ func minimal(t *testing.T, c api.Config) http.Handler {
 	c.Trail, c.Releases, c.Updates = struct{ api.TrailReader }{}, struct{ api.Releases }{}, struct{ api.Updates }{}
 	c.Backups, c.Destinations = struct{ api.Backups }{}, struct{ api.Destinations }{}
 	c.EdgeGroups, c.Sources = struct{ api.EdgeGroups }{}, struct{ api.Sources }{}
-	c.Variables, c.Registries = struct{ api.Variables }{}, struct{ api.Registries }{}
+	c.Variables, c.Registries, c.Usage = struct{ api.Variables }{}, struct{ api.Registries }{}, struct{ api.Usage }{}
 	handler, err := api.New(c)
 	if err != nil {
 		t.Fatal(err)

@@ -12,10 +12,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/farshore/farshore/economy/ledger"
 	"github.com/farshore/farshore/hub/access"
 	"github.com/farshore/farshore/hub/commands"
 	"github.com/farshore/farshore/hub/events"
 	"github.com/farshore/farshore/hub/fleet"
+	"github.com/farshore/farshore/internal/meter"
 	"github.com/farshore/farshore/protocol"
 	"github.com/farshore/farshore/waitingroom"
 )
@@ -75,6 +77,9 @@ var (
 	descOpen      = prometheus.NewDesc("farshore_commands_open", "Commands that have not ended.", nil, nil)
 	descEnded     = prometheus.NewDesc("farshore_commands_ended_total", "Commands that have ended, by how, since the oldest event that is kept.", []string{"state"}, nil)
 	descBytes     = prometheus.NewDesc("farshore_link_bytes_total", "Bytes on the wire of device connections, TCP/IP included, since the hub started.", []string{"class", "direction"}, nil)
+	descSpent     = prometheus.NewDesc("farshore_usage_bytes_total", "Bytes that devices have spent by their own counts and the hub's, entered since the hub started: images, and days away, too.", []string{"class", "direction"}, nil)
+	descStages    = prometheus.NewDesc("farshore_spending_devices", "Devices by stage of spending.", []string{"stage"}, nil)
+	descAlerts    = prometheus.NewDesc("farshore_usage_alerts", "Alerts about what devices spend that hold now, by kind.", []string{"kind"}, nil)
 	descSkipped   = prometheus.NewDesc("farshore_messages_skipped_total", "Messages of a kind that this hub does not know.", nil, nil)
 	descRefused   = prometheus.NewDesc("farshore_refused_total", "Connections and requests that were turned away at the ports, by why, since the hub started.", []string{"why"}, nil)
 	descExpires   = prometheus.NewDesc("farshore_certificate_expires_timestamp_seconds", "When the certificate of console and API ends, in Unix seconds.", nil, nil)
@@ -89,7 +94,7 @@ func (m *metrics) Describe(out chan<- *prometheus.Desc) {
 		descConnected, descDevices, descWaiting, descStacks, descOpen, descEnded, descBytes, descSkipped, descRefused, descExpires, descBackup, descNext, descInfo,
 		descBacklog, descLost, descFailing,
 		descReady, descSize, descFree, descDisk, descWriteTime,
-		descUpdates,
+		descUpdates, descSpent, descStages, descAlerts,
 	} {
 		out <- d
 	}
@@ -144,19 +149,56 @@ func (m *metrics) collectDevices(out chan<- prometheus.Metric, gauge func(*prome
 	states := map[fleet.LivenessState]int{
 		fleet.OnTime: 0, fleet.Late: 0, fleet.Overdue: 0, fleet.Quiet: 0, fleet.NeverSeen: 0, fleet.Revoked: 0,
 	}
+	spending := newSpendingCounts()
 	for _, d := range m.s.Devices.Devices() {
-		states[m.s.Devices.Liveness(d.ID, now).State]++
+		state := m.s.Devices.Liveness(d.ID, now).State
+		states[state]++
+		if state != fleet.Revoked {
+			spending.add(m.s.Usage, d.ID)
+		}
 		open += m.s.Commands.Open(d.ID)
 	}
 	for state, n := range states {
 		gauge(descDevices, n, string(state))
 	}
-	for class, b := range m.s.Sessions.SpentByAll() {
-		name := protocol.Class(class).String()
-		out <- prometheus.MustNewConstMetric(descBytes, prometheus.CounterValue, float64(b.Up), name, "up")
-		out <- prometheus.MustNewConstMetric(descBytes, prometheus.CounterValue, float64(b.Down), name, "down")
+	collectBytes(out, descBytes, m.s.Sessions.SpentByAll())
+	collectBytes(out, descSpent, m.s.Usage.Total())
+	for stage, n := range spending.stages {
+		gauge(descStages, n, stage.String())
+	}
+	for kind, n := range spending.alerts {
+		gauge(descAlerts, n, string(kind))
 	}
 	return open
+}
+
+func collectBytes(out chan<- prometheus.Metric, d *prometheus.Desc, counts meter.Counts) {
+	for class, b := range counts {
+		name := protocol.Class(class).String()
+		out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(b.Up), name, "up")
+		out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(b.Down), name, "down")
+	}
+}
+
+// spendingCounts count devices by what they spend.
+type spendingCounts struct {
+	stages map[protocol.Spending]int
+	alerts map[ledger.AlertKind]int
+}
+
+func newSpendingCounts() spendingCounts {
+	return spendingCounts{
+		stages: map[protocol.Spending]int{protocol.SpendingFree: 0, protocol.SpendingSaving: 0, protocol.SpendingLast: 0, protocol.SpendingSilent: 0},
+		alerts: map[ledger.AlertKind]int{ledger.SoftCap: 0, ledger.HardCap: 0, ledger.Projected: 0, ledger.Unusual: 0},
+	}
+}
+
+func (n *spendingCounts) add(u Usage, id protocol.DeviceID) {
+	f, _ := u.Figures(id)
+	n.stages[f.Stage]++
+	for _, a := range f.Alerts {
+		n.alerts[a.Kind]++
+	}
 }
 
 // commandsEnded counts on from the last event that was counted.

@@ -31,6 +31,7 @@ type Device struct {
 	Version    string           `json:"version,omitempty" doc:"Of the agent"`
 	Confirmed  bool             `json:"confirmed" doc:"The approver had the pairing code, or the edge key was this device's own"`
 	Profile    string           `json:"profile,omitempty" doc:"The device's own link profile; absent: inherited"`
+	Data       *DeviceData      `json:"data,omitempty" doc:"What it spends on its link; absent: nothing is known yet"`
 	Position   *Position        `json:"position,omitempty" doc:"From the labels farshore.io/lat and farshore.io/lon; absent: it has not both"`
 	FoundIn    []FoundIn        `json:"found_in,omitempty" nullable:"false" maxItems:"3" doc:"Where q was found, if not in the name alone; only where q is given"`
 }

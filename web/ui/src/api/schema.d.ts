@@ -473,6 +473,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/devices/{device}/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * See what a device spends on its link
+         * @description The hub counts what it sees; of images, and of days on which the device was away, it learns from the device, with what the device sends anyway.
+         */
+        get: operations["device-usage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/devices/{device}/variables": {
         parameters: {
             query?: never;
@@ -2043,6 +2063,43 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * See what devices spend on their links, in all
+         * @description Of the devices that you may see and that are not revoked. Days are those of each device's billing, shown as UTC's. A device that was removed is in no sum any more.
+         */
+        get: operations["usage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/usage/devices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List devices by what they spend */
+        get: operations["usage-devices"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/users": {
         parameters: {
             query?: never;
@@ -2555,6 +2612,15 @@ export interface components {
             runs: components["schemas"]["BackupRun"][] | null;
             times?: string;
         };
+        BillingCycle: {
+            /**
+             * Format: date-time
+             * @description When the next one begins
+             */
+            end: string;
+            /** Format: date-time */
+            start: string;
+        };
         Budget: {
             /**
              * Format: int32
@@ -2777,6 +2843,8 @@ export interface components {
             confirmed: boolean;
             /** @description Absent: no snapshot yet */
             containers?: components["schemas"]["ContainerCounts"];
+            /** @description What it spends on its link; absent: nothing is known yet */
+            data?: components["schemas"]["DeviceData"];
             /** @description Where q was found, if not in the name alone; only where q is given */
             found_in?: components["schemas"]["FoundIn"][];
             group: string;
@@ -2832,6 +2900,25 @@ export interface components {
             /** @description Time zone of the device */
             zone: string;
         };
+        DeviceData: {
+            /**
+             * Format: int64
+             * @description The hard cap, or else the soft one, in bytes; absent: there is none
+             */
+            cap?: number;
+            /**
+             * Format: int64
+             * @description Bytes at the end of the cycle, by the use of the last days; absent: less than a day is known
+             */
+            projected?: number;
+            /**
+             * Format: int64
+             * @description Bytes of this cycle
+             */
+            spent: number;
+            /** @description free, saving, last or silent, as the device says */
+            stage: string;
+        };
         DeviceDetail: {
             /** Format: date-time */
             approved?: string;
@@ -2851,6 +2938,8 @@ export interface components {
             containers?: components["schemas"]["ContainerCounts"];
             /** Format: date-time */
             created: string;
+            /** @description What it spends on its link; absent: nothing is known yet */
+            data?: components["schemas"]["DeviceData"];
             effective: components["schemas"]["EffectiveSettings"];
             enrolment_key?: string;
             /** @description Changes with what can be edited: give it as If-Match */
@@ -2988,6 +3077,58 @@ export interface components {
              * @description What the device shall have; absent: nothing (any more)
              */
             version?: number;
+        };
+        DeviceUsage: {
+            alerts: components["schemas"]["UsageAlert"][];
+            /**
+             * Format: date-time
+             * @description When the hub counted last
+             */
+            as_of: string;
+            caps: components["schemas"]["UsageCaps"];
+            /**
+             * @description Of this cycle; absent: the profile has no tariff
+             * @example 4.20
+             */
+            cost?: string;
+            /** @example EUR */
+            currency?: string;
+            cycle: components["schemas"]["BillingCycle"];
+            device: string;
+            /**
+             * Format: date-time
+             * @description Totals and steps begin here
+             */
+            from: string;
+            name: string;
+            /** @description The link profile that holds */
+            profile?: string;
+            /**
+             * Format: int64
+             * @description Bytes at the end of the cycle, by the use of the last seven full days; absent: less than a day is known
+             */
+            projected?: number;
+            /** @example 12.60 */
+            projected_cost?: string;
+            /**
+             * Format: int32
+             * @description Bytes a second at which bytes came down lately; absent: not measured
+             */
+            rate?: number;
+            /**
+             * Format: int64
+             * @description Bytes of this cycle: of each day, class and direction the larger of what hub and device counted
+             */
+            spent: number;
+            /** @description free, saving, last or silent, as the device says */
+            stage: string;
+            /** @description Those in which something was spent */
+            steps: components["schemas"]["UsageStep"][];
+            /** Format: date-time */
+            to: string;
+            totals: {
+                [key: string]: components["schemas"]["UpDown"];
+            };
         };
         EdgeGroup: {
             /** @description Who edited it last */
@@ -3159,6 +3300,59 @@ export interface components {
              */
             username: string;
         };
+        FleetUsage: {
+            /**
+             * Format: int64
+             * @description How many hold now
+             */
+            alerts: number;
+            /**
+             * Format: date-time
+             * @description When the hub counted last
+             */
+            as_of: string;
+            /** @description Of their present cycles */
+            cost: components["schemas"]["Money"][];
+            /**
+             * Format: int64
+             * @description How many fit
+             */
+            devices: number;
+            /**
+             * Format: date-time
+             * @description Totals, steps and groups begin here
+             */
+            from: string;
+            /** @description The dearest first; groups of which nothing was spent are left out */
+            groups: components["schemas"]["GroupUsage"][];
+            /**
+             * Format: int64
+             * @description Devices that are over a cap, or will be by the end of their cycle
+             */
+            over: number;
+            /**
+             * Format: int64
+             * @description Bytes at the end of their cycles; of those of which less than a day is known, what they have spent
+             */
+            projected: number;
+            projected_cost: components["schemas"]["Money"][];
+            /**
+             * Format: int64
+             * @description Bytes of their present cycles
+             */
+            spent: number;
+            /** @description Devices by stage of spending */
+            stages: {
+                [key: string]: number;
+            };
+            /** @description Those in which something was spent */
+            steps: components["schemas"]["UsageStep"][];
+            /** Format: date-time */
+            to: string;
+            totals: {
+                [key: string]: components["schemas"]["UpDown"];
+            };
+        };
         FoundIn: {
             /** @enum {string} */
             kind: "name" | "id" | "host" | "group" | "label" | "container" | "image" | "digest";
@@ -3212,6 +3406,11 @@ export interface components {
             readonly states: {
                 [key: string]: number;
             };
+        };
+        GroupUsage: {
+            /** Format: int64 */
+            bytes: number;
+            group: string;
         };
         Health: {
             /**
@@ -3466,6 +3665,12 @@ export interface components {
             /** @description Given where no password was */
             link?: components["schemas"]["InviteLink"];
             user: components["schemas"]["User"];
+        };
+        Money: {
+            /** @example 4.20 */
+            amount: string;
+            /** @example EUR */
+            currency: string;
         };
         NameDiff: {
             /** @enum {string} */
@@ -4893,6 +5098,15 @@ export interface components {
             /** @description Given once, when the token is made */
             secret?: string;
         };
+        UpDown: {
+            /** Format: int64 */
+            down: number;
+            /**
+             * Format: int64
+             * @description Bytes towards the hub, TCP/IP included
+             */
+            up: number;
+        };
         Update: {
             /** @description Devices that run something newer get it too */
             allow_downgrade?: boolean;
@@ -5051,6 +5265,76 @@ export interface components {
             trial_seconds?: number;
             /** @description When a device may change; absent: at any time */
             windows?: components["schemas"]["ProtocolChangeWindow"][] | null;
+        };
+        UsageAlert: {
+            /** @description Of unusual use */
+            class?: string;
+            /** @enum {string} */
+            kind: "soft-cap" | "hard-cap" | "projected" | "unusual";
+            /** Format: date-time */
+            since: string;
+            /** @description A sentence for people, as of when it began */
+            text: string;
+        };
+        UsageCaps: {
+            /**
+             * Format: int64
+             * @description Bytes; absent: there is none
+             */
+            hard?: number;
+            /**
+             * Format: int64
+             * @description The last bytes below hard, for urgent work alone
+             */
+            reserve?: number;
+            /**
+             * Format: int64
+             * @description Bytes; absent: there is none
+             */
+            soft?: number;
+        };
+        UsagePage: {
+            items: components["schemas"]["UsageRow"][];
+            /** @description Give it as after for the next page; absent: this is the last */
+            next?: string;
+            /** Format: int64 */
+            total: number;
+        };
+        UsageRow: {
+            alerts: components["schemas"]["UsageAlert"][];
+            currency?: string;
+            device: string;
+            group: string;
+            /** Format: int64 */
+            hard?: number;
+            name: string;
+            /** Format: date-time */
+            next_contact?: string;
+            /** @description The link profile that holds */
+            profile?: string;
+            /** Format: int64 */
+            projected?: number;
+            projected_cost?: string;
+            /**
+             * Format: double
+             * @description Spent by the hard cap, or else by the soft one: 1 is all of it
+             */
+            share?: number;
+            /** Format: int64 */
+            soft?: number;
+            /** Format: int64 */
+            spent: number;
+            stage: string;
+        };
+        UsageStep: {
+            /**
+             * Format: date-time
+             * @description When the hour or day begins
+             */
+            at: string;
+            classes: {
+                [key: string]: components["schemas"]["UpDown"];
+            };
         };
         UseLink: {
             /** @description The part of the link behind the # character */
@@ -5655,8 +5939,8 @@ export interface operations {
                 stack?: string;
                 /** @description true: only devices that are late or overdue, or have a failed or degraded stack */
                 trouble?: boolean;
-                /** @description state and stacks: what needs a person first */
-                sort?: "name" | "-name" | "group" | "-group" | "state" | "-state" | "last_contact" | "-last_contact" | "next_contact" | "-next_contact" | "mode" | "-mode" | "version" | "-version" | "containers" | "-containers" | "stacks" | "-stacks";
+                /** @description state and stacks: what needs a person first. spent, projected and share are of the billing cycle, share of its cap */
+                sort?: "name" | "-name" | "group" | "-group" | "state" | "-state" | "last_contact" | "-last_contact" | "next_contact" | "-next_contact" | "mode" | "-mode" | "version" | "-version" | "containers" | "-containers" | "stacks" | "-stacks" | "spent" | "-spent" | "projected" | "-projected" | "share" | "-share";
                 limit?: number;
                 /** @description From next of the page before */
                 cursor?: string;
@@ -6303,7 +6587,7 @@ export interface operations {
                 before?: string;
                 limit?: number;
                 /** @description Only entries of one of these kinds */
-                kind?: ("contact" | "liveness" | "approval" | "change" | "stack" | "command" | "identity" | "told" | "left-out")[] | null;
+                kind?: ("contact" | "liveness" | "approval" | "change" | "stack" | "command" | "identity" | "told" | "usage" | "left-out")[] | null;
             };
             header?: never;
             path: {
@@ -6321,6 +6605,45 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TimelinePage"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "device-usage": {
+        parameters: {
+            query?: {
+                /** @description Hours are kept for 48 hours, days for 400 days */
+                step?: "hour" | "day";
+                /** @description Absent: the beginning of the billing cycle of one device, 30 days ago of many; of hours, 48 hours ago */
+                from?: string;
+                /** @description Absent: now */
+                to?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Id, name, or the beginning of either */
+                device: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeviceUsage"];
                 };
             };
             /** @description It did not work: what happened, to which thing, and what to do */
@@ -10211,6 +10534,88 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Update"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    usage: {
+        parameters: {
+            query?: {
+                /** @description Hours are kept for 48 hours, days for 400 days */
+                step?: "hour" | "day";
+                /** @description Absent: the beginning of the billing cycle of one device, 30 days ago of many; of hours, 48 hours ago */
+                from?: string;
+                /** @description Absent: now */
+                to?: string;
+                /** @description A group and what is below it */
+                group?: string;
+                /** @description Label selector, such as site=oslo */
+                selector?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FleetUsage"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "usage-devices": {
+        parameters: {
+            query?: {
+                /** @description A group and what is below it */
+                group?: string;
+                /** @description Label selector, such as site=oslo */
+                selector?: string;
+                stage?: "free" | "saving" | "last" | "silent";
+                /** @description true: only devices that are over a cap, or will be by the end of their cycle */
+                over?: boolean;
+                /** @description The most first */
+                sort?: "spent" | "projected" | "share";
+                limit?: number;
+                /** @description From next of the page before */
+                after?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsagePage"];
                 };
             };
             /** @description It did not work: what happened, to which thing, and what to do */
