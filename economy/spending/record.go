@@ -22,6 +22,18 @@ type Record struct {
 	Pinged uint32 `cbor:"7,keyasint,omitempty"`
 	// Day is the present one, on which Reserved counts.
 	Day uint32 `cbor:"8,keyasint,omitempty"`
+	// First is the first day of the present cycle, Spent what the days say of it, without Reserved.
+	First uint32 `cbor:"9,keyasint,omitempty"`
+	Spent uint64 `cbor:"10,keyasint,omitempty"`
+}
+
+// Lost gives the record of a device that has lost its own, and only knows the last day of which it had a count and what
+// was spent in the cycle by then: none of it is given back.
+func Lost(day uint32, spent uint64) Record {
+	if day == 0 || spent == 0 {
+		return Record{}
+	}
+	return Record{Day: day, Reserved: spent}
 }
 
 // Day is one day's spending: a CBOR array.

@@ -91,7 +91,7 @@ func (k *Keeper) nextSlice() {
 // record is what is to be kept now, with nothing reserved.
 func (k *Keeper) record() Record {
 	r := k.said
-	r.Days, r.Day, r.Reserved, r.Pinged = k.all(), k.day, 0, k.ping.day
+	r.Days, r.Day, r.Reserved, r.Pinged, r.First, r.Spent = k.all(), k.day, 0, k.ping.day, k.cycle.First, k.spent()
 	return r
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"github.com/farshore/farshore/economy/spending"
 	"github.com/farshore/farshore/protocol"
 )
 
@@ -208,5 +209,34 @@ func checkOpened(t *testing.T, dir string, o opened, id protocol.DeviceID) {
 		if !slices.Contains(o.Sent, w) {
 			t.Errorf("sent %q, want %q", o.Sent, w)
 		}
+	}
+}
+
+// Losing the database makes nothing unspent, and the copy is not written with each slice.
+func TestLostDatabaseMakesNothingUnspent(t *testing.T) {
+	dir := t.TempDir()
+	s, err := OpenDisk(dir)
+	must(t, err)
+	writes, last := 0, s.disk.kept.Spent
+	const slice, all = 9765, 5_000_000
+	for spent := uint64(0); spent < all; spent += slice {
+		must(t, s.PutSpending(spending.Record{Day: 20780, First: 20758, Spent: spent, Reserved: slice}))
+		if s.disk.kept.Spent != last {
+			writes, last = writes+1, s.disk.kept.Spent
+		}
+	}
+	if writes > 60 {
+		t.Errorf("the copy was written %d times", writes)
+	}
+	must(t, s.Close())
+	must(t, os.Remove(filepath.Join(dir, FileName)))
+	for range 2 {
+		s, err = OpenDisk(dir)
+		must(t, err)
+		got := s.Spending()
+		if got.Day != 20780 || got.Reserved < all || got.Reserved > all*17/16+leastAhead {
+			t.Errorf("of %d bytes, %+v is left", all, got)
+		}
+		must(t, s.Close())
 	}
 }

@@ -54,7 +54,7 @@ func spent() spending.Record {
 			{Day: 20778, Told: 900, Counts: []protocol.UsageCount{{Class: protocol.ClassSession, Up: 400, Down: 500}}},
 			{Day: 20779, Counts: []protocol.UsageCount{{Class: protocol.ClassPull, Up: 1, Down: 70_000}}},
 		},
-		Reserved: 9765, Stage: protocol.SpendingSaving, Cycle: 20778, Soft: 4_000_000, Hard: 5_000_000, Pinged: 20777, Day: 20779,
+		Reserved: 9765, Stage: protocol.SpendingSaving, Cycle: 20778, Soft: 4_000_000, Hard: 5_000_000, Pinged: 20777, Day: 20779, First: 20778, Spent: 70_901,
 	}
 }
 

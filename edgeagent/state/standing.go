@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/farshore/farshore/economy/spending"
 	"github.com/farshore/farshore/internal/durable"
 	"github.com/farshore/farshore/protocol"
 )
@@ -33,6 +34,27 @@ type standing struct {
 	Taken protocol.CommandID `cbor:"6,keyasint,omitempty"`
 	// Counters are not yet reached.
 	Counters counters `cbor:"7,keyasint"`
+	// Spent on the link.
+	Spent spentAhead `cbor:"8,keyasint,omitzero"`
+}
+
+// spentAhead is what was spent in a billing cycle, rounded up, so that the file is written seldom.
+type spentAhead struct {
+	Cycle uint32 `cbor:"1,keyasint"`
+	Day   uint32 `cbor:"2,keyasint"`
+	Bytes uint64 `cbor:"3,keyasint"`
+}
+
+// leastAhead is how far spentAhead is ahead at the least.
+const leastAhead = 64 << 10
+
+// aheadOf gives what to keep of a record: what is kept, while it is enough.
+func (kept spentAhead) aheadOf(r spending.Record) spentAhead {
+	spent := r.Spent + r.Reserved
+	if spent == 0 || kept.Cycle == r.First && spent <= kept.Bytes {
+		return kept
+	}
+	return spentAhead{Cycle: r.First, Day: r.Day, Bytes: spent + max(spent/16, leastAhead)}
 }
 
 // copied is the content of the file.
@@ -73,13 +95,13 @@ func readStanding(dir string) (c copied, ok bool, err error) {
 
 // keepStanding writes the file when the device's standing has changed. A command that is open is so by an order, which
 // changes it.
-func (d *disk) keepStanding(next standing, commands map[protocol.CommandID]command) error {
-	next.Counters = ahead(d.kept.Counters, next.Counters)
+func (d *disk) keepStanding(next standing, data *data) error {
+	next.Counters, next.Spent = ahead(d.kept.Counters, next.Counters), d.kept.Spent.aheadOf(data.spending)
 	if next == d.kept {
 		return nil
 	}
 	c := copied{Standing: next}
-	for id, known := range commands {
+	for id, known := range data.commands {
 		if known.Stage != stageAcked {
 			c.Open = append(c.Open, id)
 		}
@@ -127,6 +149,7 @@ func (s *Store) standing() standing {
 func (d *data) takeOver(st standing) {
 	d.boot, d.edgeKey, d.approval, d.mark = st.Boot, st.EdgeKey, st.Approval, st.Mark
 	d.taken, d.floor, d.counters = st.Taken, st.Taken, st.Counters
+	d.spending = spending.Lost(st.Spent.Day, st.Spent.Bytes)
 }
 
 // putStanding writes what was taken over into the database.
@@ -136,6 +159,7 @@ func (t *txn) putStanding() {
 	t.put(keyMark, t.d.mark)
 	t.put(keyFloor, t.d.floor)
 	t.put(keyCounters, t.d.counters)
+	t.put(keySpending, t.d.spending)
 }
 
 // interruptLost gives a result to the commands that were open when the database was lost.

@@ -90,7 +90,7 @@ func (s *Store) commit(t *txn) error {
 // write makes the copy of the device's standing durable, where it changes, and then the transaction: when the database
 // is lost, the copy must know of every order that was accepted.
 func (s *Store) write(ops []op) error {
-	if err := s.disk.keepStanding(s.standing(), s.data.commands); err != nil {
+	if err := s.disk.keepStanding(s.standing(), s.data); err != nil {
 		return err
 	}
 	return s.disk.write(ops)
