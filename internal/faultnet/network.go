@@ -87,9 +87,33 @@ func (n *Network) Listen(address string) (net.Listener, error) {
 type Link struct {
 	network *Network
 
-	mu    sync.Mutex
-	knobs Knobs
-	conns map[*conn]*conn // own end to the other
+	mu      sync.Mutex
+	knobs   Knobs
+	conns   map[*conn]*conn // own end to the other
+	carried Carried
+}
+
+// Carried is what was put onto a link, by either end, whether or not it was read.
+type Carried struct {
+	// Connections that were made.
+	Connections int
+	// Bytes of payload, and how many segments of TCP it takes to carry them: 1,448 bytes in each.
+	Bytes, Segments uint64
+}
+
+// Carried tells what was put onto the link up to now.
+func (l *Link) Carried() Carried {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.carried
+}
+
+func (l *Link) carry(n int) {
+	const segment = 1448
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.carried.Bytes += uint64(n)
+	l.carried.Segments += uint64(n+segment-1) / segment
 }
 
 // Knobs are how bad a link is. The zero value is a perfect one.
@@ -208,6 +232,7 @@ func (l *Link) DialContext(ctx context.Context, _, address string) (net.Conn, er
 	}
 	l.mu.Lock()
 	l.conns[own] = other
+	l.carried.Connections++
 	l.mu.Unlock()
 	if n.blocking(address) == Refuse { // since it was looked at
 		l.cut(func(c *conn) bool { return c == own })

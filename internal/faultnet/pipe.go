@@ -22,6 +22,7 @@ type half struct {
 	mu       sync.Mutex
 	queue    []packet // in order of arrival
 	buffered int
+	limit    int       // of buffered
 	free     time.Time // when the line has sent what was written before
 	last     time.Time // arrival of the last packet: nothing overtakes
 	eof      bool      // the writer has closed
@@ -36,7 +37,7 @@ type packet struct {
 }
 
 func newHalf(link *Link, address string) *half {
-	return &half{link: link, address: address, changed: make(chan struct{})}
+	return &half{link: link, address: address, limit: maxBuffered, changed: make(chan struct{})}
 }
 
 // wake tells everybody who waits that something has changed. mu is held.
@@ -56,7 +57,7 @@ func (h *half) write(p []byte, deadline *deadline) (int, error) {
 		case h.eof:
 			defer h.mu.Unlock()
 			return written, io.ErrClosedPipe
-		case h.buffered >= maxBuffered:
+		case h.buffered >= h.limit:
 			changed := h.changed
 			h.mu.Unlock()
 			if err := deadline.wait(changed, nil); err != nil {
@@ -64,7 +65,7 @@ func (h *half) write(p []byte, deadline *deadline) (int, error) {
 			}
 			continue
 		}
-		n := min(len(p), maxBuffered-h.buffered, packetSize)
+		n := min(len(p), h.limit-h.buffered, packetSize)
 		busy, travel := h.link.delay(n)
 		if now := time.Now(); h.free.Before(now) {
 			h.free = now
@@ -79,6 +80,7 @@ func (h *half) write(p []byte, deadline *deadline) (int, error) {
 		h.buffered += n
 		h.wake()
 		h.mu.Unlock()
+		h.link.carry(n)
 		written += n
 		p = p[n:]
 	}
@@ -197,6 +199,14 @@ func (c *conn) Close() error {
 	c.out.close(nil)
 	c.in.close(net.ErrClosed)
 	c.done()
+	return nil
+}
+
+// SetReadBuffer bounds what is under way to this end, as net.TCPConn does.
+func (c *conn) SetReadBuffer(n int) error {
+	c.in.mu.Lock()
+	defer c.in.mu.Unlock()
+	c.in.limit = max(1, min(n, maxBuffered))
 	return nil
 }
 

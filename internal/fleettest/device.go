@@ -33,6 +33,8 @@ type DeviceSpec struct {
 	Labels  map[string]string
 	// Settings of its own, where the hub knows it from the beginning.
 	Settings protocol.Settings
+	// Profile is its link profile, where the hub knows it from the beginning. "": none of its own.
+	Profile string
 	// Containers that run from the beginning.
 	Containers int
 	// Facts that it says when it knocks. Zero: FactsOf(Seed).
@@ -115,7 +117,7 @@ func (f *Fleet) introduce(d *Device) {
 	now := time.Now().Unix()
 	err := errors.Join(d.State.SetEdgeKey(f.edgeKey), d.State.SetApproved(state.Approved), f.Hub().Fleet.Add(fleet.Device{
 		ID: d.ID, Key: d.State.Identity().Key.Public().(ed25519.PublicKey), Name: HostOf(d.Spec.Seed).Name,
-		Facts: FactsOf(d.Spec.Seed), Mode: max(d.Spec.Mode, protocol.ModeAsync), Settings: d.Spec.Settings,
+		Facts: FactsOf(d.Spec.Seed), Mode: max(d.Spec.Mode, protocol.ModeAsync), Settings: d.Spec.Settings, Profile: d.Spec.Profile,
 		Labels: d.Spec.Labels, Confirmed: true, ApprovedBy: "test", Approved: now, Created: now,
 	}))
 	if err != nil {
