@@ -88,6 +88,7 @@ func (h *Hub) deviceChanged(c fleet.Change) {
 	if c.Kind == fleet.ChangeLiveness {
 		e.Text = fmt.Sprintf("%s, was %s", c.Liveness.State, c.Was)
 		e.Data = c.Liveness
+		e.Passing = c.Routine()
 	}
 	if c.Kind == fleet.ChangeLiveness || c.Kind == fleet.ChangeUpdated { // a device can bring these about as it likes
 		h.publishSaid(e)

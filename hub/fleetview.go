@@ -125,7 +125,8 @@ func (v *fleetView) Reachable(id protocol.DeviceID) (bool, time.Time) {
 
 // reachable reports whether a device is heard of as expected, so that it will hear of something soon.
 func reachable(l fleet.Liveness, now time.Time) bool {
-	return l.Connected || l.State == fleet.OnTime || l.State == fleet.Late || now.Sub(l.LastContact) < justHeard
+	soon := l.State == fleet.Quiet && !l.NextContact.IsZero() // its link may not be used now, and it is expected when it may
+	return l.Connected || l.State == fleet.OnTime || l.State == fleet.Late || soon || now.Sub(l.LastContact) < justHeard
 }
 
 // justHeard is how long after a contact a device that makes none regularly counts as being there.

@@ -17,6 +17,9 @@ import (
 func (h *Hub) noteChange(c fleet.Change) {
 	switch c.Kind {
 	case fleet.ChangeLiveness:
+		if c.Routine() {
+			return
+		}
 		state, was := string(c.Liveness.State), string(c.Was)
 		at := c.Liveness.Since
 		if now := time.Now(); now.Sub(at) < 2*fleet.WatchEvery { // it is known to the second only, and would come before what led to it

@@ -155,6 +155,12 @@ type Presence struct {
 	// ClockOffset as in Device.
 	ClockOffset int64 `cbor:"11,keyasint,omitempty"`
 	Build       Build `cbor:"12,keyasint,omitzero"`
+	// Open is until when the opening lasts in which the last contact was made. 0: it was in none, or is not bound to any.
+	Open int64 `cbor:"13,keyasint,omitempty"`
+	// Due are the next openings in which contact is expected, by what held at the last one. Zero: the interval counts alone.
+	Due [overdueAfter]opening `cbor:"14,keyasint,omitzero"`
+	// Stage of spending, as the device told last.
+	Stage protocol.Spending `cbor:"15,keyasint,omitzero"`
 }
 
 // Tombstone remembers a revoked device that was removed, so that it does not come back by rule.

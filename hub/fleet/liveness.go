@@ -14,7 +14,7 @@ const (
 	OnTime    LivenessState = "on-time"
 	Late      LivenessState = "late"       // one interval and the grace have passed without a contact
 	Overdue   LivenessState = "overdue"    // three intervals and the grace have passed
-	Quiet     LivenessState = "quiet"      // no contact is expected now, and it is not connected
+	Quiet     LivenessState = "quiet"      // no contact is expected now (its link may not be used, or pings are off), and it is not connected
 	NeverSeen LivenessState = "never-seen" // approved, and not heard of since
 	Revoked   LivenessState = "revoked"
 )
@@ -58,6 +58,7 @@ func (e *entry) excuse(down, up time.Time) {
 	}
 	e.seen.Excused += seconds
 	e.dirty = true
+	e.seen.excuse(e.effective, down, up)
 }
 
 // judge says how a device stands at now. It is a pure function, so the states need no timers.
@@ -72,6 +73,10 @@ func judge(d *Device, p *Presence, now time.Time) Liveness {
 		return l
 	case p.LastContact == 0:
 		l.State, l.Since = NeverSeen, time.Unix(max(d.Approved, d.Created), 0)
+		return l
+	}
+	if p.Due[0] != (opening{}) {
+		l.byOpenings(p, now)
 		return l
 	}
 	from := l.LastContact.Add(time.Duration(p.Excused) * time.Second)
@@ -106,7 +111,7 @@ func (r *Registry) Contact(id protocol.DeviceID, at time.Time, c protocol.Carrie
 		r.mu.RUnlock()
 		return
 	}
-	d, settings := e.dev, e.effective.Settings
+	d, effective := e.dev, e.effective
 	r.mu.RUnlock()
 
 	e.mu.Lock()
@@ -117,9 +122,13 @@ func (r *Registry) Contact(id protocol.DeviceID, at time.Time, c protocol.Carrie
 	if s := judge(d, &e.seen, at).State; s != OnTime && (s != Quiet || e.seen.OnTimeSince == 0) {
 		e.seen.OnTimeSince = at.Unix()
 	}
+	same := e.by == effective && e.seen.Carrier == c && e.seen.Excused == 0 && e.seen.holds(at)
 	e.seen.LastContact, e.seen.Carrier, e.seen.Excused = at.Unix(), c, 0
-	e.seen.Interval = int64(expected(settings, c) / time.Second)
 	e.dirty = true
+	if !same {
+		e.seen.expect(effective, at)
+		e.by = effective
+	}
 }
 
 // Liveness says how the device stands at now: judged by the interval that held at its last contact, so that a device

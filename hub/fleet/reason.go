@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/farshore/farshore/economy"
 	"github.com/farshore/farshore/protocol"
 )
 
@@ -43,10 +44,12 @@ func (x *explanation) text() string {
 		return fmt.Sprintf("Shut out for good %s.", x.at(x.is.Since))
 	case x.is.State == NeverSeen:
 		return fmt.Sprintf("Approved %s and not heard of since: see that the agent runs and reaches the hub.", x.at(x.is.Since))
+	case x.seen.Due[0] != (opening{}):
+		return x.openings()
 	case x.seen.Interval <= 0:
 		return x.unexpected()
 	}
-	return x.expectation() + x.outcome()
+	return x.saving() + x.expectation() + x.outcome()
 }
 
 // unexpected explains a device of which no contact is expected.
@@ -65,6 +68,7 @@ func (x *explanation) unexpected() string {
 // expects gives the setting by which contacts are expected now, and how often.
 func (x *explanation) expects() (field string, interval time.Duration) {
 	s := x.effective.Settings
+	s = economy.At(s, x.seen.Stage)
 	interval = expected(s, x.seen.Carrier)
 	if command, ok := s.Command.Duration(); ok && x.seen.Carrier == protocol.CarrierHTTPS && command == interval {
 		if ping, ok := s.Ping.Duration(); !ok || ping != interval {

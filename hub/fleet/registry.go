@@ -84,6 +84,11 @@ type Change struct {
 	Liveness Liveness
 }
 
+// Routine reports a change of liveness that comes with each opening of a device's link, and is no news.
+func (c Change) Routine() bool {
+	return c.Was == Quiet && c.Liveness.State == OnTime || c.Was == OnTime && c.Liveness.State == Quiet && !c.Liveness.NextContact.IsZero()
+}
+
 // Config of a Registry.
 type Config struct {
 	Store Store
@@ -142,6 +147,7 @@ type entry struct {
 	seen  Presence      // guarded by mu
 	dirty bool          // guarded by mu: seen is to be written
 	told  LivenessState // guarded by mu: what watch last saw
+	by    *Effective    // guarded by mu: the settings by which the openings in seen were worked out
 }
 
 // New loads the fleet. It starts nothing: see Run.

@@ -129,6 +129,7 @@ func TestStoredFleetIsReadForEver(t *testing.T) {
 			Platform: "linux/arm/v7", Agent: protocol.ShortHash{1, 7: 2}, Composer: protocol.ShortHash{3, 7: 4}, NoUpdate: "not installed as a service",
 		},
 	})
+	golden(t, presenceAt("qz3x4y5w6v7u2t3s"), "fleet-presence-openings", windowed())
 	golden(t, tombstoneAt("qz3x4y5w6v7u2t3s"), "fleet-revoked", fleet.Tombstone{
 		Device: "qz3x4y5w6v7u2t3s", Serial: "S-1", MachineID: "ab12", Revoked: 1_760_000_002,
 	})
@@ -337,4 +338,17 @@ func TestEveryRecordHasAGoldenFile(t *testing.T) {
 			t.Errorf("records at %s have no golden file: see golden", p)
 		}
 	}
+}
+
+// windowed is the presence of a device with contact windows; what is expected of it is worked out by package fleet.
+func windowed() fleet.Presence {
+	p := fleet.Presence{
+		Device: "qz3x4y5w6v7u2t3s", LastContact: 1_760_000_003, Carrier: protocol.CarrierMQTT, Interval: 3600, Open: 1_760_000_400,
+		Stage: protocol.SpendingSaving,
+	}
+	for i := range p.Due {
+		p.Due[i].Start = 1_760_021_600 + int64(i)*21_600
+		p.Due[i].End = p.Due[i].Start + 600
+	}
+	return p
 }
