@@ -1,12 +1,9 @@
 package depot
 
 import (
-	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"slices"
@@ -15,7 +12,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/farshore/farshore/edgeagent/engine"
-	"github.com/farshore/farshore/internal/durable"
 	"github.com/farshore/farshore/internal/meter"
 	"github.com/farshore/farshore/snapshot"
 	"github.com/farshore/farshore/stacks/composer/ipc"
@@ -140,144 +136,6 @@ type wanted struct {
 	kind     string // its media type
 	config   descriptor
 	layers   []descriptor
-}
-
-// resolve finds out what the name stands for, and gets the image's documents. It returns nil where the engine has just
-// that.
-func (o *order) resolve(ctx context.Context, image ipc.Image, n name, there engine.Image) (*wanted, error) {
-	d := o.d
-	before := d.picked(o.Stack, n.key)
-	w := &wanted{o: o, src: o.source(n), name: n, platform: image.Platform}
-	top := n.digest
-	if top == "" && before.Image == "" {
-		top = before.Top // asked for once, until it is there
-	}
-	asked := cmp.Or(top, n.tag)
-	raw, digest, err := w.document(ctx, asked, top)
-	if statusOf(err) == http.StatusNotFound && n.digest == "" && top != "" { // the registry has given it up
-		raw, digest, err = w.document(ctx, n.tag, "")
-	}
-	if err != nil {
-		return nil, err
-	}
-	if there.ID != "" && before.Image == there.ID && before.Top == digest {
-		return nil, nil
-	}
-	blobs := []string{digest}
-	note := func(extra ...string) error {
-		blobs = append(blobs, extra...)
-		return d.change(o.Stack, n.key, func(p *picked) {
-			*p = picked{Top: digest, Blobs: slices.Concat(blobs, before.Blobs)}
-		})
-	}
-	if err := errors.Join(note(), d.store(digest, raw)); err != nil {
-		return nil, err
-	}
-	m, err := readManifest(raw)
-	if err != nil {
-		return nil, err
-	}
-	w.manifest = digest
-	if m.Manifests != nil {
-		want, err := o.platform(ctx, image)
-		if err != nil {
-			return nil, err
-		}
-		one, err := m.choose(want)
-		if err != nil {
-			return nil, err
-		}
-		if raw, _, err = w.document(ctx, one.Digest, one.Digest); err != nil {
-			return nil, err
-		}
-		if err := errors.Join(note(one.Digest), d.store(one.Digest, raw)); err != nil {
-			return nil, err
-		}
-		if m, err = readManifest(raw); err == nil && m.Manifests != nil {
-			err = errors.New("its index names an index")
-		}
-		if err != nil {
-			return nil, err
-		}
-		w.manifest = one.Digest
-	}
-	w.kind, w.config, w.layers = cmp.Or(m.MediaType, typeManifest), m.Config, m.Layers
-	before.Blobs = nil // now it is known what is not needed any more
-	err = note(w.digests()...)
-	if err == nil && (there.ID == w.config.Digest || there.ID == w.manifest || there.ID == digest) { // as each engine names images
-		return nil, d.change(o.Stack, n.key, func(p *picked) { p.Image, p.Blobs = there.ID, nil })
-	}
-	return w, err
-}
-
-func (w *wanted) digests() []string {
-	list := []string{w.config.Digest}
-	for _, layer := range w.layers {
-		list = append(list, layer.Digest)
-	}
-	return list
-}
-
-func (o *order) platform(ctx context.Context, image ipc.Image) (platform, error) {
-	text := image.Platform
-	if text == "" {
-		var err error
-		if text, err = o.d.cfg.Engine.Platform(ctx); err != nil {
-			return platform{}, err
-		}
-	}
-	return readPlatform(text)
-}
-
-// documentGuess is how large a manifest is thought to be, before it is there.
-const documentGuess = 8 << 10
-
-// document gets a manifest or an index, by a tag or its digest, and returns it with its digest. One that is in the depot is
-// not asked for.
-func (w *wanted) document(ctx context.Context, what, digest string) (raw []byte, is string, err error) {
-	d := w.o.d
-	if digest != "" {
-		if raw, err := os.ReadFile(d.blobPath(digest)); err == nil {
-			return raw, digest, nil
-		}
-	}
-	err = d.persist(ctx, func() (bool, error) {
-		leave, err := d.lane(ctx)
-		if err != nil {
-			return false, err
-		}
-		defer leave()
-		if _, err := d.grant(ctx, documentGuess, documentGuess, w.src.http.CloseIdleConnections); err != nil {
-			return false, err
-		}
-		watched, body := watch(ctx)
-		defer func() { _ = body.Close() }()
-		resp, _, err := w.src.get(watched, w.src.at("manifests", what), http.Header{"Accept": {acceptManifests}})
-		if err != nil {
-			return false, err
-		}
-		body.ReadCloser = resp.Body
-		raw, err = io.ReadAll(io.LimitReader(body, maxDocument+1))
-		return false, err
-	})
-	if err != nil {
-		return nil, "", err
-	}
-	if len(raw) > maxDocument {
-		return nil, "", fmt.Errorf("its manifest has more than %d bytes", maxDocument)
-	}
-	if is = digestOf(raw); digest != "" && is != digest {
-		return nil, "", errWrong
-	}
-	return raw, is, nil
-}
-
-// store puts a document among the blobs, from where the engine gets it.
-func (d *Depot) store(digest string, raw []byte) error {
-	if d.has(digest) {
-		return nil
-	}
-	return durable.Replace(d.blobPath(digest), bytes.Clone(raw))
 }
 
 // lacking are the layers that the engine probably has not. It has those with which an image of its begins alike; others

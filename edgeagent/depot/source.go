@@ -119,9 +119,13 @@ func (s *source) at(kind, what string) *url.URL {
 // get asks for what is at u, logs in where that is wanted, and follows redirects. What is not of the registry itself
 // gets no credentials. The answer is a success, and has been got from the address that is returned.
 func (s *source) get(ctx context.Context, u *url.URL, header http.Header) (*http.Response, *url.URL, error) {
+	return s.request(ctx, http.MethodGet, u, header)
+}
+
+func (s *source) request(ctx context.Context, method string, u *url.URL, header http.Header) (*http.Response, *url.URL, error) {
 	asked := u
 	for range maxRedirects {
-		resp, err := s.ask(ctx, u, header)
+		resp, err := s.ask(ctx, method, u, header)
 		if err != nil {
 			return nil, u, err
 		}
@@ -147,7 +151,7 @@ func (s *source) get(ctx context.Context, u *url.URL, header http.Header) (*http
 }
 
 // ask makes one request, and once more with what the registry wants to be shown.
-func (s *source) ask(ctx context.Context, u *url.URL, header http.Header) (*http.Response, error) {
+func (s *source) ask(ctx context.Context, method string, u *url.URL, header http.Header) (*http.Response, error) {
 	own := u.Scheme == s.base.Scheme && u.Host == s.base.Host
 	for again := false; ; again = true {
 		shown := ""
@@ -156,7 +160,7 @@ func (s *source) ask(ctx context.Context, u *url.URL, header http.Header) (*http
 			shown = s.header
 			s.mu.Unlock()
 		}
-		resp, err := s.send(ctx, u, header, shown)
+		resp, err := s.send(ctx, wish{method, u, header, shown})
 		if err != nil || resp.StatusCode != http.StatusUnauthorized || !own || again {
 			return resp, err
 		}
@@ -168,17 +172,25 @@ func (s *source) ask(ctx context.Context, u *url.URL, header http.Header) (*http
 	}
 }
 
-func (s *source) send(ctx context.Context, u *url.URL, header http.Header, shown string) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), http.NoBody)
+// wish is one request, and the Authorization that is shown with it.
+type wish struct {
+	method string
+	at     *url.URL
+	header http.Header
+	shown  string
+}
+
+func (s *source) send(ctx context.Context, w wish) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, w.method, w.at.String(), http.NoBody)
 	if err != nil {
 		return nil, err
 	}
-	for k, v := range header {
+	for k, v := range w.header {
 		req.Header[k] = v
 	}
 	req.Header.Set("User-Agent", "farshore-agent")
-	if shown != "" {
-		req.Header.Set("Authorization", shown)
+	if w.shown != "" {
+		req.Header.Set("Authorization", w.shown)
 	}
 	resp, err := s.http.Do(req)
 	var failed *url.Error
@@ -232,7 +244,7 @@ func (s *source) token(ctx context.Context, c challenge) (string, error) {
 		shown = basic(s.access)
 	}
 	realm.RawQuery = q.Encode()
-	resp, err := s.send(ctx, realm, nil, shown)
+	resp, err := s.send(ctx, wish{http.MethodGet, realm, nil, shown})
 	if err != nil {
 		return "", fmt.Errorf("ask %s for a token: %w", realm.Host, err)
 	}
