@@ -255,7 +255,7 @@ func (a *Agent) assemble() error {
 		Patcher: cfg.Patcher,
 		Latest:  a.capture.Latest,
 		Connect: func(ctx context.Context, s protocol.Settings, in exchange.Inbox) (exchange.Transport, error) {
-			return auto.Connect(ctx, link.Wanted{Settings: s, OnFrame: in.Frame, OnDown: func(err error) {
+			return auto.Connect(ctx, link.Wanted{Settings: s, OnConnect: in.Connected, OnFrame: in.Frame, OnDown: func(err error) {
 				if errors.Is(err, link.ErrTryBetter) {
 					err = fmt.Errorf("%w: %w", exchange.ErrReconnect, err)
 				}
@@ -306,9 +306,10 @@ func (a *Agent) assemble() error {
 		HubTime: a.exchange.Clock().Now, Updates: a.updates(), Gate: gate, Log: a.log,
 	})
 	base.Wrap = a.metered(a.spending.WrapFor(protocol.ClassOther))
+	base.Abrupt = a.state.Orders().Settings != nil // a device that was in before may have times of contact
 	a.knockLink = link.NewKnocker(base)
 	a.knocker = knock.New(knock.Config{
-		Key: identity.Key, EdgeKey: a.edgeKey, Facts: a.facts, Labels: cfg.Labels, Hub: a.knockLink, Log: a.log,
+		Key: identity.Key, EdgeKey: a.edgeKey, Facts: a.facts, Labels: cfg.Labels, Hub: a.knockLink, Contact: a.exchange.Contact, Log: a.log,
 	})
 	a.assembled.Store(true)
 	return nil

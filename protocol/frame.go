@@ -158,3 +158,17 @@ func (k Kind) Class() Class {
 	}
 	return ClassSession
 }
+
+// ClassOf is the class that most of the messages' bytes belong to; ClassSession for none.
+func ClassOf(messages []Message) (most Class) {
+	var bytes [Classes]int
+	for _, m := range messages {
+		bytes[m.Kind.Class()] += len(m.Body)
+	}
+	for c, n := range bytes {
+		if n > bytes[most] {
+			most = Class(c)
+		}
+	}
+	return most
+}

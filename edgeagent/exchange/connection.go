@@ -19,10 +19,12 @@ const maxRepeats = 2
 type connection struct {
 	*Exchange
 	tr       Transport
-	in       <-chan []byte
+	in       <-chan arrival
 	down     <-chan error
-	settings protocol.Settings
+	base     protocol.Settings // as ordered
+	settings protocol.Settings // those in force at the stage of spending
 	ticks    ticks
+	until    bounds
 
 	contact    bool      // the hub has answered
 	ackDue     bool      // something was processed that was not acknowledged yet
@@ -36,14 +38,44 @@ type connection struct {
 	reconnect  bool      // the connection was made for other settings
 	missing    uint64    // the last frame that was asked for again
 	missingAt  time.Time // when
+	leaving    bool      // nothing new is begun any more
+	newRules   bool      // of the link, to be taken into force
+	unsure     bool      // the hub may have more to say
+	lingers    time.Time // until when a brief connection waits for what orders lead to
+	quiet      time.Time // since when nothing has passed
+}
+
+// arrival is a frame that came, or why what came is none.
+type arrival struct {
+	frame *protocol.Frame
+	err   error
+}
+
+// read decodes what came, and says what it was for.
+func (e *Exchange) read(b []byte) arrival {
+	f, err := e.cfg.Codec.Decode(b)
+	if err != nil {
+		e.received(protocol.ClassSession)
+		return arrival{err: fmt.Errorf("the hub sent what cannot be read: %w", err)}
+	}
+	e.received(protocol.ClassOf(f.Messages))
+	return arrival{frame: f}
 }
 
 func (c *connection) grid() grid { return grid{start: time.Now(), slot: c.slot, push: c.tr.Push()} }
 
 // serve uses the connection until it is lost or ctx ends.
-func (c *connection) serve(ctx context.Context) error {
+func (c *connection) serve(outer context.Context) error {
+	limited := c.until
+	ctx, cancel := limited.limit(outer)
+	defer func() { cancel() }()
 	c.ticks = newTicks(c.settings, c.grid())
-	c.setStatus(func(s *Status) { s.Carrier, s.Connected, s.LastError, s.NextTry = c.tr.Name(), true, "", time.Time{} })
+	if c.rhythm.fits(c.settings) {
+		c.ticks = c.rhythm.ticks
+	}
+	c.setStatus(func(s *Status) {
+		s.Carrier, s.Connected, s.LastError, s.NextTry, s.Waiting = c.tr.Name(), true, "", time.Time{}, ""
+	})
 	if err := c.begin(ctx); err != nil {
 		return err
 	}
@@ -53,18 +85,33 @@ func (c *connection) serve(ctx context.Context) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
+		if c.until != limited {
+			cancel()
+			limited = c.until
+			ctx, cancel = limited.limit(outer)
+		}
+		if done, err := c.done(ctx); err != nil {
+			return err
+		} else if done {
+			c.rhythm = rhythm{laid: true, of: c.settings, ticks: c.ticks}
+			return errDone
+		}
 		timer.Reset(time.Until(c.nextDue()))
 		select {
-		case <-ctx.Done():
+		case <-outer.Done():
 			c.farewell()
-			return ctx.Err()
+			return outer.Err()
+		case <-c.changes():
+			if err := c.changed(); err != nil {
+				return err
+			}
 		case err := <-c.down:
 			if err == nil {
 				err = errors.New("the hub closed the connection")
 			}
 			return c.last(ctx, err)
-		case b := <-c.in:
-			if err := c.receive(ctx, b); err != nil {
+		case a := <-c.in:
+			if err := c.receive(ctx, a); err != nil {
 				return err
 			}
 		case <-c.wake:
@@ -81,9 +128,9 @@ func (c *connection) serve(ctx context.Context) error {
 func (c *connection) last(ctx context.Context, lost error) error {
 	for {
 		select {
-		case b := <-c.in:
+		case a := <-c.in:
 			var refused *protocol.Error
-			if err := c.receive(ctx, b); errors.As(err, &refused) {
+			if err := c.receive(ctx, a); errors.As(err, &refused) {
 				return err
 			} else if err != nil {
 				return lost
@@ -139,7 +186,16 @@ func (c *connection) nextDue() time.Time {
 	if !c.gatherTill.IsZero() && c.gatherTill.Before(at) {
 		at = c.gatherTill
 	}
-	if t, ok := c.blobs.nextAsk(); ok && c.canSend() && t.Before(at) {
+	if t, ok := c.blobs.nextAsk(); ok && c.canSend() && t.Before(at) && c.mayAsk() {
+		at = t
+	}
+	if t, ok := c.silentUntil(); ok && t.Before(at) {
+		at = t
+	}
+	if c.until.bounded && c.until.last.Before(at) {
+		at = c.until.last
+	}
+	if t := c.lingers; t.After(time.Now()) && t.Before(at) {
 		at = t
 	}
 	if c.ackDue && c.tr.Push() && c.win != nil && c.ackAt.Before(at) {
@@ -156,6 +212,9 @@ func (c *connection) nextDue() time.Time {
 // due does what time has brought: repeats, ticks, and what has gathered.
 func (c *connection) due(ctx context.Context) error {
 	now := time.Now()
+	if c.until.bounded && !now.Before(c.until.last) {
+		return c.leave(ctx)
+	}
 	if c.win != nil && !c.win.Idle() && !now.Before(c.lastSent.Add(exchangeTimeout(c.settings))) {
 		if c.repeats++; c.repeats > maxRepeats {
 			return fmt.Errorf("no answer for %s", time.Duration(maxRepeats+1)*exchangeTimeout(c.settings))
@@ -174,7 +233,7 @@ func (c *connection) due(ctx context.Context) error {
 	}
 	sent := c.sentNumber()
 	ask, wanted := c.blobs.nextAsk()
-	if c.gatherTill.IsZero() || ping || snap || command || wanted && !now.Before(ask) {
+	if c.gatherTill.IsZero() || ping || snap || command || wanted && !now.Before(ask) && c.mayAsk() {
 		if err := c.flush(ctx); err != nil {
 			return err
 		}
@@ -184,12 +243,51 @@ func (c *connection) due(ctx context.Context) error {
 	if c.sentNumber() != sent {
 		return nil // what was sent is acknowledged, which shows as much as a ping
 	}
+	quiet, ok := c.silentUntil()
 	switch {
 	case !c.tr.Push() && (ping || command || snap) && c.win != nil:
-		return c.sendFrame(ctx, c.win.Ack())
-	case ping && c.tr.Push():
+		return c.poll(ctx)
+	case ping && c.tr.Push(), ok && !now.Before(quiet):
 		return c.ping(ctx)
 	}
+	return nil
+}
+
+// poll asks the hub what is new, and lets what was spent go with it.
+func (c *connection) poll(ctx context.Context) error {
+	if c.canSend() {
+		if m, onAck, ok := c.usage(); ok {
+			return c.sendMessages(ctx, []protocol.Message{m}, onAck)
+		}
+	}
+	return c.sendFrame(ctx, c.win.Ack())
+}
+
+// silentUntil is when a ping is due only so that the path does not forget the connection.
+func (c *connection) silentUntil() (time.Time, bool) {
+	if c.cfg.Economy == nil || !c.tr.Push() || c.ticks.ping.every <= 0 {
+		return time.Time{}, false
+	}
+	hold := c.path.hold(c.ticks.ping.every)
+	return c.quiet.Add(hold), hold < c.ticks.ping.every
+}
+
+// changed takes over what has changed about the economy.
+func (c *connection) changed() error {
+	if !c.may(protocol.ClassSession, 1, urgent) {
+		return fmt.Errorf("%w: nothing more may be spent", errOver)
+	}
+	if err := c.bound(); err != nil {
+		return err
+	}
+	if s := c.inForce(); !sameRhythm(s, c.settings) {
+		c.settings = s
+		c.ticks = newTicks(s, c.grid())
+	} else {
+		c.settings = s
+	}
+	c.outboxDue = true // what had to wait may go
+	c.gatherUntil(time.Now().Add(gather))
 	return nil
 }
 
@@ -203,9 +301,15 @@ func (c *connection) sentNumber() uint64 {
 func (c *connection) ping(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, exchangeTimeout(c.settings))
 	defer cancel()
+	silent := time.Since(c.quiet)
 	if err := c.tr.Ping(ctx); err != nil {
+		if errors.Is(err, context.DeadlineExceeded) {
+			c.path.dropped(silent)
+		}
 		return fmt.Errorf("ping: %w", err)
 	}
+	c.path.survived(silent)
+	c.passed()
 	c.contacted()
 	return nil
 }
@@ -235,7 +339,7 @@ func (c *connection) gatherUntil(t time.Time) {
 }
 
 func (c *connection) contacted() {
-	c.contact, c.heard = true, time.Now()
+	c.contact, c.heard, c.quiet = true, time.Now(), time.Now()
 	now, _ := c.clock.Now()
 	c.setStatus(func(s *Status) { s.LastContact = now })
 }

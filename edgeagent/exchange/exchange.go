@@ -14,6 +14,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
@@ -38,10 +39,12 @@ type Transport interface {
 	Close() error
 }
 
-// Inbox is where a transport puts what it receives. Both functions return soon and may be called from any goroutine.
+// Inbox is where a transport puts what it receives. All functions return soon and may be called from any goroutine.
 type Inbox struct {
 	Frame func(frame []byte)
 	Down  func(err error)
+	// Connected is called when a connection was made and nothing said on it yet.
+	Connected func()
 }
 
 // errNotKept is wrapped where this side is at fault: the connection works, but what the hub says cannot be made durable
@@ -112,6 +115,13 @@ type Exchange struct {
 	slot       time.Duration
 	repeats    int
 	reopen     bool // the session is of no use any more: open a new one
+	agreed     uint // capability of both sides, by the last session
+	telling    bool // usage is under way
+	awaited    awaited
+	within     bool // the opening in which the last connection was begun has an end
+	path       path
+	begun      sync.Once
+	rhythm     rhythm // of brief connections
 
 	mu     sync.Mutex // guards status
 	status Status
@@ -124,6 +134,8 @@ type Status struct {
 	LastContact time.Time        `json:"last_contact,omitzero"`
 	LastError   string           `json:"last_error,omitempty"`
 	NextTry     time.Time        `json:"next_try,omitzero"`
+	// Waiting says why there is no connection although nothing has failed. Empty: there is one, or it has.
+	Waiting string `json:"waiting,omitempty"`
 	// Capability is what both hub and agent understand of the protocol, by the last session. 0: there was none yet.
 	Capability uint `json:"capability,omitempty"`
 }
@@ -177,6 +189,8 @@ func Effective(s *state.Store, mode protocol.Mode) protocol.Settings {
 func (e *Exchange) Run(ctx context.Context) error {
 	defer e.setStatus(func(s *Status) { s.Connected = false })
 	failures := 0
+	e.begin()
+	e.rhythm = rhythm{}
 	for {
 		end := e.connectAndServe(ctx)
 		if ctx.Err() != nil {
@@ -186,7 +200,12 @@ func (e *Exchange) Run(ctx context.Context) error {
 		if errors.As(end.err, &refused) && (refused.Code == protocol.CodeRevoked || refused.Code == protocol.CodeUnknown) {
 			return end.err
 		}
-		if errors.Is(end.err, ErrReconnect) {
+		if errors.Is(end.err, errDone) {
+			if err := e.rest(ctx); err != nil {
+				return err
+			}
+		}
+		if errors.Is(end.err, ErrReconnect) || errors.Is(end.err, errOver) || errors.Is(end.err, errDone) {
 			failures = 0
 			continue
 		}
@@ -196,7 +215,7 @@ func (e *Exchange) Run(ctx context.Context) error {
 		}
 		e.log.Info("hub is out of reach", "error", end.err, "retry_in", wait.Round(time.Millisecond))
 		e.setStatus(func(s *Status) {
-			s.Connected, s.LastError, s.NextTry = false, end.err.Error(), time.Now().Add(wait)
+			s.Connected, s.LastError, s.NextTry, s.Waiting = false, end.err.Error(), time.Now().Add(wait), ""
 		})
 		if err := sleep(ctx, wait); err != nil {
 			return err
@@ -224,12 +243,16 @@ func (e *Exchange) pause(end ending, failures *int) time.Duration {
 	if lost {
 		*failures = min(*failures, maxFlapping)
 	}
-	return backOff(e.cfg.Rand, *failures)
+	most := 10 * time.Minute
+	if e.within {
+		most = retryWithin
+	}
+	return backOff(e.cfg.Rand, *failures, most)
 }
 
-// backOff is exponential with full jitter, from 1 s to 10 min.
-func backOff(r *rand.Rand, failures int) time.Duration {
-	ceiling := min(time.Second<<min(failures, 20), 10*time.Minute)
+// backOff is exponential with full jitter, from 1 s to most.
+func backOff(r *rand.Rand, failures int, most time.Duration) time.Duration {
+	ceiling := min(time.Second<<min(failures, 20), most)
 	return max(time.Duration(r.Int64N(int64(ceiling))), 100*time.Millisecond)
 }
 
@@ -250,18 +273,27 @@ func (e *Exchange) setStatus(fn func(*Status)) {
 	fn(&e.status)
 }
 
-// connectAndServe makes one connection and uses it until it is lost.
-func (e *Exchange) connectAndServe(ctx context.Context) ending {
-	s := e.Settings()
-	in := make(chan []byte, 4*window.MaxUnacked)
+// connectAndServe makes one connection, when there may be one, and uses it until it is lost or has to end.
+func (e *Exchange) connectAndServe(outer context.Context) ending {
+	until, err := e.admitted(outer)
+	if err != nil {
+		return ending{err: err}
+	}
+	ctx, cancelAll := until.limit(outer)
+	defer cancelAll()
+	s := e.ordered()
+	e.within = until.bounded
+	in := make(chan arrival, 4*window.MaxUnacked)
 	down := make(chan error, 1)
 	dialCtx, cancel := context.WithTimeout(ctx, connectTimeout(s))
 	defer cancel()
 	started := time.Now()
 	tr, err := e.cfg.Connect(dialCtx, s, Inbox{
+		Connected: e.passed,
 		Frame: func(b []byte) {
+			a := e.read(b)
 			select {
-			case in <- b:
+			case in <- a:
 			default: // the window bounds what may be under way; what is beyond is repeated
 			}
 		},
@@ -272,18 +304,28 @@ func (e *Exchange) connectAndServe(ctx context.Context) ending {
 			}
 		},
 	})
+	e.passed()
 	if err != nil {
-		return ending{err: err}
+		return ending{err: over(ctx, err)}
 	}
-	c := &connection{Exchange: e, tr: tr, in: in, down: down, settings: s}
-	err = c.serve(ctx)
+	c := &connection{Exchange: e, tr: tr, in: in, down: down, settings: e.inForce(), base: s, until: until, quiet: started}
+	err = over(ctx, c.serve(outer))
 	if closeErr := tr.Close(); closeErr != nil && ctx.Err() == nil {
 		e.log.Debug("close connection", "carrier", tr.Name(), "error", closeErr)
 	}
+	e.passed()
 	if c.contact {
 		e.log.Info("connection ended", "carrier", tr.Name(), "after", time.Since(started).Round(time.Second), "error", err)
 	}
 	return ending{contact: c.contact, lasted: time.Since(started), err: err}
+}
+
+// over tells what failed because the time of contact was over from what failed by itself.
+func over(ctx context.Context, err error) error {
+	if err != nil && errors.Is(context.Cause(ctx), errOver) && !errors.Is(err, errOver) {
+		return fmt.Errorf("%w: %w", errOver, err)
+	}
+	return err
 }
 
 func connectTimeout(s protocol.Settings) time.Duration {

@@ -38,6 +38,7 @@ type fetcher struct {
 	mu     sync.Mutex // guards what follows
 	wants  []*want    // in the order in which they were asked for
 	paused time.Time  // nothing is asked for before
+	pace   pace
 }
 
 // want is a blob that somebody waits for.
@@ -149,8 +150,15 @@ func (f *fetcher) nextAsk() (at time.Time, ok bool) {
 	return at, ok
 }
 
-// next returns what is to be asked for now, in pieces of chunk bytes.
-func (f *fetcher) next(chunk uint32) protocol.Want {
+// asking bounds what is asked for.
+type asking struct {
+	chunk uint32        // bytes of a piece; 0: as the hub likes
+	left  time.Duration // until when answers must have come; 0: there is no such time
+	may   func(n uint64) bool
+}
+
+// next returns what is to be asked for now.
+func (f *fetcher) next(a asking) protocol.Want {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var out protocol.Want
@@ -159,13 +167,21 @@ func (f *fetcher) next(chunk uint32) protocol.Want {
 		return out
 	}
 	most := int64(askFor)
-	if chunk > 0 {
-		most = min(most, chunksAtOnce*int64(chunk))
+	if a.chunk > 0 {
+		most = min(most, chunksAtOnce*int64(a.chunk))
+	}
+	for most > leastAsk && !a.may(uint64(most)) {
+		most = max(most/2, leastAsk)
 	}
 	for i, w := range f.wants {
 		if i >= wantsAtOnce || w.asked && now.Before(w.since.Add(askAgain)) {
 			continue
 		}
+		most := min(most, f.room(a.left))
+		if most < leastAsk {
+			break
+		}
+		f.pace.asked(f.outstanding() == 0)
 		item := protocol.WantItem{Blob: w.hash.Short(), Max: most}
 		if w.base != (protocol.Hash{}) && f.store.HasBlob(w.base) {
 			item.Base = w.base.Short()
@@ -212,6 +228,7 @@ func (f *fetcher) take(chunk protocol.BlobChunk) error {
 		return err
 	}
 	w.since = time.Now()
+	f.pace.got(len(chunk.Data))
 	part.Offset += int64(len(chunk.Data))
 	w.answer -= int64(len(chunk.Data))
 	switch {

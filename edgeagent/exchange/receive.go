@@ -13,11 +13,11 @@ import (
 )
 
 // receive takes over one frame. An error ends the connection; what was not acknowledged comes again on the next.
-func (c *connection) receive(ctx context.Context, b []byte) error {
-	f, err := c.cfg.Codec.Decode(b)
-	if err != nil {
-		return fmt.Errorf("the hub sent what cannot be read: %w", err)
+func (c *connection) receive(ctx context.Context, a arrival) error {
+	if a.err != nil {
+		return a.err
 	}
+	f := a.frame
 	c.contacted()
 	if f.Seq == 0 {
 		for _, m := range f.Messages {
@@ -44,6 +44,7 @@ func (c *connection) receive(ctx context.Context, b []byte) error {
 		c.win.Done(f)
 		c.oweAck()
 		c.askAgain = slices.ContainsFunc(f.Messages, func(m protocol.Message) bool { return m.Kind != protocol.KindWelcome })
+		c.unsure = c.unsure || c.askAgain
 	case window.Duplicate:
 		c.oweAck()
 	case window.Gap:
@@ -59,11 +60,15 @@ func (c *connection) receive(ctx context.Context, b []byte) error {
 			return err
 		}
 	}
-	if c.reconnect {
-		c.ackAt = time.Now() // there is no later on this connection
+	if c.reconnect || c.newRules {
+		c.ackAt = time.Now() // there may be no later on this connection
 	}
 	if err := c.flush(ctx); err != nil {
 		return err
+	}
+	if c.newRules {
+		c.newRules = false
+		c.rules(c.base)
 	}
 	if c.reconnect && c.win.Idle() {
 		return fmt.Errorf("settings changed: %w", ErrReconnect)
@@ -199,6 +204,9 @@ func (c *connection) welcome(w protocol.Welcome) error {
 		return fmt.Errorf("the hub speaks version %d of the protocol, this agent needs %d or newer: update farshore-hub", w.Capability, protocol.OldestCapability)
 	}
 	c.clock.set(time.UnixMilli(w.Time))
+	if err := c.bound(); err != nil {
+		return err
+	}
 	c.spread = time.Duration(w.Spread) * time.Millisecond
 	c.slot = time.Duration(w.Slot) * time.Millisecond
 	c.ticks = newTicks(c.settings, c.grid())
@@ -210,6 +218,7 @@ func (c *connection) welcome(w protocol.Welcome) error {
 		c.cfg.OnSession()
 	}
 	agreed := min(w.Capability, protocol.Capability)
+	c.agreed = agreed
 	c.setStatus(func(s *Status) { s.Capability = agreed })
 	c.log.Info("session opened", "carrier", c.tr.Name(), "hub_version", w.Version, "capability", agreed,
 		"clock_offset", c.clock.Offset().Round(time.Millisecond))
@@ -258,6 +267,9 @@ func (c *connection) orders(o *protocol.Orders) error {
 	if accept.Desired != nil && c.cfg.OnDesired != nil {
 		c.cfg.OnDesired()
 	}
+	if len(body.Commands) > 0 || accept.Desired != nil {
+		c.lingers = time.Now().Add(resultsWithin)
+	}
 	if len(body.Commands)+len(body.Repeal) > 0 && c.cfg.OnCommands != nil {
 		c.cfg.OnCommands()
 	}
@@ -267,12 +279,20 @@ func (c *connection) orders(o *protocol.Orders) error {
 // applySettings takes new frequencies into force. What the connection itself was made with (keep-alive, key exchange)
 // follows with a new connection.
 func (c *connection) applySettings(s protocol.Settings) {
-	old := c.settings
-	c.settings = s
-	c.ticks = newTicks(s, c.grid())
+	old := c.base
+	c.base, c.settings, c.newRules = s, c.inForce(), true
+	c.ticks = newTicks(c.settings, c.grid())
 	if c.cfg.OnSettings != nil {
 		c.cfg.OnSettings(s)
 	}
-	c.reconnect = c.reconnect || old.Ping != s.Ping && c.tr.Push() || old.KeyExchange != s.KeyExchange ||
+	c.reconnect = c.reconnect || keepAlive(old) != keepAlive(s) && c.tr.Push() || old.KeyExchange != s.KeyExchange ||
 		old.ConnectTimeout != s.ConnectTimeout || old.ExchangeTimeout != s.ExchangeTimeout
+}
+
+// keepAlive is what pings let a connection promise. A device with a budget promises nothing: it may come to save them.
+func keepAlive(s protocol.Settings) protocol.Frequency {
+	if s.Link != nil && s.Link.Budget != nil {
+		return protocol.FrequencyOff
+	}
+	return s.Ping
 }

@@ -31,7 +31,7 @@ func (c *connection) open(ctx context.Context) error {
 	c.sessions++
 	c.win = window.New(id.Boot.Counter<<8 + c.sessions)
 	c.onAck, c.inFlight = map[uint64]func() error{}, map[uint64]bool{}
-	c.sending, c.overdue, c.reopen, c.repeats, c.bulk = false, false, false, 0, 0
+	c.sending, c.overdue, c.reopen, c.repeats, c.bulk, c.telling = false, false, false, 0, 0, false
 	c.blobs.restart()
 
 	orders := c.cfg.State.Orders()
@@ -60,7 +60,12 @@ func (c *connection) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.sendMessages(ctx, []protocol.Message{m}, nil)
+	messages := []protocol.Message{m}
+	u, onAck, ok := c.usage() // of a hub that was met before, and said what it understands
+	if ok {
+		messages = append(messages, u)
+	}
+	return c.sendMessages(ctx, messages, onAck)
 }
 
 // flush sends what is due, most urgent first: results and status, then the snapshot, then wanted blobs, then output.
@@ -89,7 +94,7 @@ func (c *connection) sessionUnanswered() bool { return c.win.Sent() == 1 && !c.w
 
 // canSend reports whether a numbered frame may be sent now.
 func (c *connection) canSend() bool {
-	return c.win != nil && !c.sessionUnanswered() && !c.win.Full()
+	return c.win != nil && !c.sessionUnanswered() && !c.win.Full() && !c.leaving
 }
 
 // oweAck notes that a frame is to be acknowledged. What the frame led to (a want, a result) often follows within
@@ -134,7 +139,7 @@ func (c *connection) compose() ([]protocol.Message, func() error, error) {
 		}
 		c.outboxDue = more
 	}
-	if c.fullDue || c.snapDue && !c.tooSoon() {
+	if (c.fullDue || c.snapDue && !c.tooSoon()) && c.may(protocol.ClassSnapshot, 1, usual) {
 		c.snapDue = false
 		onAck, err := c.addSnapshot(add, len(messages))
 		if err != nil {
@@ -144,9 +149,16 @@ func (c *connection) compose() ([]protocol.Message, func() error, error) {
 			acked = append(acked, onAck)
 		}
 	}
-	if want := c.blobs.next(c.settings.Chunk); len(want.Items) > 0 {
-		if err := add(protocol.KindWant, want); err != nil {
-			return nil, nil, err
+	if c.mayAsk() {
+		if want := c.blobs.next(c.asking()); len(want.Items) > 0 {
+			if err := add(protocol.KindWant, want); err != nil {
+				return nil, nil, err
+			}
+		}
+	}
+	if len(messages) > 0 {
+		if m, onAck, ok := c.usage(); ok {
+			messages, acked = append(messages, m), append(acked, onAck)
 		}
 	}
 	return messages, func() error {
@@ -181,7 +193,7 @@ func (c *connection) outboxAcked(batch outboxBatch) error {
 func (c *connection) outboxItems() (batch outboxBatch, more bool) {
 	room := frameRoom
 	for _, it := range c.cfg.State.Outbox(frameRoom*window.MaxUnacked + frameRoom) {
-		if c.inFlight[it.ID] {
+		if c.inFlight[it.ID] || !c.may(it.Class, uint64(len(it.Body)), usual) {
 			continue
 		}
 		if len(batch.ids) > 0 && (room < len(it.Body) || len(batch.ids) >= protocol.MaxMessages-4) {
@@ -202,14 +214,14 @@ func (c *connection) outboxItems() (batch outboxBatch, more bool) {
 	return batch, false
 }
 
-func (c *connection) snapshotChanged() bool {
-	latest := c.cfg.Latest()
-	_, acked := c.cfg.State.AckedSnapshot()
-	return latest.OK && latest.Hash != acked || c.overdueChanged()
+func (e *Exchange) snapshotChanged() bool {
+	latest := e.cfg.Latest()
+	_, acked := e.cfg.State.AckedSnapshot()
+	return latest.OK && latest.Hash != acked || e.overdueChanged()
 }
 
 // overdueChanged reports that captures have fallen behind or caught up since the hub was told.
-func (c *connection) overdueChanged() bool { return c.overdue == c.cfg.Latest().OverdueSince.IsZero() }
+func (e *Exchange) overdueChanged() bool { return e.overdue == e.cfg.Latest().OverdueSince.IsZero() }
 
 // tooSoon reports that the last snapshot on change was sent less than pushEvery ago, and sees to it that this one goes
 // in time.
@@ -330,8 +342,11 @@ func (c *connection) sendFrame(ctx context.Context, f *protocol.Frame) error {
 	if err := c.tr.Send(ctx, b); err != nil {
 		return fmt.Errorf("send frame: %w", err)
 	}
+	c.sent(protocol.ClassOf(f.Messages))
+	c.quiet = time.Now()
 	if !c.tr.Push() {
-		c.contacted() // the answer was handed over, or there was nothing to say
+		c.received(protocol.ClassSession) // what came without a frame
+		c.contacted()                     // the answer was handed over, or there was nothing to say
 	}
 	c.log.Debug("frame sent", "seq", f.Seq, "bytes", len(b), "messages", len(f.Messages), "carrier", c.tr.Name())
 	return nil

@@ -47,6 +47,9 @@ type AutoConfig struct {
 	Carrier protocol.Carrier
 	// New makes a transport. Unset: a real one.
 	New func(Kind, Config) Transport
+	// Blameless errors say nothing about the carrier they were met on, such as that the link may not be used now. Unset:
+	// there are none.
+	Blameless func(error) bool
 }
 
 // Auto chooses the carrier: MQTT first, then MQTT in a WebSocket, then HTTPS, each after repeated failure of the one before, and
@@ -69,6 +72,9 @@ type Auto struct {
 func NewAuto(cfg AutoConfig) (*Auto, error) {
 	if cfg.New == nil {
 		cfg.New = newTransport
+	}
+	if cfg.Blameless == nil {
+		cfg.Blameless = func(error) bool { return false }
 	}
 	a := &Auto{cfg: cfg, wait: betterAfter}
 	mqtt := []Kind{KindMQTTWebSocket}
@@ -106,10 +112,13 @@ type Wanted struct {
 	// OnFrame and OnDown as in Config. OnDown may also be called with ErrTryBetter, and then also for HTTPS.
 	OnFrame func(frame []byte)
 	OnDown  func(error)
+	// OnConnect as in Config.
+	OnConnect func()
 }
 
 // Connect makes one connection by the kind that is next in turn. A refusal by the hub is a *protocol.Error and says nothing about
 // the carrier; other errors wrap ErrUnreachable or ErrWrongHub, and the next call may try another kind.
+// When ctx ends for a cause of its own, that says nothing about the carrier either.
 func (a *Auto) Connect(ctx context.Context, w Wanted) (Transport, error) {
 	a.connecting.Lock()
 	defer a.connecting.Unlock()
@@ -121,7 +130,9 @@ func (a *Auto) Connect(ctx context.Context, w Wanted) (Transport, error) {
 	a.mu.Unlock()
 	t, err := a.dial(ctx, at, w)
 	if err != nil {
-		a.failed(at, err)
+		if cause := context.Cause(ctx); cause == nil || errors.Is(cause, context.DeadlineExceeded) {
+			a.failed(at, err)
+		}
 		return nil, err
 	}
 	return t, nil
@@ -178,7 +189,7 @@ func (a *Auto) dial(ctx context.Context, at int, w Wanted) (Transport, error) {
 }
 
 func (a *Auto) failed(at int, err error) {
-	if isRefusal(err) || errors.Is(err, context.Canceled) {
+	if isRefusal(err) || errors.Is(err, context.Canceled) || a.cfg.Blameless(err) {
 		return
 	}
 	a.mu.Lock()
@@ -200,7 +211,7 @@ func (a *Auto) failed(at int, err error) {
 // config is the base with what the settings say.
 func (a *Auto) config(w Wanted) Config {
 	cfg, s := a.cfg.Config, w.Settings
-	cfg.OnFrame, cfg.KeyExchange = w.OnFrame, s.KeyExchange
+	cfg.OnFrame, cfg.OnConnect, cfg.KeyExchange = w.OnFrame, w.OnConnect, s.KeyExchange
 	cfg.ConnectTimeout = time.Duration(s.ConnectTimeout) * time.Second
 	cfg.ExchangeTimeout = time.Duration(s.ExchangeTimeout) * time.Second
 	cfg.KeepAlive, _ = s.Ping.Duration()
@@ -208,6 +219,12 @@ func (a *Auto) config(w Wanted) Config {
 	for _, f := range []protocol.Frequency{s.Snapshot, s.Command} {
 		if d, ok := f.Duration(); ok && (cfg.Contacts == 0 || d < cfg.Contacts) {
 			cfg.Contacts = d
+		}
+	}
+	if s.Link != nil {
+		cfg.Abrupt = s.Link.Contact != nil || s.Link.Budget != nil
+		if s.Link.Budget != nil {
+			cfg.KeepAlive = 0 // a device that saves pings less often, on the connection there is
 		}
 	}
 	return cfg

@@ -34,6 +34,9 @@ type DialConfig struct {
 	Proxy       func(*url.URL) (*url.URL, error)
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
 	Wrap        func(net.Conn) net.Conn
+	// Abrupt and OnConnect as in Config.
+	Abrupt    bool
+	OnConnect func()
 }
 
 // Dialer makes verified TLS connections to a hub. It is immutable.
@@ -52,6 +55,9 @@ func NewDialer(cfg DialConfig) *Dialer {
 	if cfg.DialContext == nil {
 		// The MQTT ping is the keep-alive: TCP's own would cost 1.1 MB a day.
 		cfg.DialContext = (&net.Dialer{KeepAlive: -1}).DialContext
+	}
+	if cfg.OnConnect == nil {
+		cfg.OnConnect = func() {}
 	}
 	d := &Dialer{cfg: cfg}
 	d.tls = &tls.Config{
@@ -88,6 +94,16 @@ type Conn struct {
 	// Exporter binds signatures to this connection, see protocol.Exporter.
 	Exporter []byte
 	certFile string // that was shown
+	raw      net.Conn
+	abrupt   bool
+}
+
+// Close implements net.Conn.
+func (c *Conn) Close() error {
+	if c.abrupt {
+		return c.raw.Close()
+	}
+	return c.Conn.Close()
 }
 
 // Uncork sends what the handshake left to be sent together with the first data. It must be called after the first Write.
@@ -121,7 +137,8 @@ func (d *Dialer) Dial(ctx context.Context, u *url.URL) (*Conn, error) {
 		_ = raw.Close()
 		return nil, unreachable("TLS with %s: %w", u.Host, err)
 	}
-	return &Conn{Conn: conn, cork: corked, Exporter: exporter, certFile: d.cfg.CertFile}, nil
+	d.cfg.OnConnect()
+	return &Conn{Conn: conn, cork: corked, Exporter: exporter, certFile: d.cfg.CertFile, raw: raw, abrupt: d.cfg.Abrupt}, nil
 }
 
 func (d *Dialer) timedOut(ctx context.Context, host string, err error) error {
@@ -151,6 +168,9 @@ func (d *Dialer) open(ctx context.Context, host string) (net.Conn, error) {
 		return nil, err
 	}
 	limitUnacknowledged(conn, d.cfg.SendTimeout)
+	if d.cfg.Abrupt {
+		endAtOnce(conn)
+	}
 	if d.cfg.Wrap != nil {
 		conn = d.cfg.Wrap(conn)
 	}
@@ -163,4 +183,12 @@ func (d *Dialer) open(ctx context.Context, host string) (net.Conn, error) {
 		return nil, err
 	}
 	return through, nil
+}
+
+// endAtOnce makes closing a TCP connection send one packet (RST) and drop what was not sent: nothing is repeated, no end
+// of the peer's is acknowledged, and the same holds when the process is killed.
+func endAtOnce(conn net.Conn) {
+	if tcp, ok := conn.(interface{ SetLinger(sec int) error }); ok {
+		_ = tcp.SetLinger(0) // else it ends as usual
+	}
 }

@@ -83,6 +83,11 @@ type Config struct {
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
 	// Wrap is put around each TCP connection, below TLS, for counting bytes. Unset: nothing.
 	Wrap func(net.Conn) net.Conn
+	// Abrupt connections end with one packet (RST) and no word, so that nothing of them is sent any more once they are
+	// closed. What was not acknowledged is lost with them. Unset: they end as usual.
+	Abrupt bool
+	// OnConnect is called when a connection was made, and nothing said on it yet. Unset: nobody is told.
+	OnConnect func()
 	// Codec reads refusals. nil: one of its own.
 	Codec *protocol.Codec
 	// OnFrame gets each frame from the hub, one at a time. It must not block for long.
@@ -110,6 +115,9 @@ func (c Config) withDefaults() Config {
 	if c.OnDown == nil {
 		c.OnDown = func(error) {}
 	}
+	if c.OnConnect == nil {
+		c.OnConnect = func() {}
+	}
 	return c
 }
 
@@ -121,7 +129,7 @@ func (c Config) dialer() *Dialer {
 	return NewDialer(DialConfig{
 		HubKey: c.EdgeKey.HubKey, KeyExchange: c.KeyExchange, Timeout: c.ConnectTimeout, SendTimeout: c.ExchangeTimeout,
 		CertFile: c.CertFile, KeyFile: c.KeyFile,
-		Proxy: c.Proxy, DialContext: c.DialContext, Wrap: c.Wrap,
+		Proxy: c.Proxy, DialContext: c.DialContext, Wrap: c.Wrap, Abrupt: c.Abrupt, OnConnect: c.OnConnect,
 	})
 }
 

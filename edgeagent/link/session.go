@@ -317,7 +317,7 @@ func (s *mqttSession) fail(err error) {
 // close ends the connection by our own wish and waits for the reader.
 func (s *mqttSession) close() {
 	s.mu.Lock()
-	polite := s.made && s.err == nil && !s.closed
+	polite := s.made && s.err == nil && !s.closed && !s.cfg.Abrupt
 	s.closed = true
 	if s.watch != nil {
 		s.watch.Stop()

@@ -64,15 +64,21 @@ func openWebSocket(ctx context.Context, d *Dialer, cfg Config) (opened, error) {
 		_ = ws.CloseNow()
 		return opened{}, unreachable("WebSocket with %s: it does not speak MQTT", u.Host)
 	}
-	conn := webSocketConn{Conn: websocket.NetConn(context.Background(), ws, websocket.MessageBinary), ws: ws}
+	conn := webSocketConn{Conn: websocket.NetConn(context.Background(), ws, websocket.MessageBinary), ws: ws, under: tls}
 	return opened{Conn: conn, exporter: tls.Exporter, flush: func() error { return nil }}, nil
 }
 
 // webSocketConn is a WebSocket whose end waits for nobody.
 type webSocketConn struct {
 	net.Conn
-	ws *websocket.Conn
+	ws    *websocket.Conn
+	under *Conn
 }
 
 // Abort closes the connection without the closing handshake of WebSockets.
-func (c webSocketConn) Abort() error { return c.ws.CloseNow() }
+func (c webSocketConn) Abort() error {
+	if c.under.abrupt {
+		_ = c.under.Close() // before anybody can say something on it
+	}
+	return c.ws.CloseNow()
+}

@@ -242,7 +242,7 @@ func (d *device) transmit(l *Link, ans answer) {
 			l.detach()
 			return
 		}
-		l.tally().Down(uint8(classOf(f.Messages)))
+		l.tally().Down(uint8(protocol.ClassOf(f.Messages)))
 	}
 	now := time.Now()
 	if d.win != nil && !d.win.Idle() && (ans.repeat || d.repeatAt.IsZero()) {

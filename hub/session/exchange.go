@@ -56,7 +56,7 @@ func (m *Manager) Exchange(_ context.Context, r Request) ([]byte, error) {
 	if r.Spent != nil {
 		down := protocol.ClassSession
 		if f != nil {
-			down = classOf(f.Messages)
+			down = protocol.ClassOf(f.Messages)
 		}
 		r.Spent(ans.up, down)
 	}

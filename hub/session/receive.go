@@ -43,7 +43,7 @@ func (d *device) receive(a arrival) answer {
 		return answer{refusal: d.refusal(0, refused(protocol.CodeOf(err), "%v", err))}
 	}
 	ans := d.accept(f, a)
-	ans.up = classOf(f.Messages)
+	ans.up = protocol.ClassOf(f.Messages)
 	return ans
 }
 
@@ -251,21 +251,4 @@ func (d *device) refusal(session uint64, e *protocol.Error) *protocol.Frame {
 	}
 	f.Messages = []protocol.Message{msg}
 	return f
-}
-
-// classOf is the class that most of the messages' bytes belong to.
-func classOf(messages []protocol.Message) (most protocol.Class) {
-	var bytes [8]int
-	for _, m := range messages {
-		c := m.Kind.Class()
-		if int(c) < len(bytes) {
-			bytes[c] += len(m.Body)
-		}
-	}
-	for c, n := range bytes {
-		if n > bytes[most] {
-			most = protocol.Class(c)
-		}
-	}
-	return most
 }

@@ -48,6 +48,9 @@ type Config struct {
 	// Labels the device wishes for.
 	Labels map[string]string
 	Hub    Hub
+	// Contact returns when the hub may be asked, with a context that ends when it may not be any more. nil: it may be at
+	// any time.
+	Contact func(context.Context) (context.Context, context.CancelFunc, error)
 	// Changed is called when the status has changed. nil: nobody is told.
 	Changed func(Status)
 	Log     *slog.Logger
@@ -95,6 +98,12 @@ func New(cfg Config) *Knocker {
 	if cfg.Changed == nil {
 		cfg.Changed = func(Status) {}
 	}
+	if cfg.Contact == nil {
+		cfg.Contact = func(ctx context.Context) (context.Context, context.CancelFunc, error) {
+			within, cancel := context.WithCancel(ctx)
+			return within, cancel, nil
+		}
+	}
 	return &Knocker{
 		cfg:    cfg,
 		now:    make(chan struct{}, 1),
@@ -129,17 +138,24 @@ func (k *Knocker) Run(ctx context.Context) error {
 	for failures := 0; ; {
 		listen := time.Now().Before(attentive)
 		hold := listen && heard
-		answer, err := k.once(ctx, hold)
+		within, end, err := k.cfg.Contact(ctx)
+		if err != nil {
+			return err
+		}
+		answer, err := k.once(within, hold)
 		var pause time.Duration
 		switch {
 		case ctx.Err() != nil:
+			end()
 			return context.Cause(ctx)
+		case err != nil && within.Err() != nil: // the next knock waits for the next time of contact
 		case err != nil:
 			heard = false
 			pause = backOff(failures)
 			failures++
 			k.set(StateUnreachable, err.Error(), pause)
 		case answer.State == protocol.KnockApproved:
+			end()
 			k.set(StateApproved, "", 0)
 			return nil
 		case answer.State == protocol.KnockWaiting && listen:
@@ -156,7 +172,9 @@ func (k *Knocker) Run(ctx context.Context) error {
 		if pause > time.Minute || !time.Now().Before(attentive) {
 			_ = k.cfg.Hub.Close() // the next knock makes a new one
 		}
-		if woken, err := k.wait(ctx, pause); err != nil {
+		woken, err := k.wait(ctx, within, pause)
+		end()
+		if err != nil {
 			return err
 		} else if woken {
 			attentive, failures = time.Now().Add(protocol.WaitingHold), 0
@@ -164,17 +182,23 @@ func (k *Knocker) Run(ctx context.Context) error {
 	}
 }
 
-// wait tells whether Now was called before the pause was over.
-func (k *Knocker) wait(ctx context.Context, pause time.Duration) (woken bool, err error) {
+// wait tells whether Now was called before the pause was over. When within ends so does the connection.
+func (k *Knocker) wait(ctx, within context.Context, pause time.Duration) (woken bool, err error) {
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return false, nil
-	case <-k.now:
-		return true, nil
-	case <-ctx.Done():
-		return false, context.Cause(ctx)
+	over := within.Done()
+	for {
+		select {
+		case <-timer.C:
+			return false, nil
+		case <-k.now:
+			return true, nil
+		case <-ctx.Done():
+			return false, context.Cause(ctx)
+		case <-over:
+			_ = k.cfg.Hub.Close() // the next knock makes a new one
+			over = nil
+		}
 	}
 }
 
