@@ -25,6 +25,13 @@ type Opening struct {
 	Bytes uint64
 }
 
+// Guard is how long before the end of an opening nothing new is begun. When half of it has passed no connection is left,
+// so that nothing comes after the end.
+func (o Opening) Guard() time.Duration { return min(3*time.Second, o.End.Sub(o.Start)/10) }
+
+// Bounded reports that the opening ends in less than a year.
+func (o Opening) Bounded(now time.Time) bool { return o.End.Sub(now) < 365*24*time.Hour }
+
 // Contact is when a link may be used. The zero Contact is always open. It is immutable.
 type Contact struct {
 	always  bool

@@ -19,16 +19,10 @@ const (
 	retryWithin = 20 * time.Second
 	// lookAgain is how often what is waited for is worked out anew: clocks are set, and machines sleep.
 	lookAgain = 10 * time.Minute
-	// endless openings do not end while this process runs.
-	endless = 365 * 24 * time.Hour
 )
 
 // errOver ends what belongs to a time of contact that is over, or to a budget that is spent. It is not a failure.
 var errOver = errors.New("the time of contact is over")
-
-// Guard is how long before the end of an opening nothing new is begun. When the half of it has passed the connection is
-// gone, so that nothing of it comes after the end.
-func Guard(o economy.Opening) time.Duration { return min(3*time.Second, o.End.Sub(o.Start)/10) }
 
 // bounds are those of an opening, by the clock of this process.
 type bounds struct {
@@ -60,8 +54,8 @@ func (e *Exchange) bounds() (b bounds, ok bool) {
 	if e.awaited.start.Equal(o.Start) && e.awaited.begin.After(now) {
 		b.begin = e.awaited.begin
 	}
-	if o.End.Sub(hub) < endless {
-		g := Guard(o)
+	if o.Bounded(hub) {
+		g := o.Guard()
 		b.last, b.gone, b.end, b.bounded = at(o.End.Add(-g)), at(o.End.Add(-g/2)), at(o.End), true
 	}
 	return b, true

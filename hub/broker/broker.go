@@ -46,6 +46,8 @@ type Sessions interface {
 	Attach(protocol.DeviceID, protocol.Boot, session.Conn) (*session.Link, error)
 	// Meter counts what a connection of the device costs until ended is called.
 	Meter(protocol.DeviceID, *meter.Tally) (ended func())
+	// Bound lets a connection end with the device's time of contact, until release is called.
+	Bound(protocol.DeviceID, io.Closer) (release func())
 }
 
 // Gate says which devices may come in from where; *gate.Gate is one.

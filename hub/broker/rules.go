@@ -78,7 +78,8 @@ func (r *rules) admit(c *conn, cl *mqtt.Client, pk packets.Packet) (code byte, e
 		r.broker.c.Log.Info("connection refused", "device", c.id, "remote", c.RemoteAddr(), "error", err)
 		return returnCode(err), err
 	}
-	c.link, c.ended = link, r.broker.c.Sessions.Meter(c.id, c.stream.Tally)
+	ended, release := r.broker.c.Sessions.Meter(c.id, c.stream.Tally), r.broker.c.Sessions.Bound(c.id, c.stream.Raw)
+	c.link, c.ended = link, func() { release(); ended() }
 	c.keepAlive = time.Duration(pk.Connect.Keepalive) * time.Second
 	return 0, nil
 }

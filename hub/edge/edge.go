@@ -60,6 +60,8 @@ type Sessions interface {
 	Exchange(context.Context, session.Request) ([]byte, error)
 	ErrorFrame(error) []byte
 	Meter(protocol.DeviceID, *meter.Tally) (ended func())
+	// Bound lets a connection end with the device's time of contact, until release is called.
+	Bound(protocol.DeviceID, io.Closer) (release func())
 }
 
 // KnockRequest is a knock as it arrived.

@@ -83,7 +83,8 @@ func withVisit(ctx context.Context, c net.Conn) context.Context {
 
 // began lists an authenticated visit. A device that keeps too many loses the oldest.
 func (s *Server) began(v *visit) {
-	v.settle = s.c.Sessions.Meter(v.device, v.tally)
+	ended, release := s.c.Sessions.Meter(v.device, v.tally), s.c.Sessions.Bound(v.device, v.raw)
+	v.settle = func() { release(); ended() }
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	list := append(s.visits[v.device], v)

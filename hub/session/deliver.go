@@ -51,6 +51,9 @@ func (d *device) enqueue(replies []protocol.Message) *protocol.Error {
 // build takes orders that are due and what is queued into new frames: all that the window admits for a carrier that
 // pushes, one for an exchange, and none as long as an earlier one of an exchange is not acknowledged.
 func (d *device) build(now time.Time) (frames []*protocol.Frame) {
+	if _, held := d.held(now); held {
+		return nil
+	}
 	d.p.Lock()
 	pushes := d.link != nil
 	d.p.Unlock()
@@ -152,10 +155,10 @@ func (d *device) ordersDue(since time.Time) time.Time {
 		return since
 	case !timed:
 		return never
-	case d.current() != nil:
-		return nextTick(d.started.Add(d.slot%interval), since, interval)
 	case d.polling:
 		return since
+	case d.current() != nil:
+		return nextTick(d.started.Add(d.slot%interval), since, interval)
 	}
 	return never
 }
@@ -306,7 +309,11 @@ func (d *device) arm(now time.Time) {
 		since := d.dirty
 		d.p.Unlock()
 		if !since.IsZero() && !d.win.Full() && d.pending < MaxPending/2 {
-			sooner(d.ordersDue(since))
+			due := d.ordersDue(since)
+			if until, held := d.held(now); held && due.Before(until) {
+				due = until
+			}
+			sooner(due)
 		}
 	}
 	d.p.Lock()

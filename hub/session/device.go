@@ -44,16 +44,19 @@ type device struct {
 
 	p sync.Mutex
 	// Guarded by p.
-	link     *Link
-	seen     time.Time
-	carrier  protocol.Carrier
-	came     time.Time     // when Came was last told of a carrier that stays not connected
-	interval time.Duration // the shortest at which it is expected; 0: not at all
-	dirty    time.Time     // since when orders may have changed; zero: not
-	poked    bool          // a goroutine is on its way to look at dirty
-	timer    *time.Timer
-	spent    meter.Counts   // by connections that have ended
-	live     []*meter.Tally // of those that have not
+	link      *Link
+	seen      time.Time
+	carrier   protocol.Carrier
+	came      time.Time     // when Came was last told of a carrier that stays not connected
+	interval  time.Duration // the shortest at which it is expected; 0: not at all
+	dirty     time.Time     // since when orders may have changed; zero: not
+	poked     bool          // a goroutine is on its way to look at dirty
+	timer     *time.Timer
+	away      time.Duration // how long it is away without being forgotten, by its times of contact
+	heldFrom  time.Time     // from when until when nothing new goes to it
+	heldUntil time.Time
+	spent     meter.Counts   // by connections that have ended
+	live      []*meter.Tally // of those that have not
 }
 
 func newDevice(m *Manager, id protocol.DeviceID) *device {
@@ -113,7 +116,7 @@ func (d *device) forget(now time.Time) {
 	}
 	defer d.mu.Unlock()
 	d.p.Lock()
-	away := d.link == nil && now.Sub(d.seen) > max(forgetAfter, 3*d.interval)
+	away := d.link == nil && now.Sub(d.seen) > max(forgetAfter, 3*d.interval, d.away)
 	d.p.Unlock()
 	if away {
 		d.drop()
@@ -156,7 +159,10 @@ func (d *device) allow(now time.Time) bool {
 func (d *device) settings() protocol.Settings {
 	s := d.m.c.Orders.Settings(d.id)
 	d.p.Lock()
-	d.interval = shortest(s)
+	d.interval, d.away = shortest(s), 0
+	if s.Link != nil && s.Link.Contact != nil {
+		d.away = forgetWindowed
+	}
 	d.p.Unlock()
 	return s
 }

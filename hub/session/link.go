@@ -171,7 +171,9 @@ func (l *Link) Ready() {
 		d.drop()
 		d.helloBy = now.Add(helloWait)
 	}
+	d.poll(now) // a device that comes for each contact anew has its ticks when it comes
 	d.pump(l)
+	d.polling = false
 }
 
 // Receive processes one frame from the device, and sends what is to be sent. Calls for one device do their work one

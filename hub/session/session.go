@@ -48,6 +48,8 @@ const (
 	repeatEvery = 500 * time.Millisecond
 	// forgetAfter is how long the session of a device that is away is kept at least.
 	forgetAfter = time.Hour
+	// forgetWindowed is the same for a device that has times of contact.
+	forgetWindowed = 2 * 24 * time.Hour
 )
 
 // ErrStopped is returned when the manager has ended or is ending.

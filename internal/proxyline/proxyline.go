@@ -34,6 +34,9 @@ type Conn struct {
 	head   []byte   // was read already and belongs to the stream
 }
 
+// Unwrap returns the connection below.
+func (c *Conn) Unwrap() net.Conn { return c.Conn }
+
 // Read implements net.Conn.
 func (c *Conn) Read(b []byte) (int, error) {
 	if len(c.head) > 0 {
