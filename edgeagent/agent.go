@@ -244,7 +244,10 @@ func (a *Agent) assemble() error {
 		EdgeKey: a.edgeKey, Key: identity.Key, Boot: identity.Boot, CertFile: cfg.ClientCert, KeyFile: cfg.ClientKey, Proxy: cfg.Proxy,
 		DialContext: a.spending.Attempts(a.dial), Wrap: a.metered(a.spending.Wrap), Codec: cfg.Codec, OnFrame: func([]byte) {}, Log: a.log,
 	}
-	auto, err := link.NewAuto(link.AutoConfig{Config: base, Carrier: cfg.Carrier, New: cfg.NewTransport})
+	auto, err := link.NewAuto(link.AutoConfig{
+		Config: base, Carrier: cfg.Carrier, New: cfg.NewTransport,
+		Blameless: func(err error) bool { return errors.Is(err, spending.ErrNotNow) },
+	})
 	if err != nil {
 		return err
 	}

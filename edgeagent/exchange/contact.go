@@ -83,7 +83,6 @@ func (b bounds) limit(ctx context.Context) (context.Context, context.CancelFunc)
 // Contact returns when the link may be used, with a context that ends before that does, or with the error of ctx. It is
 // for one user at a time: Run, or whoever knocks while Run does not.
 func (e *Exchange) Contact(ctx context.Context) (context.Context, context.CancelFunc, error) {
-	e.begin()
 	b, err := e.admitted(ctx)
 	if err != nil {
 		return nil, nil, err

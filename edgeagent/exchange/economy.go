@@ -7,7 +7,7 @@ import (
 
 // Economy says what the link may carry. All methods are safe for concurrent use and touch no disk, except Reported.
 type Economy interface {
-	// Rules takes new rules into force; nil: none. It is called before anything else, and with each order of settings.
+	// Rules takes new rules into force; nil: none. It is called by New, and with each order of settings.
 	Rules(*protocol.LinkRules)
 	// Stage of spending.
 	Stage() protocol.Spending
@@ -46,9 +46,6 @@ func (e *Exchange) changes() <-chan struct{} {
 	}
 	return e.cfg.Economy.Changed()
 }
-
-// begin takes the rules of last time into force.
-func (e *Exchange) begin() { e.begun.Do(func() { e.rules(e.ordered()) }) }
 
 // rules takes what settings say of the link into force.
 func (e *Exchange) rules(s protocol.Settings) {

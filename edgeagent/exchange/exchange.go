@@ -120,7 +120,6 @@ type Exchange struct {
 	awaited    awaited
 	within     bool // the opening in which the last connection was begun has an end
 	path       path
-	begun      sync.Once
 	rhythm     rhythm // of brief connections
 
 	mu     sync.Mutex // guards status
@@ -152,6 +151,7 @@ func New(cfg Config) *Exchange {
 	}
 	e.blobs = newFetcher(cfg.State, e.Wake)
 	cfg.State.OnOutbox(e.Wake)
+	e.rules(e.ordered())
 	return e
 }
 
@@ -189,7 +189,6 @@ func Effective(s *state.Store, mode protocol.Mode) protocol.Settings {
 func (e *Exchange) Run(ctx context.Context) error {
 	defer e.setStatus(func(s *Status) { s.Connected = false })
 	failures := 0
-	e.begin()
 	e.rhythm = rhythm{}
 	for {
 		end := e.connectAndServe(ctx)
