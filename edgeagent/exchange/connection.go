@@ -65,10 +65,10 @@ func (e *Exchange) read(b []byte) arrival {
 func (c *connection) grid() grid { return grid{start: time.Now(), slot: c.slot, push: c.tr.Push()} }
 
 // serve uses the connection until it is lost or ctx ends.
-func (c *connection) serve(outer context.Context) error {
+func (c *connection) serve(outer context.Context) (err error) {
 	limited := c.until
 	ctx, cancel := limited.limit(outer)
-	defer func() { cancel() }()
+	defer func() { err = over(ctx, err); cancel() }()
 	c.ticks = newTicks(c.settings, c.grid())
 	if c.rhythm.fits(c.settings) {
 		c.ticks = c.rhythm.ticks
@@ -149,6 +149,7 @@ const stale = 10 * time.Minute
 // cannot push asks what is new.
 func (c *connection) begin(ctx context.Context) error {
 	c.outboxDue, c.snapDue = true, true
+	c.blobs.reconnected()
 	if c.win == nil || !c.win.Idle() && time.Since(c.heard) > stale {
 		return c.open(ctx)
 	}
@@ -245,7 +246,7 @@ func (c *connection) due(ctx context.Context) error {
 	}
 	quiet, ok := c.silentUntil()
 	switch {
-	case !c.tr.Push() && (ping || command || snap) && c.win != nil:
+	case !c.tr.Push() && (ping || command || snap) && c.win != nil && len(c.in) == 0:
 		return c.poll(ctx)
 	case ping && c.tr.Push(), ok && !now.Before(quiet):
 		return c.ping(ctx)
@@ -319,7 +320,7 @@ func (c *connection) somethingNew() {
 	now := time.Now()
 	soon := now.Add(gather)
 	_, ticking := c.ticks.nextAt()
-	if c.settings.Command == protocol.FrequencyPush || !ticking {
+	if c.settings.Command == protocol.FrequencyPush || !ticking || c.until.bounded { // the opening may end before a tick
 		c.outboxDue = true
 		c.gatherUntil(soon)
 	}

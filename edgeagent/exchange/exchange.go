@@ -308,7 +308,7 @@ func (e *Exchange) connectAndServe(outer context.Context) ending {
 		return ending{err: over(ctx, err)}
 	}
 	c := &connection{Exchange: e, tr: tr, in: in, down: down, settings: e.inForce(), base: s, until: until, quiet: started}
-	err = over(ctx, c.serve(outer))
+	err = c.serve(outer)
 	if closeErr := tr.Close(); closeErr != nil && ctx.Err() == nil {
 		e.log.Debug("close connection", "carrier", tr.Name(), "error", closeErr)
 	}

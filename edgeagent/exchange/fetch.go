@@ -123,6 +123,16 @@ func (f *fetcher) restart() {
 	}
 }
 
+// reconnected says that answers come by another connection. Where the session goes on they still come.
+func (f *fetcher) reconnected() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.pace.pause()
+	for _, w := range f.wants {
+		w.since = time.Now()
+	}
+}
+
 // postpone makes everything be asked for again, but not at once.
 func (f *fetcher) postpone(d time.Duration) {
 	f.restart()
@@ -181,7 +191,7 @@ func (f *fetcher) next(a asking) protocol.Want {
 		if most < leastAsk {
 			break
 		}
-		f.pace.asked(f.outstanding() == 0)
+		f.pace.asked(f.outstanding())
 		item := protocol.WantItem{Blob: w.hash.Short(), Max: most}
 		if w.base != (protocol.Hash{}) && f.store.HasBlob(w.base) {
 			item.Base = w.base.Short()

@@ -11,24 +11,33 @@ const (
 
 // pace is how fast what is asked for comes.
 type pace struct {
-	since time.Time // of the question
-	bytes int       // that came for it
+	since time.Time // of the first of the questions that are measured; zero: nothing is
+	last  time.Time // of the last question, or part of an answer
+	bytes int       // that came for them
 	rate  float64   // bytes a second, waiting for the answer to begin included; 0: not known
 }
 
-// asked notes a question; fresh: there is none that waits for its answer.
-func (p *pace) asked(fresh bool) {
-	if fresh {
-		p.since, p.bytes = time.Now(), 0
+// lull is after which silence what follows is measured anew.
+const lull = 30 * time.Second
+
+// asked notes a question; waiting is how much of earlier answers is still to come.
+func (p *pace) asked(waiting int64) {
+	now := time.Now()
+	if waiting == 0 || p.since.IsZero() || now.Sub(p.last) > lull {
+		p.since, p.bytes = now, 0
 	}
+	p.last = now
 }
+
+// pause ends what is measured: the connection is another.
+func (p *pace) pause() { p.since = time.Time{} }
 
 // got notes a part of the answer.
 func (p *pace) got(n int) {
 	if p.since.IsZero() {
 		return
 	}
-	p.bytes += n
+	p.bytes, p.last = p.bytes+n, time.Now()
 	rate := float64(p.bytes) / max(time.Since(p.since), time.Millisecond).Seconds()
 	if p.rate == 0 {
 		p.rate = rate
@@ -55,7 +64,7 @@ func (f *fetcher) room(left time.Duration) int64 {
 // outstanding is how much of answers has not come yet. It needs f.mu.
 func (f *fetcher) outstanding() (n int64) {
 	for _, w := range f.wants {
-		if w.asked {
+		if w.asked && time.Since(w.since) < askAgain {
 			n += max(w.answer, 0)
 		}
 	}

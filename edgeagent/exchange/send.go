@@ -73,7 +73,7 @@ func (c *connection) flush(ctx context.Context) error {
 	if c.win == nil || c.sessionUnanswered() {
 		return nil
 	}
-	for c.canSend() {
+	for c.canSend() && (c.tr.Push() || len(c.in) == 0) { // what has come is taken over first, or the hub would say it again
 		messages, done, err := c.compose()
 		if err != nil {
 			return err

@@ -91,6 +91,7 @@ type Link struct {
 	knobs   Knobs
 	conns   map[*conn]*conn // own end to the other
 	carried Carried
+	watch   func(Passing) // nil: nobody watches
 }
 
 // Carried is what was put onto a link, by either end, whether or not it was read.
@@ -114,6 +115,30 @@ func (l *Link) carry(n int) {
 	defer l.mu.Unlock()
 	l.carried.Bytes += uint64(n)
 	l.carried.Segments += uint64(n+segment-1) / segment
+}
+
+// Passing is something that passes a link.
+type Passing struct {
+	// Sent and Arrives say when. An attempt to connect arrives when it is made.
+	Sent, Arrives time.Time
+	// Bytes of payload. 0: an attempt to connect.
+	Bytes int
+}
+
+// Watch tells watch of everything that passes from now on. It must not use the link.
+func (l *Link) Watch(watch func(Passing)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.watch = watch
+}
+
+func (l *Link) passing(p Passing) {
+	l.mu.Lock()
+	watch := l.watch
+	l.mu.Unlock()
+	if watch != nil {
+		watch(p)
+	}
 }
 
 // Knobs are how bad a link is. The zero value is a perfect one.
@@ -190,6 +215,7 @@ func (l *Link) silent(address string) bool {
 
 // DialContext connects to a listener of the network. Its signature is that of net.Dialer.DialContext.
 func (l *Link) DialContext(ctx context.Context, _, address string) (net.Conn, error) {
+	l.passing(Passing{Sent: time.Now(), Arrives: time.Now()})
 	l.mu.Lock()
 	knobs := l.knobs
 	l.mu.Unlock()

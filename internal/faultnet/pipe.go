@@ -76,6 +76,7 @@ func (h *half) write(p []byte, deadline *deadline) (int, error) {
 			arrives = h.last
 		}
 		h.last = arrives
+		h.link.passing(Passing{Sent: time.Now(), Arrives: arrives, Bytes: n})
 		h.queue = append(h.queue, packet{data: append([]byte(nil), p[:n]...), arrives: arrives})
 		h.buffered += n
 		h.wake()
