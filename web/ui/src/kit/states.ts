@@ -12,6 +12,7 @@ import {
   IconHeartBroken,
   IconHeartbeat,
   IconHourglass,
+  IconLeaf,
   IconLoader,
   IconLock,
   IconMoon,
@@ -20,6 +21,7 @@ import {
   IconPlayerStop,
   IconRefresh,
   IconTrash,
+  IconVolumeOff,
   type TablerIcon,
 } from '@tabler/icons-react';
 
@@ -122,7 +124,29 @@ const health: Record<string, Look> = {
   unhealthy: { word: 'unhealthy', color: 'red', icon: IconHeartBroken },
 };
 
-const kinds = { liveness, container, health, stack, hold, command, waiting };
+/** How far a device is through its budget. */
+const spending: Record<string, Look> = {
+  free: { word: 'free', color: 'green', icon: IconCircleCheck },
+  saving: { word: 'saving', color: 'yellow', icon: IconLeaf },
+  last: { word: 'last', color: 'orange', icon: IconAlertTriangle },
+  silent: { word: 'silent', color: 'red', icon: IconVolumeOff },
+};
+
+/** The stages of spending, what needs a person first. */
+export const stages = ['silent', 'last', 'saving', 'free'] as const;
+
+const stageReasons: Record<string, string> = {
+  free: 'Below the soft cap, or without one.',
+  saving: 'Past the soft cap: intervals are four times as long; output and logs wait.',
+  last: 'Near the hard cap: results, urgent commands, and pings at the floor interval only.',
+  silent:
+    'At the hard cap: nothing until the cycle ends or somebody lifts it, but for a ping a day where that is allowed.',
+};
+
+/** stageReason says what a device does at a stage of spending. */
+export const stageReason = (stage: string): string | undefined => stageReasons[stage];
+
+const kinds = { spending, liveness, container, health, stack, hold, command, waiting };
 
 /** lookOf gives how a state of some kind is shown. A word that this console does not know is shown as it is. */
 export function lookOf(kind: keyof typeof kinds, state: string): Look {

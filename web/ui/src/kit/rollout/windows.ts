@@ -70,11 +70,18 @@ export function windowOf(f: WindowForm): Window {
   };
 }
 
-/** wrongWindow says what is wrong with a window. */
-export function wrongWindow(f: WindowForm): string | undefined {
+/** wrongTimes says what is wrong with when a window opens. */
+export function wrongTimes(f: WindowForm): string | undefined {
   if (f.cron !== undefined && !/^\S+(\s+\S+){4}$/.test(f.cron.trim()))
     return 'Want five fields of cron, such as 0 2 1 * * for the first of each month at 02:00.';
   if (f.cron === undefined && !/^([01]\d|2[0-3]):[0-5]\d$/.test(f.at)) return 'Say when it opens, such as 02:00.';
+  return undefined;
+}
+
+/** wrongWindow says what is wrong with a window. */
+export function wrongWindow(f: WindowForm): string | undefined {
+  const wrong = wrongTimes(f);
+  if (wrong) return wrong;
   const n = Number(f.minutes);
   return n >= 1 && n <= 10_080 ? undefined : 'Say how long it lasts: 1 minute to 7 days (10,080).';
 }
