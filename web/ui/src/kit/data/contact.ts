@@ -1,5 +1,5 @@
 import { secondsOf } from '../frequency';
-import { formOfWindow, type WindowForm, windowOf, windowWords, wrongTimes } from '../rollout/windows';
+import { startOf, timesOf, type WindowTimes, windowWords, wrongTimes } from '../rollout/windows';
 
 /** ContactWindow is a time of contact that comes again and again, as the API has it. */
 export interface ContactWindow {
@@ -8,8 +8,12 @@ export interface ContactWindow {
   zone?: string | undefined;
 }
 
-/** ContactForm is a contact window as it is typed in; `long` is how long it lasts, such as 10m. */
-export type ContactForm = Omit<WindowForm, 'minutes'> & { readonly long: string };
+/** ContactForm is a contact window as it is typed in. */
+export interface ContactForm extends WindowTimes {
+  readonly id: number;
+  /** How long it lasts, such as 10m. */
+  readonly long: string;
+}
 
 /** The most windows of one profile. */
 export const mostWindows = 16;
@@ -29,22 +33,24 @@ export function longText(seconds: number): string {
 }
 
 /** contactForm gives the fields of a contact window. */
-export function contactForm(w: ContactWindow, id: number): ContactForm {
-  const { minutes: _, ...form } = formOfWindow({ start: w.start, minutes: 0, zone: w.zone }, id);
-  return { ...form, long: longText(w.seconds) };
-}
+export const contactForm = (w: ContactWindow, id: number): ContactForm => ({
+  id,
+  long: longText(w.seconds),
+  ...timesOf(w.start, w.zone),
+});
 
 /** contactOf gives what the API takes. */
-export function contactOf({ long, ...f }: ContactForm): ContactWindow {
-  const { minutes: _, ...w } = windowOf({ ...f, minutes: 0 });
-  return { ...w, seconds: secondsOf(long.trim()) ?? 0 };
-}
+export const contactOf = (f: ContactForm): ContactWindow => ({
+  start: startOf(f),
+  seconds: secondsOf(f.long.trim()) ?? 0,
+  ...(f.zone.trim() && { zone: f.zone.trim() }),
+});
 
 /** wrongContact says what is wrong with a contact window. */
-export function wrongContact({ long, ...f }: ContactForm): string | undefined {
-  const seconds = secondsOf(long.trim());
+export function wrongContact(f: ContactForm): string | undefined {
+  const seconds = secondsOf(f.long.trim());
   return (
-    wrongTimes({ ...f, minutes: 0 }) ??
+    wrongTimes(f) ??
     (seconds !== undefined && seconds >= least && seconds <= most
       ? undefined
       : 'Say how long it lasts, such as 10m or 90s: 10 s to 7 days (168h).')

@@ -7,17 +7,21 @@ export interface Window {
   zone?: string | undefined;
 }
 
-/** WindowForm is a change window as it is typed in. */
-export interface WindowForm {
-  readonly id: number;
+/** WindowTimes are when a window opens, as it is typed in. */
+export interface WindowTimes {
   /** Days of the week, 0 to 6 from Sunday; none: each day. Not used where cron is given. */
   readonly days: readonly number[];
   /** Time of day, HH:MM. */
   readonly at: string;
-  readonly minutes: number | string;
   readonly zone: string;
   /** Five fields of cron, where days and a time do not say it. */
   readonly cron?: string;
+}
+
+/** WindowForm is a change window as it is typed in. */
+export interface WindowForm extends WindowTimes {
+  readonly id: number;
+  readonly minutes: number | string;
 }
 
 /** The days of a week, as people in most places count them. */
@@ -50,28 +54,36 @@ function daysOf(field: string): number[] | undefined {
   return days.size === 7 ? [] : [...days].sort();
 }
 
-/** formOfWindow gives the fields of a window. */
-export function formOfWindow(w: Window, id: number): WindowForm {
-  const rest = { id, minutes: w.minutes, zone: w.zone ?? '' };
-  const m = /^(\d{1,2}) (\d{1,2}) \* \* (\S+)$/.exec(w.start.trim().replace(/\s+/g, ' '));
+/** timesOf gives the fields of when a window opens, of what cron says. */
+export function timesOf(start: string, zone = ''): WindowTimes {
+  const m = /^(\d{1,2}) (\d{1,2}) \* \* (\S+)$/.exec(start.trim().replace(/\s+/g, ' '));
   const days = m && daysOf(m[3] ?? '');
-  if (!m || !days) return { ...rest, days: [], at: '', cron: w.start };
-  return { ...rest, days, at: `${two(Number(m[2]))}:${two(Number(m[1]))}` };
+  if (!m || !days) return { days: [], at: '', zone, cron: start };
+  return { days, at: `${two(Number(m[2]))}:${two(Number(m[1]))}`, zone };
 }
+
+/** startOf says when a window opens as cron does. */
+export function startOf(t: WindowTimes): string {
+  const [h, m] = t.at.split(':').map(Number);
+  return t.cron?.trim() ?? `${m ?? 0} ${h ?? 0} * * ${t.days.length > 0 ? [...t.days].sort().join(',') : '*'}`;
+}
+
+/** formOfWindow gives the fields of a window. */
+export const formOfWindow = (w: Window, id: number): WindowForm => ({
+  id,
+  minutes: w.minutes,
+  ...timesOf(w.start, w.zone),
+});
 
 /** windowOf gives what the API takes. */
-export function windowOf(f: WindowForm): Window {
-  const [h, m] = f.at.split(':').map(Number);
-  const days = f.days.length > 0 ? [...f.days].sort().join(',') : '*';
-  return {
-    start: f.cron?.trim() ?? `${m ?? 0} ${h ?? 0} * * ${days}`,
-    minutes: Number(f.minutes),
-    ...(f.zone.trim() && { zone: f.zone.trim() }),
-  };
-}
+export const windowOf = (f: WindowForm): Window => ({
+  start: startOf(f),
+  minutes: Number(f.minutes),
+  ...(f.zone.trim() && { zone: f.zone.trim() }),
+});
 
 /** wrongTimes says what is wrong with when a window opens. */
-export function wrongTimes(f: WindowForm): string | undefined {
+export function wrongTimes(f: WindowTimes): string | undefined {
   if (f.cron !== undefined && !/^\S+(\s+\S+){4}$/.test(f.cron.trim()))
     return 'Want five fields of cron, such as 0 2 1 * * for the first of each month at 02:00.';
   if (f.cron === undefined && !/^([01]\d|2[0-3]):[0-5]\d$/.test(f.at)) return 'Say when it opens, such as 02:00.';

@@ -1,17 +1,7 @@
-import {
-  ActionIcon,
-  Button,
-  Checkbox,
-  Chip,
-  Fieldset,
-  Group,
-  NumberInput,
-  Stack,
-  Text,
-  TextInput,
-} from '@mantine/core';
-import { IconPlus, IconTrash } from '@tabler/icons-react';
-import { night, type WindowForm, week, windowOf, windowWords, wrongWindow } from '../../../kit/rollout/windows';
+import { Button, Checkbox, Group, NumberInput, Stack, Text } from '@mantine/core';
+import { IconPlus } from '@tabler/icons-react';
+import { WindowFields } from '../../../kit/rollout/WindowFields';
+import { night, type WindowForm, windowOf, windowWords, wrongWindow } from '../../../kit/rollout/windows';
 import type { Rules } from './rules';
 
 interface Props {
@@ -75,80 +65,24 @@ interface WindowProps {
 }
 
 function Window({ name, window: w, set, remove }: WindowProps) {
-  const wrong = wrongWindow(w);
-  const { cron, ...plain } = w;
   return (
-    <Fieldset p="xs" aria-label={name}>
-      <Stack gap={6}>
-        {cron === undefined ? (
-          <>
-            <Chip.Group multiple value={w.days.map(String)} onChange={(v) => set({ days: v.map(Number) })}>
-              <Group gap={4} role="group" aria-label="Days; none: each">
-                {week.map(({ day, name: label }) => (
-                  <Chip key={day} value={String(day)} size="xs" variant="light">
-                    {label}
-                  </Chip>
-                ))}
-              </Group>
-            </Chip.Group>
-            <Group grow gap="xs">
-              <TextInput
-                label="Opens at"
-                type="time"
-                value={w.at}
-                onChange={(e) => set({ at: e.currentTarget.value })}
-              />
-              <Minutes value={w.minutes} set={set} />
-            </Group>
-          </>
-        ) : (
-          <Group grow gap="xs">
-            <TextInput
-              label="Opens, as cron says it"
-              classNames={{ input: 'fs-code' }}
-              placeholder="0 2 1 * *"
-              value={cron}
-              spellCheck={false}
-              onChange={(e) => set({ cron: e.currentTarget.value })}
-            />
-            <Minutes value={w.minutes} set={set} />
-          </Group>
-        )}
-        <TextInput
-          label="Time zone"
-          description="Empty: each device’s own"
-          placeholder="Europe/Oslo"
-          value={w.zone}
-          spellCheck={false}
-          onChange={(e) => set({ zone: e.currentTarget.value })}
+    <WindowFields
+      name={name}
+      times={w}
+      set={set}
+      remove={remove}
+      wrong={wrongWindow(w)}
+      words={() => windowWords(windowOf(w))}
+      length={
+        <NumberInput
+          label="For (minutes)"
+          min={1}
+          max={10_080}
+          allowDecimal={false}
+          value={w.minutes}
+          onChange={(minutes) => set({ minutes })}
         />
-        <Text size="xs" c={wrong ? 'var(--mantine-color-error)' : 'dimmed'} aria-live="polite">
-          {wrong ?? `${windowWords(windowOf(w))}.`}
-        </Text>
-        <Group justify="space-between">
-          {cron === undefined && (
-            <Button variant="subtle" size="compact-xs" px={0} onClick={() => set({ cron: windowOf(plain).start })}>
-              Say it as cron does
-            </Button>
-          )}
-          <ActionIcon variant="subtle" color="gray" size={36} ml="auto" aria-label={`Remove ${name}`} onClick={remove}>
-            <IconTrash size={16} />
-          </ActionIcon>
-        </Group>
-      </Stack>
-    </Fieldset>
-  );
-}
-
-function Minutes({ value, set }: { value: number | string; set: (part: Partial<WindowForm>) => void }) {
-  return (
-    <NumberInput
-      label="For (minutes)"
-      min={1}
-      max={10_080}
-      allowDecimal={false}
-      value={value}
-      onChange={(minutes) => set({ minutes })}
+      }
     />
   );
 }
