@@ -15,6 +15,7 @@ import { useDisclosure } from '@mantine/hooks';
 import { notifications } from '@mantine/notifications';
 import {
   IconActivity,
+  IconChartBar,
   IconDoorEnter,
   IconDotsVertical,
   IconHelp,
@@ -61,6 +62,7 @@ const everyPlace = [
   { to: '/stacks', label: 'Stacks', icon: IconStack2, phone: true, needs: 'stacks.read' },
   { to: '/rollouts', label: 'Rollouts', icon: IconStairsUp, phone: false, needs: 'stacks.read' },
   { to: '/updates', label: 'Updates', icon: IconPackageImport, phone: false, needs: 'updates.read' },
+  { to: '/data', label: 'Data', icon: IconChartBar, phone: false, needs: 'devices.read' },
   { to: '/activity', label: 'Activity', icon: IconActivity, phone: false },
   { to: '/settings', label: 'Settings', icon: IconSettings, phone: false },
 ] as const;

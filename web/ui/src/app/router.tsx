@@ -15,6 +15,7 @@ import { PageFailure, part } from './PageFailure';
 import { Shell } from './Shell';
 import {
   activitySearch,
+  dataSearch,
   deviceSearch,
   edgeGroupsSearch,
   fleetSearch,
@@ -172,6 +173,13 @@ const update = createRoute({
   component: lazyRouteComponent(() => part(import('../pages/updates/Update')), 'Update'),
 });
 
+const data = createRoute({
+  getParentRoute: () => inside,
+  path: '/data',
+  validateSearch: dataSearch,
+  component: lazyRouteComponent(() => part(import('../pages/data/Data')), 'Data'),
+});
+
 const activity = createRoute({
   getParentRoute: () => inside,
   path: '/activity',
@@ -183,6 +191,10 @@ const settings = createRoute({
   getParentRoute: () => inside,
   path: '/settings',
   validateSearch: settingsSearch,
+  beforeLoad: ({ search }) => {
+    // Where link profiles were before they had more to say.
+    if (search.tab === 'profiles') throw redirect({ to: '/data', search: { tab: 'profiles' }, replace: true });
+  },
   component: lazyRouteComponent(() => part(import('../pages/settings/Settings')), 'Settings'),
 });
 
@@ -206,6 +218,7 @@ const routeTree = root.addChildren([
     rollouts,
     updates,
     update,
+    data,
     activity,
     settings,
   ]),

@@ -24,6 +24,18 @@ export const signInSearch = (s: Raw): { to?: string } => defined({ to: text(s.to
 
 export const settingsSearch = (s: Raw): { tab?: string } => defined({ tab: text(s.tab, 20) });
 
+/** What the Data page shows: its tab, and of use which devices, since when, and how it is listed. */
+export const dataSearch = (s: Raw) =>
+  defined({
+    tab: oneOf(s.tab, ['profiles']),
+    group: text(s.group, 512),
+    selector: text(s.selector, 2000),
+    since: oneOf(s.since, ['24h', '48h', '7d', '30d', '90d', '400d']),
+    sort: oneOf(s.sort, ['spent', 'projected', 'share']),
+    stage: oneOf(s.stage, ['free', 'saving', 'last', 'silent']),
+    over: s.over === true || s.over === 'true' ? true : undefined,
+  });
+
 export const activitySearch = (s: Raw) =>
   defined({
     tab: oneOf(s.tab, ['events']),

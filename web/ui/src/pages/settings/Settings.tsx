@@ -13,7 +13,6 @@ import { AuditTrail } from './AuditTrail';
 import { Backup } from './Backup';
 import { Certificate } from './Certificate';
 import { Hub } from './Hub';
-import { Profiles } from './Profiles';
 import { Protection } from './Protection';
 import { Registries } from './Registries';
 import { Tokens } from './Tokens';
@@ -33,7 +32,6 @@ const places: readonly Place[] = [
   { value: 'protection', label: 'Protection', shows: Protection, needs: 'hub.read' },
   { value: 'audit', label: 'Audit trail', shows: AuditTrail, needs: 'hub.read' },
   { value: 'backup', label: 'Backup', shows: Backup, needs: 'hub.read' },
-  { value: 'profiles', label: 'Link profiles', shows: Profiles, needs: 'profiles.read' },
   { value: 'registries', label: 'Registries', shows: Registries, needs: 'registries.read' },
   { value: 'people', label: 'People', shows: People },
   { value: 'access', label: 'Access', shows: Access, needs: 'access.read' },

@@ -1,19 +1,20 @@
-import { Badge, Button, Group, Paper, SimpleGrid, Skeleton, Stack, Table, Text, Title } from '@mantine/core';
+import { Alert, Badge, Button, Group, Paper, SimpleGrid, Skeleton, Stack, Table, Text, Title } from '@mantine/core';
 import { notifications } from '@mantine/notifications';
-import { IconCopy, IconLock, IconPencil, IconPlus, IconTrash } from '@tabler/icons-react';
+import { IconAlertTriangle, IconCopy, IconLock, IconPencil, IconPlus, IconTrash } from '@tabler/icons-react';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
-import { api, ok, type Schemas } from '../../api/client';
+import { api, ok } from '../../api/client';
+import type { Profile } from '../../api/data';
 import { groupsQuery, profilesQuery } from '../../api/queries';
 import { useMay } from '../../app/useMay';
+import { bytes } from '../../kit/bytes';
 import { ConfirmNamed } from '../../kit/ConfirmNamed';
 import { Failure } from '../../kit/Failure';
 import { LinkAnchor } from '../../kit/links';
 import { RowButton } from '../../kit/RowButton';
 import { inWords, settingFields, settingNames } from '../../kit/settings';
 import { EditProfile, NewProfile } from './ProfileForms';
-
-type Profile = Schemas['Profile'];
+import { linkWords } from './profile';
 
 /** Profiles are the link profiles: settings by name, for groups and devices with the same kind of link. */
 export function Profiles() {
@@ -28,8 +29,8 @@ export function Profiles() {
     <Stack gap="md">
       <Group justify="space-between" gap="sm">
         <Text size="sm" c="dimmed" maw={640}>
-          How often devices make contact, and how: by the kind of their link. Groups and devices name one; what it does
-          not say is inherited.
+          By the kind of their link: how often devices make contact, what they may spend on it, and when they may use
+          it. Groups and devices name one; what it does not say is inherited.
         </Text>
         {change && (
           <Button leftSection={<IconPlus size={18} aria-hidden />} onClick={() => setMaking('empty')}>
@@ -123,23 +124,56 @@ export function Profiles() {
   );
 }
 
-function Says({ profile }: { profile: Profile }) {
+function Says({ profile: p }: { profile: Profile }) {
+  const link = linkWords(p);
   return (
-    <Table withRowBorders={false} verticalSpacing={3} aria-label={`What ${profile.name} says`}>
-      <Table.Tbody>
-        {settingFields.map((f) => {
-          const words = inWords(f, profile.settings[f]);
-          return (
-            <Table.Tr key={f}>
-              <Table.Th scope="row" fw={400} w={150} c="dimmed" pl={0}>
-                {settingNames[f]}
-              </Table.Th>
-              <Table.Td c={words ? undefined : 'dimmed'}>{words || 'inherited'}</Table.Td>
-            </Table.Tr>
-          );
-        })}
-      </Table.Tbody>
-    </Table>
+    <>
+      <Idle profile={p} />
+      <Table withRowBorders={false} verticalSpacing={3} aria-label={`What ${p.name} says`}>
+        <Table.Tbody>
+          {settingFields.map((f) => (
+            <Row key={f} name={settingNames[f]} words={inWords(f, p.settings[f])} none="inherited" />
+          ))}
+          {link.map(([name, words]) => (
+            <Row key={name} name={name} words={words} />
+          ))}
+          {link.length === 0 && <Row name="Link" none="all that is wanted, at any time" />}
+        </Table.Tbody>
+      </Table>
+      {p.warnings && p.warnings.length > 0 && (
+        <Alert color="yellow" icon={<IconAlertTriangle aria-hidden />} title="To think of" p="xs" mt="xs">
+          {p.warnings.map((w) => (
+            <Text size="sm" key={w} className="fs-text">
+              {w}
+            </Text>
+          ))}
+        </Alert>
+      )}
+    </>
+  );
+}
+
+/** Idle says what a device costs in which nothing happens. */
+function Idle({ profile: { idle } }: { profile: Profile }) {
+  if (!idle) return null;
+  return (
+    <Text size="sm" mb="xs">
+      A device with nothing to do: <b>{bytes(idle.bytes_per_month)} a month</b>
+      {idle.cost_per_month && `, ${idle.cost_per_month}`} ({bytes(idle.bytes_per_day)} a day).
+    </Text>
+  );
+}
+
+function Row({ name, words, none }: { name: string; words?: string; none?: string }) {
+  return (
+    <Table.Tr>
+      <Table.Th scope="row" fw={400} w={150} c="dimmed" pl={0}>
+        {name}
+      </Table.Th>
+      <Table.Td className="fs-text" c={words ? undefined : 'dimmed'}>
+        {words || none}
+      </Table.Td>
+    </Table.Tr>
   );
 }
 

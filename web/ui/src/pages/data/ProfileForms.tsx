@@ -1,22 +1,33 @@
 import { Button, Group, Modal, Stack, TextInput } from '@mantine/core';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
-import { api, ok, type Schemas } from '../../api/client';
+import { api, ok } from '../../api/client';
+import type { Profile } from '../../api/data';
 import { asProblem, problemOf } from '../../api/problem';
 import { profilesQuery } from '../../api/queries';
-import { settingsSearch } from '../../app/search';
+import { dataSearch } from '../../app/search';
 import { EditFooter } from '../../kit/EditFooter';
 import { Failure } from '../../kit/Failure';
 import { Leaving } from '../../kit/Leaving';
 import type { Fields } from '../../kit/merge';
 import { SettingsFields } from '../../kit/SettingsFields';
-import { settingFields, settingNames, settingsFrom, settingsText, wrongSetting } from '../../kit/settings';
+import { settingsFrom } from '../../kit/settings';
 import { undoable } from '../../kit/undoable';
 import { useEdit } from '../../kit/useEdit';
+import { LinkFields } from './LinkFields';
+import { anyWrong, linkOf, profileFields, profileNames, tariffOf } from './profile';
 
-type Profile = Schemas['Profile'];
+/** bodyOf gives what the API takes. */
+function bodyOf(fields: Fields) {
+  const [link, tariff] = [linkOf(fields), tariffOf(fields)];
+  return { settings: settingsFrom(fields), ...(link && { link }), ...(tariff && { tariff }) };
+}
 
-const anyWrong = (fields: Fields) => settingFields.some((f) => wrongSetting(f, fields[f] ?? ''));
+/** refusedAt says what the hub has against a field; of a part that it refused as a whole, at the part's first field. */
+const refusedAt = (error: unknown) => {
+  const refused = error ? asProblem(error) : undefined;
+  return (path: string) => refused?.field(path);
+};
 
 /** useRefresh reads anew what a profile changes. */
 function useRefresh() {
@@ -32,7 +43,7 @@ export function EditProfile({ profile, close }: { profile: Profile; close: () =>
     const now = await ok(
       api.PUT('/api/v1/profiles/{profile}', {
         params: { path: { profile: profile.name }, header: { 'If-Match': etag } },
-        body: { settings: settingsFrom(fields) },
+        body: bodyOf(fields),
       }),
     );
     void refresh();
@@ -41,8 +52,8 @@ export function EditProfile({ profile, close }: { profile: Profile; close: () =>
   const edit = useEdit({
     thing: profile,
     etagOf: (p) => p.etag,
-    fieldsOf: (p): Fields => settingsText(p.settings),
-    names: settingNames,
+    fieldsOf: profileFields,
+    names: profileNames,
     save: put,
     read: async () => {
       const { items } = await cache.fetchQuery({ ...profilesQuery, staleTime: 0 });
@@ -56,7 +67,7 @@ export function EditProfile({ profile, close }: { profile: Profile; close: () =>
       undoable(`${profile.name}: saved`, () => put(before, now.etag));
     },
   });
-  const refused = edit.error ? asProblem(edit.error) : undefined;
+  const refused = refusedAt(edit.error);
   return (
     <form
       noValidate
@@ -66,10 +77,11 @@ export function EditProfile({ profile, close }: { profile: Profile; close: () =>
       }}
     >
       <Stack gap="sm">
-        <SettingsFields value={edit.fields} change={edit.set} refused={(f) => refused?.field(`settings.${f}`)} />
+        <SettingsFields value={edit.fields} change={edit.set} refused={(f) => refused(`settings.${f}`)} />
+        <LinkFields value={edit.fields} change={edit.set} refused={refused} />
         <EditFooter edit={edit} wrong={anyWrong(edit.fields)} close={close} />
       </Stack>
-      <Leaving dirty={() => edit.dirty} stays={(s) => settingsSearch(s).tab === 'profiles'}>
+      <Leaving dirty={() => edit.dirty} stays={(s) => dataSearch(s).tab === 'profiles'}>
         What you typed for {profile.name} is not saved.
       </Leaving>
     </form>
@@ -88,14 +100,14 @@ export function NewProfile({ like, close }: { like: Profile | 'empty' | undefine
 function NewForm({ like, close }: { like: Profile | undefined; close: () => void }) {
   const refresh = useRefresh();
   const [name, setName] = useState('');
-  const [fields, setFields] = useState<Fields>(settingsText(like?.settings));
+  const [fields, setFields] = useState<Fields>(profileFields(like));
   const [asked, setAsked] = useState(false);
   const make = useMutation({
     mutationFn: () =>
       ok(
         api.PUT('/api/v1/profiles/{profile}', {
           params: { path: { profile: name.trim() }, header: { 'If-None-Match': '*' } },
-          body: { settings: settingsFrom(fields) },
+          body: bodyOf(fields),
         }),
       ),
     onSuccess: async () => {
@@ -103,8 +115,9 @@ function NewForm({ like, close }: { like: Profile | undefined; close: () => void
       close();
     },
   });
-  const refused = make.error ? asProblem(make.error) : undefined;
-  const exists = refused?.code === 'exists';
+  const refused = refusedAt(make.error);
+  const exists = make.error && asProblem(make.error).code === 'exists';
+  const change = (f: string, text: string) => setFields((all) => ({ ...all, [f]: text }));
   const wrong = /^[a-z0-9._-]{1,63}$/.test(name.trim())
     ? undefined
     : 'Give it a name of small letters, digits, . _ and -, such as vessel.';
@@ -130,11 +143,8 @@ function NewForm({ like, close }: { like: Profile | undefined; close: () => void
           onChange={(e) => setName(e.currentTarget.value)}
           error={(asked && wrong) || (exists && 'There is a link profile of this name already.')}
         />
-        <SettingsFields
-          value={fields}
-          change={(f, text) => setFields((all) => ({ ...all, [f]: text }))}
-          refused={(f) => refused?.field(`settings.${f}`)}
-        />
+        <SettingsFields value={fields} change={change} refused={(f) => refused(`settings.${f}`)} />
+        <LinkFields value={fields} change={change} refused={refused} />
         <Failure error={exists ? undefined : make.error} />
         <Group justify="flex-end" gap="xs">
           <Button variant="default" onClick={close}>

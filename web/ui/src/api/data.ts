@@ -1,0 +1,127 @@
+// What the API says of the data economy, until its client is generated with it.
+
+import type { Counts, Step } from '../kit/data/classes';
+import type { ContactWindow } from '../kit/data/contact';
+import type { Pass } from '../kit/data/passes';
+import type { Schemas } from './client';
+import { prefix } from './client';
+import { problemOf } from './problem';
+
+export interface Link {
+  budget?: {
+    cycle_day?: number;
+    zone?: string;
+    soft?: number;
+    hard?: number;
+    reserve?: number;
+    floor?: number;
+    daily_ping?: boolean;
+  };
+  contact?: { windows?: ContactWindow[] | null; after?: string };
+  images?: string;
+  connection?: string;
+}
+
+export interface Tariff {
+  price_per_mb?: string;
+  currency?: string;
+  included?: number;
+}
+
+export type Profile = Schemas['Profile'] & {
+  link?: Link;
+  tariff?: Tariff;
+  idle?: { bytes_per_day: number; bytes_per_month: number; cost_per_month?: string };
+  warnings?: string[];
+  groups?: number;
+  devices?: number;
+};
+
+export interface Passes {
+  passes: Pass[];
+  after?: string;
+  warnings: string[];
+  etag: string;
+}
+
+export interface ContactTimes {
+  now: boolean;
+  always: boolean;
+  openings: { start: string; end: string; bytes?: number }[];
+  from?: string;
+  warnings: string[];
+}
+
+export interface Usage {
+  device: string;
+  name: string;
+  cycle: { start: string; end: string };
+  stage: string;
+  caps: { soft?: number; hard?: number; reserve?: number };
+  spent: number;
+  projected: number;
+  cost?: string;
+  projected_cost?: string;
+  currency?: string;
+  rate?: number;
+  as_of?: string;
+  alerts: { kind: string; since: string; text: string }[];
+  totals: Counts;
+  steps: Step[];
+}
+
+export interface FleetUsage {
+  totals: Counts;
+  steps: Step[];
+  groups: { group: string; bytes: number }[];
+}
+
+export interface DeviceUsage {
+  device: string;
+  name: string;
+  group: string;
+  profile?: string;
+  stage: string;
+  spent: number;
+  soft?: number;
+  hard?: number;
+  share?: number;
+  projected?: number;
+  projected_cost?: string;
+  currency?: string;
+  next_contact?: string;
+}
+
+export interface Estimate {
+  devices: number;
+  total: number;
+  largest: number;
+  median: number;
+  cost: { currency: string; amount: string }[];
+  seconds: { largest: number; unknown: number };
+  over: { device: string; name: string; need: number; left: number }[];
+  parts: { files: number; images: number; overhead: number };
+  images: { image: string; bytes: number; layers: number; source: string; why?: string }[];
+  notes: string[];
+}
+
+/** ask asks the hub for what is not in the generated client yet. */
+export async function ask<T>(
+  method: string,
+  path: string,
+  o: { body?: unknown; signal?: AbortSignal; etag?: string } = {},
+): Promise<T> {
+  const answer = await fetch(`${prefix}/api/v1/${path}`, {
+    method,
+    signal: o.signal ?? null,
+    headers: {
+      'X-Farshore': '1',
+      ...(o.etag !== undefined && { 'If-Match': `"${o.etag}"` }),
+      ...(o.body !== undefined && { 'Content-Type': 'application/json' }),
+    },
+    ...(o.body !== undefined && { body: JSON.stringify(o.body) }),
+  });
+  const body = answer.status === 204 ? undefined : await answer.json().catch(() => undefined);
+  if (!answer.ok) throw problemOf(answer.status, body);
+  return body as T;
+}

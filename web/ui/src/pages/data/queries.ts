@@ -1,0 +1,74 @@
+import { infiniteQueryOptions, keepPreviousData, queryOptions } from '@tanstack/react-query';
+import { ask, type DeviceUsage, type FleetUsage } from '../../api/data';
+import type { dataSearch } from '../../app/search';
+
+export type DataSearch = ReturnType<typeof dataSearch>;
+
+/** The times that can be looked at: how far back, and in which steps. Hours are kept for two days. */
+export const spans = {
+  '24h': { words: '24 h', hours: 24, step: 'hour' },
+  '48h': { words: '48 h', hours: 48, step: 'hour' },
+  '7d': { words: '7 days', hours: 7 * 24, step: 'day' },
+  '30d': { words: '30 days', hours: 30 * 24, step: 'day' },
+  '90d': { words: '90 days', hours: 90 * 24, step: 'day' },
+  '400d': { words: '400 days', hours: 400 * 24, step: 'day' },
+} as const;
+
+export type Since = keyof typeof spans;
+
+/** seconds that a step lasts. */
+export const stepSeconds = { hour: 3600, day: 86_400 } as const;
+
+/** rangeOf gives the time that is looked at: whole steps, the one under way included. */
+export function rangeOf(since: Since, now: number) {
+  const { hours, step } = spans[since];
+  const long = stepSeconds[step] * 1000;
+  return { step, from: (Math.floor(now / long) + 1) * long - hours * 3_600_000, to: now, seconds: stepSeconds[step] };
+}
+
+// What devices spent comes with other traffic, without events.
+const look = 30_000;
+
+/** queryText writes what is set. */
+function queryText(query: Record<string, string | number | boolean | undefined>): string {
+  const set = Object.entries(query).flatMap(([k, v]) => (v === undefined || v === '' ? [] : [[k, String(v)]]));
+  return new URLSearchParams(set).toString();
+}
+
+export const usageQuery = (search: Pick<DataSearch, 'group' | 'selector'>, since: Since) => {
+  const { step } = spans[since];
+  return queryOptions({
+    queryKey: ['usage', 'fleet', search.group, search.selector, since],
+    queryFn: ({ signal }) => {
+      const from = new Date(rangeOf(since, Date.now()).from).toISOString();
+      const query = queryText({ step, from, group: search.group, selector: search.selector });
+      return ask<FleetUsage>('GET', `usage?${query}`, { signal });
+    },
+    placeholderData: keepPreviousData,
+    refetchInterval: look,
+  });
+};
+
+type Rows = { items: DeviceUsage[]; next?: string };
+
+export const usageDevicesQuery = (search: Pick<DataSearch, 'group' | 'selector' | 'sort' | 'stage' | 'over'>) =>
+  infiniteQueryOptions({
+    queryKey: ['usage', 'devices', search.group, search.selector, search.sort, search.stage, search.over],
+    queryFn: ({ pageParam, signal }) => {
+      const { group, selector, stage, over } = search;
+      const query = queryText({
+        sort: search.sort ?? 'share',
+        stage,
+        over,
+        group,
+        selector,
+        limit: 50,
+        after: pageParam,
+      });
+      return ask<Rows>('GET', `usage/devices?${query}`, { signal });
+    },
+    initialPageParam: '',
+    getNextPageParam: (page) => page.next || undefined,
+    placeholderData: keepPreviousData,
+    refetchInterval: (q) => (q.state.data && q.state.data.pages.length > 1 ? false : look),
+  });
