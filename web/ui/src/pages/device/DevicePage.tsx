@@ -9,6 +9,7 @@ import { CommandDrawer } from './CommandDrawer';
 import { CommandStrip } from './CommandStrip';
 import { Commands } from './Commands';
 import { Containers } from './Containers';
+import { Data } from './Data';
 import { Actions, Heading, Standing } from './Heading';
 import { Images } from './Images';
 import { Networks } from './Networks';
@@ -29,6 +30,7 @@ const names: Record<Tab, string> = {
   networks: 'Networks',
   stacks: 'Stacks',
   commands: 'Commands',
+  data: 'Data',
   timeline: 'Timeline',
   settings: 'Settings',
 };
@@ -101,6 +103,9 @@ export function DevicePage({ device }: { device: Detail }) {
           </Tabs.Panel>
           <Tabs.Panel value="commands" pt="sm">
             <Commands device={device} />
+          </Tabs.Panel>
+          <Tabs.Panel value="data" pt="sm">
+            <Data device={device} />
           </Tabs.Panel>
           <Tabs.Panel value="timeline" pt="sm">
             <Timeline device={device} />

@@ -13,6 +13,7 @@ export const tabs = [
   'networks',
   'stacks',
   'commands',
+  'data',
   'timeline',
   'settings',
 ] as const;

@@ -1,5 +1,7 @@
 import { infiniteQueryOptions, keepPreviousData, queryOptions } from '@tanstack/react-query';
 import { api, ok, type Schemas } from '../../api/client';
+import { ask, type ContactTimes, type Usage } from '../../api/data';
+import { rangeOf, type Since, spans } from '../data/queries';
 
 export type Detail = Schemas['DeviceDetail'];
 export type Observed = Schemas['Snapshot'];
@@ -71,3 +73,23 @@ export const commandQuery = (command: string) =>
 export function whole(c: Command): boolean {
   return c.final && (c.output_lost === true || (c.output?.length ?? 0) > 0 || (c.output_bytes ?? 0) === 0);
 }
+
+/** What the device has spent, in its cycle and since some time. */
+export const usageOfQuery = (device: string, since: Since) =>
+  queryOptions({
+    queryKey: ['device', device, 'usage', since],
+    queryFn: ({ signal }) => {
+      const from = new Date(rangeOf(since, Date.now()).from).toISOString();
+      const query = new URLSearchParams({ step: spans[since].step, from });
+      return ask<Usage>('GET', `devices/${device}/usage?${query}`, { signal });
+    },
+    placeholderData: keepPreviousData,
+  });
+
+/** When the device is in contact next. */
+export const contactQuery = (device: string) =>
+  queryOptions({
+    queryKey: ['device', device, 'contact'],
+    queryFn: ({ signal }) => ask<ContactTimes>('GET', `devices/${device}/contact`, { signal }),
+    refetchInterval: 60_000,
+  });

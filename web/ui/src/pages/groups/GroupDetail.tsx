@@ -12,6 +12,7 @@ import { LinkAnchor, LinkButton } from '../../kit/links';
 import { State } from '../../kit/State';
 import { inWords, settingFields, settingNames } from '../../kit/settings';
 import { livenessStates } from '../../kit/states';
+import { Passes } from '../data/Passes';
 import { Variables } from '../variables/Variables';
 import { EditGroup } from './EditGroup';
 import { Policy } from './Policy';
@@ -95,6 +96,7 @@ export function GroupDetail({ group: g, groups, profiles, addBelow, removed }: P
           <>
             <Holds path={g.path} groups={groups} profiles={profiles} />
             <Variables scope={{ group: g.path }} heading={{ order: 3 }} />
+            <Passes scope={{ group: g.path }} heading={{ order: 3 }} />
             <Policy path={g.path} />
           </>
         )}

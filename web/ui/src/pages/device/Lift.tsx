@@ -1,0 +1,96 @@
+import { Button, Group, Modal, Stack, Text, TextInput } from '@mantine/core';
+import { notifications } from '@mantine/notifications';
+import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { useState } from 'react';
+import { ask, type Usage } from '../../api/data';
+import { bytes } from '../../kit/bytes';
+import { amountOf, wrongAmount } from '../../kit/data/amount';
+import { Failure } from '../../kit/Failure';
+import { dateOf, exact } from '../../kit/time';
+import type { Detail } from './queries';
+
+interface Props {
+  device: Detail;
+  usage: Usage;
+  opened: boolean;
+  close: () => void;
+}
+
+/** Lift adds to the caps of the device's present cycle, or takes back what was added. */
+export function Lift(props: Props) {
+  return (
+    <Modal opened={props.opened} onClose={props.close} title={`Lift the caps of ${props.device.name}`} centered>
+      {props.opened && <Asked {...props} />}
+    </Modal>
+  );
+}
+
+function Asked({ device, usage: u, close }: Props) {
+  const cache = useQueryClient();
+  const [extra, setExtra] = useState('');
+  const [note, setNote] = useState('');
+  const done = async (message: string) => {
+    await cache.invalidateQueries({ queryKey: ['device', device.id] });
+    void cache.invalidateQueries({ queryKey: ['usage'] });
+    close();
+    notifications.show({ message });
+  };
+  const lift = useMutation({
+    mutationFn: (n: number) =>
+      ask('POST', `devices/${device.id}/lift`, {
+        body: { extra: n, ...(note.trim() && { note: note.trim() }) },
+      }),
+    onSuccess: (_, n) => done(`${device.name} may spend ${bytes(n)} more in this cycle, once it has been told.`),
+  });
+  const back = useMutation({
+    mutationFn: () => ask('DELETE', `devices/${device.id}/lift`),
+    onSuccess: () => done('What was added to the caps is taken back.'),
+  });
+  const n = amountOf(extra);
+  const end = dateOf(u.cycle.end);
+  return (
+    <form
+      onSubmit={(e) => {
+        e.preventDefault();
+        if (n) lift.mutate(n);
+      }}
+    >
+      <Stack gap="sm">
+        <Text size="sm">
+          Both caps are higher by what is added, until the cycle ends{end && ` at ${exact(end)}`}. A device that is
+          silent learns of it when it is in contact next: with its daily ping, or when somebody there opens contact.
+        </Text>
+        <TextInput
+          label="More in this cycle"
+          placeholder="5 MB"
+          data-autofocus
+          value={extra}
+          onChange={(e) => setExtra(e.currentTarget.value)}
+          error={wrongAmount(extra)}
+          description={n && u.caps.hard ? `Then the hard cap is ${bytes(u.caps.hard + n)}` : undefined}
+        />
+        <TextInput
+          label="Why"
+          maxLength={500}
+          description="Shown with the device, and in the audit trail"
+          value={note}
+          onChange={(e) => setNote(e.currentTarget.value)}
+        />
+        <Failure error={lift.error ?? back.error} />
+        <Group justify="space-between" gap="xs">
+          <Button variant="subtle" color="red" px={0} loading={back.isPending} onClick={() => back.mutate()}>
+            Take back what was added
+          </Button>
+          <Group gap="xs">
+            <Button variant="default" onClick={close}>
+              Cancel
+            </Button>
+            <Button type="submit" loading={lift.isPending} disabled={!n}>
+              Lift
+            </Button>
+          </Group>
+        </Group>
+      </Stack>
+    </form>
+  );
+}
