@@ -40,6 +40,9 @@ export type Profile = Schemas['Profile'] & {
 export interface Passes {
   passes: Pass[];
   after?: string;
+  afterwards?: string;
+  own: boolean;
+  from?: string;
   warnings: string[];
   etag: string;
 }
@@ -47,9 +50,19 @@ export interface Passes {
 export interface ContactTimes {
   now: boolean;
   always: boolean;
-  openings: { start: string; end: string; bytes?: number }[];
-  from?: string;
+  openings: { start: string; end?: string; bytes?: number }[];
+  from: string;
+  zone: string;
   warnings: string[];
+}
+
+export interface Lift {
+  extra: number;
+  soft?: number;
+  hard?: number;
+  note?: string;
+  by?: string;
+  at: string;
 }
 
 export interface Usage {

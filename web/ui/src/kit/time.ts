@@ -42,6 +42,21 @@ export function exact(d: Date): string {
   return exactly.format(d);
 }
 
+/** there gives a date and time by the clock of a time zone, shortly; '': the browser does not know the zone. */
+export function there(d: Date, zone: string): string {
+  try {
+    return new Intl.DateTimeFormat('en-GB', {
+      weekday: 'short',
+      hour: '2-digit',
+      minute: '2-digit',
+      timeZone: zone,
+      timeZoneName: 'short',
+    }).format(d);
+  } catch {
+    return '';
+  }
+}
+
 /** span says how long something takes: "1 h 5 min". */
 export function span(seconds: number): string {
   const parts: string[] = [];

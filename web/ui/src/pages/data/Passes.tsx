@@ -17,7 +17,6 @@ import { IconAlertTriangle, IconFileUpload, IconPencil, IconPlus } from '@tabler
 import { queryOptions, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { ask, type Passes as PassTable } from '../../api/data';
-import { asProblem } from '../../api/problem';
 import { useMay } from '../../app/useMay';
 import { bytes, count } from '../../kit/bytes';
 import { ConfirmNamed } from '../../kit/ConfirmNamed';
@@ -37,15 +36,7 @@ const pathOf = (scope: Scope) =>
 const passesQuery = (scope: Scope) =>
   queryOptions({
     queryKey: ['passes', scope],
-    // A device or group without a table is no failure.
-    queryFn: async ({ signal }) => {
-      try {
-        return await ask<PassTable>('GET', pathOf(scope), { signal });
-      } catch (e) {
-        if (asProblem(e).status === 404) return null;
-        throw e;
-      }
-    },
+    queryFn: ({ signal }) => ask<PassTable>('GET', pathOf(scope), { signal }),
   });
 
 interface Props {
@@ -70,17 +61,17 @@ export function Passes({ scope, heading }: Props) {
     <section>
       <Group justify="space-between" mb={6}>
         <Title {...heading}>Passes</Title>
-        {change && data !== undefined && (
+        {change && data && (
           <Group gap={4}>
             <Button
               size="xs"
               variant="default"
-              leftSection={data ? <IconPencil size={14} aria-hidden /> : <IconPlus size={14} aria-hidden />}
+              leftSection={data.own ? <IconPencil size={14} aria-hidden /> : <IconPlus size={14} aria-hidden />}
               onClick={() => setEditing(true)}
             >
-              {data ? 'New table of passes' : 'Give a table of passes'}
+              {data.own ? 'New table of passes' : 'Give a table of passes'}
             </Button>
-            {data && (
+            {data.own && (
               <Button size="xs" variant="subtle" color="red" onClick={() => setRemoving(true)}>
                 Remove …
               </Button>
@@ -89,18 +80,18 @@ export function Passes({ scope, heading }: Props) {
         )}
       </Group>
       <Failure error={error} retry={refetch} />
-      {data === undefined && !error && <Skeleton h={40} />}
-      {data === null && (
+      {!data && !error && <Skeleton h={40} />}
+      {data?.passes.length === 0 && (
         <Text size="sm" c="dimmed">
-          None of {'device' in scope ? 'its' : 'the group’s'} own. Passes are single times of contact, such as those of
-          a satellite; the nearest table counts.
+          None. Passes are single times of contact, such as those of a satellite. A table of them is given to a device,
+          or to all devices of a group; the nearest counts.
         </Text>
       )}
-      {data && (
+      {data && data.passes.length > 0 && (
         <>
-          <Text size="sm">
-            {count(data.passes.length, 'pass', 'passes')}, {count(ahead.length)} of them to come. After the last:{' '}
-            {(choices.after as Record<string, string>)[data.after ?? ''] ?? data.after}.
+          <Text size="sm" className="fs-text">
+            {count(data.passes.length, 'pass', 'passes')}, {count(ahead.length)} of them to come
+            {!data.own && data.from && `, given to ${data.from}`}. {data.afterwards}
           </Text>
           <Warnings of={data.warnings} />
           {ahead.length > 0 && (
@@ -132,7 +123,7 @@ export function Passes({ scope, heading }: Props) {
         {editing && (
           <Edit
             scope={scope}
-            now={data ?? undefined}
+            now={data?.own ? data : undefined}
             close={() => setEditing(false)}
             saved={async () => {
               await fresh();
@@ -141,7 +132,7 @@ export function Passes({ scope, heading }: Props) {
           />
         )}
       </Modal>
-      {data && (
+      {data?.own && (
         <ConfirmNamed
           opened={removing}
           close={() => setRemoving(false)}
@@ -153,7 +144,7 @@ export function Passes({ scope, heading }: Props) {
             await fresh();
           }}
         >
-          What the next group above or the link profile says holds then.
+          The table of the next group above counts then, if there is one, and what the link profile says.
         </ConfirmNamed>
       )}
     </section>

@@ -154,12 +154,13 @@ function Says({ profile: p }: { profile: Profile }) {
 }
 
 /** Idle says what a device costs in which nothing happens. */
-function Idle({ profile: { idle } }: { profile: Profile }) {
+function Idle({ profile: { idle, tariff } }: { profile: Profile }) {
   if (!idle) return null;
   return (
     <Text size="sm" mb="xs">
       A device with nothing to do: <b>{bytes(idle.bytes_per_month)} a month</b>
-      {idle.cost_per_month && `, ${idle.cost_per_month}`} ({bytes(idle.bytes_per_day)} a day).
+      {idle.cost_per_month && `, ${idle.cost_per_month} ${tariff?.currency ?? ''}`.trimEnd()} (
+      {bytes(idle.bytes_per_day)} a day).
     </Text>
   );
 }

@@ -35,12 +35,12 @@ export const profileNames: Fields = { ...settingNames, ...linkNames };
 /** Words that the API has, with what they mean. */
 export const choices = {
   images: {
-    '': 'as the hub has it: by the engine',
+    '': 'by the agent where there is a budget or a time of contact',
     engine: 'by the engine: neither metered nor resumed',
     agent: 'by the agent: within budget and windows',
   },
   connection: {
-    '': 'as the hub has it: whichever costs less',
+    '': 'whichever costs less',
     auto: 'whichever costs less',
     kept: 'kept between contacts',
     brief: 'made for each contact',

@@ -2,7 +2,7 @@ import { Alert, Button, Group, Paper, SegmentedControl, Skeleton, Stack, Table, 
 import { IconAlertTriangle, IconArrowUp } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
-import type { ContactTimes, Usage } from '../../api/data';
+import type { ContactTimes, Lift as LiftOf, Usage } from '../../api/data';
 import { useMay } from '../../app/useMay';
 import { bytes } from '../../kit/bytes';
 import { CapBar, capWords } from '../../kit/data/CapBar';
@@ -14,7 +14,7 @@ import { LinkAnchor } from '../../kit/links';
 import { Since } from '../../kit/Since';
 import { State } from '../../kit/State';
 import { stageReason } from '../../kit/states';
-import { dateOf, exact, span } from '../../kit/time';
+import { dateOf, exact, span, there } from '../../kit/time';
 import { Passes, Warnings } from '../data/Passes';
 import { type Since as Back, rangeOf, spans } from '../data/queries';
 import { Lift } from './Lift';
@@ -54,10 +54,11 @@ const dayText = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'long'
 
 function Cycle({ device, usage: u }: { device: Detail; usage: Usage }) {
   const [lifting, setLifting] = useState(false);
-  const change = useMay('devices.change');
+  const change = useMay('devices.lift');
   const [start, end] = [dateOf(u.cycle.start), dateOf(u.cycle.end)];
   const capped = !!(u.caps.hard || u.caps.soft);
   const money = (amount: string | undefined) => (amount ? `${amount} ${u.currency ?? ''}`.trim() : undefined);
+  const lift = (device as { lift?: LiftOf }).lift;
   const over = u.caps.hard ? u.projected > u.caps.hard : false;
   return (
     <Paper withBorder p={{ base: 'sm', sm: 'md' }} component="section" aria-labelledby="fs-data-cycle">
@@ -106,6 +107,13 @@ function Cycle({ device, usage: u }: { device: Detail; usage: Usage }) {
           </Item>
         )}
       </dl>
+      {lift && (
+        <Text size="sm" className="fs-text">
+          {bytes(lift.extra)} were added to the caps
+          {lift.by && ` by ${lift.by}`} <Since at={lift.at} />
+          {lift.note && `: “${lift.note}”`}
+        </Text>
+      )}
       {!capped && (
         <Text size="sm" c="dimmed">
           Nothing is capped. A budget is a part of a{' '}
@@ -115,7 +123,7 @@ function Cycle({ device, usage: u }: { device: Detail; usage: Usage }) {
           .
         </Text>
       )}
-      <Lift device={device} usage={u} opened={lifting} close={() => setLifting(false)} />
+      <Lift device={device} usage={u} lifted={!!lift} opened={lifting} close={() => setLifting(false)} />
     </Paper>
   );
 }
@@ -199,33 +207,38 @@ function Openings({ times: t }: { times: ContactTimes }) {
           : t.openings.length > 0
             ? 'It is quiet until the next opening.'
             : 'None to come.'}
-        {t.from && ` By ${t.from}.`}
+      </Text>
+      <Text size="xs" c="dimmed" className="fs-text">
+        By {t.from}. The device’s time zone is {t.zone}.
       </Text>
       <Warnings of={t.warnings} />
       {t.openings.length > 0 && (
         <div className="fs-scroll">
           <Table aria-label="Next openings" verticalSpacing={3} w="auto">
             <Table.Tbody>
-              {t.openings.map((o) => {
-                const [start, end] = [dateOf(o.start), dateOf(o.end)];
-                return (
-                  start &&
-                  end && (
-                    <Table.Tr key={o.start}>
-                      <Table.Td>
-                        <Since at={o.start} />
-                      </Table.Td>
-                      <Table.Td>{exact(start)}</Table.Td>
-                      <Table.Td>{span((end.getTime() - start.getTime()) / 1000)}</Table.Td>
-                      <Table.Td>{o.bytes ? `${bytes(o.bytes)} expected` : ''}</Table.Td>
-                    </Table.Tr>
-                  )
-                );
-              })}
+              {t.openings.map((o) => (
+                <Opening key={o.start} {...o} zone={t.zone} />
+              ))}
             </Table.Tbody>
           </Table>
         </div>
       )}
     </>
+  );
+}
+
+function Opening({ start, end, bytes: fit, zone }: ContactTimes['openings'][number] & { zone: string }) {
+  const [from, to] = [dateOf(start), dateOf(end)];
+  if (!from) return null;
+  return (
+    <Table.Tr>
+      <Table.Td>
+        <Since at={start} />
+      </Table.Td>
+      <Table.Td>{exact(from)}</Table.Td>
+      <Table.Td>{there(from, zone)}</Table.Td>
+      <Table.Td>{to ? span((to.getTime() - from.getTime()) / 1000) : 'from then on'}</Table.Td>
+      <Table.Td>{fit ? `${bytes(fit)} expected` : ''}</Table.Td>
+    </Table.Tr>
   );
 }

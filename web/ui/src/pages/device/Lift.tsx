@@ -12,6 +12,8 @@ import type { Detail } from './queries';
 interface Props {
   device: Detail;
   usage: Usage;
+  /** Something was added to this cycle before. */
+  lifted: boolean;
   opened: boolean;
   close: () => void;
 }
@@ -25,7 +27,7 @@ export function Lift(props: Props) {
   );
 }
 
-function Asked({ device, usage: u, close }: Props) {
+function Asked({ device, usage: u, lifted, close }: Props) {
   const cache = useQueryClient();
   const [extra, setExtra] = useState('');
   const [note, setNote] = useState('');
@@ -71,17 +73,19 @@ function Asked({ device, usage: u, close }: Props) {
         />
         <TextInput
           label="Why"
-          maxLength={500}
+          maxLength={200}
           description="Shown with the device, and in the audit trail"
           value={note}
           onChange={(e) => setNote(e.currentTarget.value)}
         />
         <Failure error={lift.error ?? back.error} />
         <Group justify="space-between" gap="xs">
-          <Button variant="subtle" color="red" px={0} loading={back.isPending} onClick={() => back.mutate()}>
-            Take back what was added
-          </Button>
-          <Group gap="xs">
+          {lifted && (
+            <Button variant="subtle" color="red" px={0} loading={back.isPending} onClick={() => back.mutate()}>
+              Take back what was added
+            </Button>
+          )}
+          <Group gap="xs" ml="auto">
             <Button variant="default" onClick={close}>
               Cancel
             </Button>
