@@ -105,6 +105,13 @@ export interface DeviceUsage {
   next_contact?: string;
 }
 
+export interface DeviceData {
+  spent: number;
+  cap?: number;
+  stage: string;
+  projected?: number;
+}
+
 export interface Estimate {
   devices: number;
   total: number;
@@ -113,9 +120,17 @@ export interface Estimate {
   cost: { currency: string; amount: string }[];
   seconds: { largest: number; unknown: number };
   over: { device: string; name: string; need: number; left: number }[];
+  over_count: number;
   parts: { files: number; images: number; overhead: number };
-  images: { image: string; bytes: number; layers: number; source: string; why?: string }[];
+  images: { image: string; platform?: string; bytes: number; layers?: number; source: string; why?: string }[];
   notes: string[];
+}
+
+export interface RolloutData {
+  estimate: number;
+  estimated: number;
+  actual: number;
+  reported: number;
 }
 
 /** ask asks the hub for what is not in the generated client yet. */

@@ -1,7 +1,7 @@
 import './data.css';
 import { Alert, List, Stack, Table, Text } from '@mantine/core';
 import { IconAlertTriangle } from '@tabler/icons-react';
-import type { Estimate as Estimated } from '../../api/data';
+import type { Estimate as Estimated, RolloutData } from '../../api/data';
 import { bytes, count } from '../bytes';
 import { LinkAnchor } from '../links';
 import { span } from '../time';
@@ -48,7 +48,7 @@ export function Estimate({ estimate: e }: { estimate: Estimated }) {
         <Alert
           color="red"
           icon={<IconAlertTriangle aria-hidden />}
-          title={`Over the budget of ${count(e.over.length, 'device')}`}
+          title={`Over the budget of ${count(e.over_count, 'device')}`}
           p="xs"
         >
           <div className="fs-scroll">
@@ -75,7 +75,7 @@ export function Estimate({ estimate: e }: { estimate: Estimated }) {
               </Table.Tbody>
             </Table>
           </div>
-          {e.over.length > most && <Text size="sm">And {count(e.over.length - most)} more.</Text>}
+          {e.over_count > most && <Text size="sm">And {count(e.over_count - most)} more.</Text>}
           <Text size="sm">
             They fetch what fits and wait with the rest until their next cycle, or until their caps are lifted.
           </Text>
@@ -88,10 +88,17 @@ export function Estimate({ estimate: e }: { estimate: Estimated }) {
             <Table aria-label="Images" verticalSpacing={3}>
               <Table.Tbody>
                 {e.images.map((i) => (
-                  <Table.Tr key={i.image}>
-                    <Table.Td className="fs-text fs-code">{i.image}</Table.Td>
+                  <Table.Tr key={`${i.image} ${i.platform}`}>
+                    <Table.Td className="fs-text">
+                      <span className="fs-code">{i.image}</span>
+                      {i.platform && (
+                        <Text size="xs" c="dimmed">
+                          {i.platform}
+                        </Text>
+                      )}
+                    </Table.Td>
                     <Table.Td ta="right">{i.source === 'unknown' ? '–' : bytes(i.bytes)}</Table.Td>
-                    <Table.Td>{i.layers > 0 ? count(i.layers, 'layer') : ''}</Table.Td>
+                    <Table.Td>{i.layers ? count(i.layers, 'layer') : ''}</Table.Td>
                     <Table.Td className="fs-text">{sourceWords(i)}</Table.Td>
                   </Table.Tr>
                 ))}
@@ -111,4 +118,11 @@ export function Estimate({ estimate: e }: { estimate: Estimated }) {
       )}
     </Stack>
   );
+}
+
+/** spentWords says of a rollout what it was thought to cost, and what it has cost so far. */
+export function spentWords({ estimate, estimated, actual, reported }: RolloutData): string {
+  const thought = estimated > 0 ? `Estimated ${bytes(estimate)} for ${count(estimated, 'device')}` : 'Not estimated';
+  if (reported === 0) return `${thought}; no device has said yet what it spent.`;
+  return `${thought}; spent ${bytes(actual)}, as ${count(reported, 'device says', 'devices say')}.`;
 }

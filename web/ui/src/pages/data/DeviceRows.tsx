@@ -38,7 +38,7 @@ export function DeviceRows({ search, change }: Props) {
         </Title>
         <Group gap="sm">
           <Checkbox
-            label="Only who will be over"
+            label="Only who is or will be over a cap"
             checked={search.over ?? false}
             onChange={(e) => change({ over: e.currentTarget.checked || undefined })}
           />
@@ -66,7 +66,7 @@ export function DeviceRows({ search, change }: Props) {
       {data && rows.length === 0 && (
         <Text size="sm" c="dimmed">
           {search.over
-            ? 'Nobody: no device that is asked for will pass its hard cap in this cycle.'
+            ? 'Nobody: no device that is asked for passes a cap in this cycle.'
             : narrowed
               ? 'No device is at this stage.'
               : 'No device is here.'}

@@ -44,7 +44,8 @@ function Alerts({ usage: u }: { usage: Usage }) {
   return u.alerts.map((a) => (
     <Alert key={a.kind + a.since} color="yellow" icon={<IconAlertTriangle aria-hidden />} p="xs">
       <Text size="sm" className="fs-text" component="div">
-        {a.text} (<Since at={a.since} />)
+        {a.text.charAt(0).toUpperCase() + a.text.slice(1)} (<Since at={a.since} />
+        ).
       </Text>
     </Alert>
   ));

@@ -1,11 +1,13 @@
 import { Alert, Badge, Button, Group, Text, Title, Tooltip } from '@mantine/core';
 import { IconBan, IconCamera, IconShieldCheck, IconShieldQuestion } from '@tabler/icons-react';
+import { useQuery } from '@tanstack/react-query';
 import { type ReactNode, useState } from 'react';
 import { useMay } from '../../app/useMay';
 import { LinkAnchor } from '../../kit/links';
 import { Since } from '../../kit/Since';
 import { State } from '../../kit/State';
-import type { Detail, Observed } from './queries';
+import { dateOf, span } from '../../kit/time';
+import { contactQuery, type Detail, type Observed } from './queries';
 import { tell, useGive } from './useGive';
 
 /** Heading names the device, its state, and whether its identity was checked. */
@@ -101,6 +103,7 @@ export function Standing({ device, observed }: { device: Detail; observed: Obser
           <Since at={l.last_contact} none="never" />
         </Item>
         <Item name="Next contact">{l.next_contact ? <Since at={l.next_contact} /> : 'none expected'}</Item>
+        {l.state === 'quiet' && <NextOpening device={device} />}
         {observed && (
           <Item name="Seen as of">
             <Since at={observed.as_of} />
@@ -131,6 +134,20 @@ export function Standing({ device, observed }: { device: Detail; observed: Obser
         )}
       </dl>
     </div>
+  );
+}
+
+/** NextOpening says when a device that is quiet may be in contact next, and for how long. */
+function NextOpening({ device }: { device: Detail }) {
+  const { data } = useQuery(contactQuery(device.id));
+  const next = data?.openings[0];
+  const [start, end] = [dateOf(next?.start), dateOf(next?.end)];
+  if (!start || data?.always) return null;
+  return (
+    <Item name="Next opening">
+      <Since at={next?.start} />
+      {end && `, for ${span((end.getTime() - start.getTime()) / 1000)}`}
+    </Item>
   );
 }
 

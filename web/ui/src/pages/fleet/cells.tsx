@@ -1,5 +1,8 @@
 import { IconShieldQuestion } from '@tabler/icons-react';
 import { prefix } from '../../api/client';
+import type { DeviceData } from '../../api/data';
+import { bytes } from '../../kit/bytes';
+import { CapBar, capWords } from '../../kit/data/CapBar';
 import { useAgo, useUntil } from '../../kit/Since';
 import { lookOf } from '../../kit/states';
 import { dateOf, exact } from '../../kit/time';
@@ -103,6 +106,27 @@ export function ContainersCell({ containers }: { containers: Device['containers'
   return (
     <span title={`${containers.running} of ${containers.all} containers are running`}>
       {containers.running}/{containers.all}
+    </span>
+  );
+}
+
+/** DataCell shows what is spent of the cap of this billing cycle. */
+export function DataCell({ data: d }: { data: DeviceData | undefined }) {
+  if (!d || (d.spent === 0 && !d.cap)) return <span className="fl-none">–</span>;
+  const look = lookOf('spending', d.stage);
+  const words = [
+    capWords({ spent: d.spent, hard: d.cap }),
+    d.projected ? `${bytes(d.projected)} at the cycle’s end` : '',
+    d.cap ? look.word : '',
+  ];
+  return (
+    <span className="fl-data" data-stage={d.stage} title={words.filter(Boolean).join(', ')}>
+      <span className="fl-line">
+        {d.stage !== 'free' && <look.icon size={14} role="img" aria-label={look.word} />}
+        {bytes(d.spent)}
+        {d.cap ? ` / ${bytes(d.cap)}` : ''}
+      </span>
+      <CapBar spent={d.spent} hard={d.cap} stage={d.stage} projected={d.projected} />
     </span>
   );
 }

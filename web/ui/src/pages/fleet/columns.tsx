@@ -1,6 +1,7 @@
 import { columnVisibilityFeature, createColumnHelper, tableFeatures } from '@tanstack/react-table';
 import type { ReactNode } from 'react';
-import { ContainersCell, DueCell, LabelsCell, NameCell, StacksCell, StateCell, TimeCell } from './cells';
+import type { DeviceData } from '../../api/data';
+import { ContainersCell, DataCell, DueCell, LabelsCell, NameCell, StacksCell, StateCell, TimeCell } from './cells';
 import type { Device } from './queries';
 
 /** How a column is shown, beside its name. */
@@ -83,6 +84,12 @@ export const columns = [
     sorts: true,
     numeric: true,
     show: (d) => <ContainersCell containers={d.containers} />,
+  }),
+  column('data', 'Data', {
+    width: '124px',
+    least: 124,
+    sorts: false,
+    show: (d) => <DataCell data={(d as { data?: DeviceData }).data} />,
   }),
   column('version', 'Version', {
     width: '84px',

@@ -2,8 +2,10 @@ import { Anchor, Group, Paper, Stack, Text, Title } from '@mantine/core';
 import { useQueryClient } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { api, ok, type Schemas } from '../../api/client';
+import type { RolloutData } from '../../api/data';
 import { stackQuery } from '../../api/queries';
 import { useMay } from '../../app/useMay';
+import { spentWords } from '../../kit/data/Estimate';
 import { Actions } from '../../kit/rollout/Actions';
 import { BatchBar } from '../../kit/rollout/BatchBar';
 import { Phase } from '../../kit/rollout/Phase';
@@ -24,6 +26,7 @@ interface Props {
 export function RolloutPanel({ rollout: r, named }: Props) {
   const unapproved = r.approve === true && !dateOf(r.approved);
   const next = useUntil(dateOf(r.next));
+  const { data } = r as { data?: RolloutData };
   const title = `Rollout ${r.number}: version ${r.version}`;
   return (
     <Paper withBorder p="sm" component="section" aria-label={named ? `${r.stack}, rollout ${r.number}` : title}>
@@ -66,6 +69,11 @@ export function RolloutPanel({ rollout: r, named }: Props) {
         </Text>
       )}
       {Object.keys(r.devices).length > 0 && <BatchBar devices={r.devices} />}
+      {data && (
+        <Text size="sm" data-testid="spent">
+          {spentWords(data)}
+        </Text>
+      )}
       {r.partial && (
         <Text size="xs" c="dimmed">
           Counted are the devices that you see.

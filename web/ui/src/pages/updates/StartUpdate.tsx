@@ -1,9 +1,23 @@
-import { Alert, Button, Checkbox, Collapse, Group, Modal, Select, Stack, Text, TextInput } from '@mantine/core';
+import {
+  Alert,
+  Button,
+  Checkbox,
+  Collapse,
+  Group,
+  Modal,
+  Select,
+  Skeleton,
+  Stack,
+  Text,
+  TextInput,
+} from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
 import { useState } from 'react';
 import { api, ok, type Schemas } from '../../api/client';
+import { ask, type Estimate as Estimated } from '../../api/data';
 import { bytes, count } from '../../kit/bytes';
+import { Estimate } from '../../kit/data/Estimate';
 import { Failure } from '../../kit/Failure';
 import { GroupField, wrongGroup } from '../../kit/PlaceFields';
 import { PlanFields } from '../../kit/rollout/PlanFields';
@@ -75,7 +89,8 @@ export function StartUpdate({ opened, close }: { opened: boolean; close: () => v
           </Collapse>
         </div>
         <Failure error={preview.error ?? begin.error} />
-        {preview.data && <Estimate estimate={preview.data} />}
+        {preview.data && <Expected estimate={preview.data} />}
+        {preview.data && preview.data.devices > 0 && <Cost form={form} />}
         <Group justify="flex-end">
           <Button
             variant="default"
@@ -99,7 +114,7 @@ export function StartUpdate({ opened, close }: { opened: boolean; close: () => v
   );
 }
 
-function Estimate({ estimate: e }: { estimate: Schemas['UpdateEstimate'] }) {
+function Expected({ estimate: e }: { estimate: Schemas['UpdateEstimate'] }) {
   return (
     <Alert color="blue" title={`${count(e.devices, 'device')}, ${bytes(e.bytes)}`}>
       <Text size="sm">{e.words}</Text>
@@ -115,4 +130,15 @@ function Estimate({ estimate: e }: { estimate: Schemas['UpdateEstimate'] }) {
       ))}
     </Alert>
   );
+}
+
+/** Cost says what the update will spend on the devices' links. */
+function Cost({ form }: { form: Form }) {
+  const { data, error, refetch } = useQuery({
+    queryKey: ['estimate', 'update', form],
+    queryFn: ({ signal }) => ask<Estimated>('POST', 'updates/estimate', { body: spec(form), signal }),
+    retry: false,
+  });
+  if (error) return <Failure error={error} retry={() => refetch()} />;
+  return data ? <Estimate estimate={data} /> : <Skeleton h={48} aria-label="The hub works out what it will cost" />;
 }

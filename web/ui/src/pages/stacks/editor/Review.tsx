@@ -18,6 +18,7 @@ import { useState } from 'react';
 import type { Schemas } from '../../../api/client';
 import { asProblem } from '../../../api/problem';
 import { count } from '../../../kit/bytes';
+import { Estimate } from '../../../kit/data/Estimate';
 import { Failure } from '../../../kit/Failure';
 import { batchesWords, planWords } from '../../../kit/rollout/plan';
 import { State } from '../../../kit/State';
@@ -27,6 +28,7 @@ import { type Draft, homeOf } from './draft';
 import { FileDiffs } from './FileDiffs';
 import { changeWords, healthWords, type Rules } from './rules';
 import type { How } from './useDeploy';
+import { useEstimate } from './usePreview';
 
 type Preview = Schemas['Preview'];
 
@@ -98,6 +100,14 @@ export function Review({ draft, preview, deploy, back, outdated }: Props) {
         </Title>
         <Devices preview={p} target={draft.settings} />
       </section>
+      {!same && touched > 0 && (
+        <section aria-labelledby="fs-review-data">
+          <Title order={2} id="fs-review-data" mb={4}>
+            Data
+          </Title>
+          <Cost draft={draft} />
+        </section>
+      )}
       <section aria-labelledby="fs-review-rollout">
         <Title order={2} id="fs-review-rollout" mb={4}>
           Rollout
@@ -148,6 +158,17 @@ export function Review({ draft, preview, deploy, back, outdated }: Props) {
         </Button>
       </Group>
     </Stack>
+  );
+}
+
+/** Cost says what the deployment will spend on the devices' links. */
+function Cost({ draft }: { draft: Draft }) {
+  const { data, error, refetch } = useEstimate(draft);
+  if (error) return <Failure error={error} retry={() => refetch()} />;
+  return data ? (
+    <Estimate estimate={data} />
+  ) : (
+    <Skeleton h={48} aria-label="The hub asks registries what images weigh" />
   );
 }
 

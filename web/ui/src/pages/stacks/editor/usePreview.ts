@@ -1,5 +1,6 @@
 import { useQuery } from '@tanstack/react-query';
 import { api, ok } from '../../../api/client';
+import { ask, type Estimate } from '../../../api/data';
 import { applyOf, type Draft } from './draft';
 
 /** usePreview asks the hub what a draft would change, and whether it takes it at all. */
@@ -17,6 +18,18 @@ export function usePreview(draft: Draft, enabled: boolean) {
       ),
     enabled,
     staleTime: 30_000,
+    gcTime: 60_000,
+    retry: false,
+  });
+}
+
+/** useEstimate asks the hub what a draft would cost its devices, which may ask registries. */
+export function useEstimate(draft: Draft) {
+  return useQuery({
+    queryKey: ['estimate', draft.id, draft.rev],
+    queryFn: ({ signal }) =>
+      ask<Estimate>('POST', `stacks/${encodeURIComponent(draft.name)}/estimate`, { body: applyOf(draft), signal }),
+    staleTime: 60_000,
     gcTime: 60_000,
     retry: false,
   });
