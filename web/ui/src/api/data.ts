@@ -79,11 +79,23 @@ export interface Usage {
   rate?: number;
   as_of?: string;
   alerts: { kind: string; since: string; text: string }[];
+  from: string;
+  to: string;
   totals: Counts;
   steps: Step[];
 }
 
 export interface FleetUsage {
+  devices: number;
+  spent: number;
+  projected: number;
+  cost: { currency: string; amount: string }[];
+  projected_cost: { currency: string; amount: string }[];
+  stages: Record<string, number>;
+  over: number;
+  alerts: number;
+  from: string;
+  to: string;
   totals: Counts;
   steps: Step[];
   groups: { group: string; bytes: number }[];

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ago, dateOf, span, until } from './time';
+import { ago, dateOf, moment, span, until } from './time';
 
 describe('dateOf', () => {
   it('reads what the API and what devices send', () => {
@@ -43,5 +43,13 @@ describe('span', () => {
     [90061, '1 d 1 h'],
   ])('%d s is %s', (s, text) => {
     expect(span(s)).toBe(text);
+  });
+});
+
+describe('moment', () => {
+  it('is by the clock of a zone, and by UTC where the zone is not known', () => {
+    const at = new Date('2026-11-23T03:28:00Z');
+    expect(moment(at, 'Europe/Oslo')).toMatch(/^Mon,? 23 Nov,? (at )?04:28 (CET|GMT\+1)$/);
+    expect(moment(at, 'Nowhere/Land')).toMatch(/^Mon,? 23 Nov,? (at )?03:28 UTC$/);
   });
 });

@@ -42,18 +42,15 @@ export function exact(d: Date): string {
   return exactly.format(d);
 }
 
-/** there gives a date and time by the clock of a time zone, shortly; '': the browser does not know the zone. */
-export function there(d: Date, zone: string): string {
+/** moment gives day and time shortly, with its zone: by this computer's clock, or by that of a time zone. */
+export function moment(d: Date, timeZone?: string): string {
+  const form = { weekday: 'short', day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' } as const;
   try {
-    return new Intl.DateTimeFormat('en-GB', {
-      weekday: 'short',
-      hour: '2-digit',
-      minute: '2-digit',
-      timeZone: zone,
-      timeZoneName: 'short',
-    }).format(d);
+    return new Intl.DateTimeFormat('en-GB', { ...form, timeZoneName: 'short', ...(timeZone && { timeZone }) }).format(
+      d,
+    );
   } catch {
-    return '';
+    return moment(d, 'UTC');
   }
 }
 

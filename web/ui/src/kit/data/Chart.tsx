@@ -19,15 +19,16 @@ const left = 56;
 const below = 22;
 
 const hourText = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit' });
-const dayText = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short' });
+const dateText = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short' });
+const dayText = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', timeZone: 'UTC' });
 
 /** timeText says when a step was, shortly for an axis or in full. */
 function timeText(at: string, step: Props['step'], full = false): string {
   const d = new Date(at);
-  if (step === 'day') return dayText.format(d);
-  return full || d.getHours() === 0
-    ? `${dayText.format(d)}${full ? `, ${hourText.format(d)}` : ''}`
-    : hourText.format(d);
+  // A day begins at midnight somewhere: 13 hours later it is the same day in UTC, for zones of -10 to +13 hours.
+  if (step === 'day') return dayText.format(new Date(d.getTime() + 13 * 3_600_000));
+  const day = full || d.getHours() === 0 ? dateText.format(d) : '';
+  return full ? `${day}, ${hourText.format(d)}` : day || hourText.format(d);
 }
 
 /** Chart shows bytes by class over time as stacked bars, and as a table. */

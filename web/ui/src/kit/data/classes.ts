@@ -15,12 +15,12 @@ export type Class = (typeof classes)[number];
 
 const words: Record<Class, { name: string; means: string }> = {
   session: { name: 'session', means: 'connecting, pings, acknowledgements' },
-  desired: { name: 'desired', means: 'orders: stacks, settings, commands' },
+  desired: { name: 'desired (orders)', means: 'orders: stacks, settings, commands' },
   results: { name: 'results', means: 'results of commands, states of stacks, events' },
   snapshot: { name: 'snapshot', means: 'what the device sees of itself' },
   output: { name: 'output', means: 'output of jobs, logs' },
-  blob: { name: 'files', means: 'files of bundles, programs of updates' },
-  pull: { name: 'images', means: 'layers of images' },
+  blob: { name: 'blob (files)', means: 'files of bundles, programs of updates' },
+  pull: { name: 'pull (images)', means: 'layers of images' },
   tunnel: { name: 'tunnel', means: 'live work' },
   other: { name: 'other', means: 'knocks, looking up names' },
 };

@@ -25,7 +25,7 @@ test('windows are typed, and read back', () => {
 
 test('a window is said in words', () => {
   expect(contactWords(night)).toBe('each day from 02:00 for 10 min, Europe/Oslo');
-  expect(contactWords(short)).toBe('when cron says */2 * * * * for 20 s, by each device’s clock');
+  expect(contactWords(short)).toBe('each 2 min for 20 s, by each device’s clock');
 });
 
 test('what is wrong is said, and is no window', () => {

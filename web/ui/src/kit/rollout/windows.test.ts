@@ -9,6 +9,9 @@ test('windows are said in words', () => {
     'each day from 22:30 for 1 h 30 min, by each device’s clock',
   );
   expect(windowWords({ start: '0 4 * * 1-5', minutes: 60 })).toContain('Mon to Fri from 04:00');
+  expect(windowWords({ start: '*/15 * * * *', minutes: 5, zone: 'UTC' })).toBe('each 15 min for 5 min, UTC');
+  expect(windowWords({ start: '0 */6 * * *', minutes: 10, zone: 'UTC' })).toBe('each 6 h for 10 min, UTC');
+  expect(windowWords({ start: '*/7 * * * *', minutes: 5 })).toContain('when cron says */7');
   expect(windowWords({ start: '0 2 1 * *', minutes: 60 })).toContain('when cron says 0 2 1 * *');
 });
 

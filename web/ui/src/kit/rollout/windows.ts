@@ -106,10 +106,21 @@ function dayWords(days: readonly number[]): string {
   return names.length === 1 ? (names[0] ?? '') : `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`;
 }
 
+/** cronWords says the simplest of what days and a time do not say, and leaves the rest to cron. */
+function cronWords(cron: string): string {
+  const m = /^(?:(\d+) \*(?:\/(\d+))?|\*\/(\d+) \*) \* \* \*$/.exec(cron.trim().replace(/\s+/g, ' '));
+  const [hours, minutes] = [Number(m?.[2] ?? 1), Number(m?.[3])];
+  // Steps that do not divide a day or an hour are shorter at its end.
+  if (m?.[3] && minutes > 0 && 60 % minutes === 0) return `each ${span(minutes * 60)}`;
+  if (m?.[1] && hours > 0 && 24 % hours === 0)
+    return `each ${span(hours * 3600)}${Number(m[1]) ? ` at minute ${Number(m[1])}` : ''}`;
+  return `when cron says ${cron}`;
+}
+
 /** windowWords says a change window: "Sat and Sun from 02:00 for 2 h, by each device’s clock". */
 export function windowWords(w: Window): string {
   const f = formOfWindow(w, 0);
-  const when = f.cron === undefined ? `${dayWords(f.days)} from ${f.at}` : `when cron says ${f.cron}`;
+  const when = f.cron === undefined ? `${dayWords(f.days)} from ${f.at}` : cronWords(f.cron);
   return `${when} for ${span(w.minutes * 60)}, ${w.zone ? w.zone : 'by each device’s clock'}`;
 }
 

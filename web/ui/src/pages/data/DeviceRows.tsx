@@ -1,7 +1,7 @@
 import { Button, Checkbox, Group, Paper, Select, Skeleton, Stack, Table, Text, Title } from '@mantine/core';
 import { useInfiniteQuery } from '@tanstack/react-query';
-import type { DeviceUsage } from '../../api/data';
-import { bytes } from '../../kit/bytes';
+import type { DeviceUsage, FleetUsage } from '../../api/data';
+import { bytes, count } from '../../kit/bytes';
 import { CapBar, capWords } from '../../kit/data/CapBar';
 import { Failure } from '../../kit/Failure';
 import { LinkAnchor } from '../../kit/links';
@@ -14,6 +14,8 @@ import { type DataSearch, usageDevicesQuery } from './queries';
 interface Props {
   search: DataSearch;
   change: (next: Partial<DataSearch>) => void;
+  /** The sums of all that are asked for, once they are there. */
+  usage: FleetUsage | undefined;
 }
 
 const sorts = [
@@ -23,7 +25,7 @@ const sorts = [
 ] as const;
 
 /** DeviceRows lists devices with what they have spent in their cycle, and where they will be at its end. */
-export function DeviceRows({ search, change }: Props) {
+export function DeviceRows({ search, change, usage }: Props) {
   const phone = usePhone();
   const { data, error, refetch, hasNextPage, fetchNextPage, isFetchingNextPage } = useInfiniteQuery(
     usageDevicesQuery(search),
@@ -38,7 +40,7 @@ export function DeviceRows({ search, change }: Props) {
         </Title>
         <Group gap="sm">
           <Checkbox
-            label="Only who is or will be over a cap"
+            label={`Only who is or will be over a cap${usage ? ` (${usage.over})` : ''}`}
             checked={search.over ?? false}
             onChange={(e) => change({ over: e.currentTarget.checked || undefined })}
           />
@@ -47,7 +49,10 @@ export function DeviceRows({ search, change }: Props) {
             placeholder="Any stage"
             clearable
             w={130}
-            data={stages.map((s) => ({ value: s, label: lookOf('spending', s).word }))}
+            data={stages.map((s) => ({
+              value: s,
+              label: `${lookOf('spending', s).word}${usage ? ` (${count(usage.stages[s] ?? 0)})` : ''}`,
+            }))}
             value={search.stage ?? null}
             onChange={(v) => change({ stage: stages.find((s) => s === v) })}
           />

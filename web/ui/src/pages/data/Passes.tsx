@@ -7,7 +7,6 @@ import {
   NativeSelect,
   Skeleton,
   Stack,
-  Table,
   Text,
   Textarea,
   Title,
@@ -23,7 +22,7 @@ import { ConfirmNamed } from '../../kit/ConfirmNamed';
 import { endOf, readPasses, writePasses } from '../../kit/data/passes';
 import { Failure } from '../../kit/Failure';
 import { Since, useNow } from '../../kit/Since';
-import { exact, span } from '../../kit/time';
+import { exact, moment, span } from '../../kit/time';
 import { titleOf } from '../groups/tree';
 import { choices } from './profile';
 
@@ -95,22 +94,20 @@ export function Passes({ scope, heading }: Props) {
           </Text>
           <Warnings of={data.warnings} />
           {ahead.length > 0 && (
-            <div className="fs-scroll">
-              <Table aria-label="Passes to come" verticalSpacing={3} w="auto">
-                <Table.Tbody>
-                  {ahead.slice(0, shown).map((p) => (
-                    <Table.Tr key={p.start}>
-                      <Table.Td>
-                        <Since at={p.start} />
-                      </Table.Td>
-                      <Table.Td>{exact(new Date(p.start))}</Table.Td>
-                      <Table.Td>{span(p.seconds)}</Table.Td>
-                      <Table.Td>{p.bytes ? bytes(p.bytes) : ''}</Table.Td>
-                    </Table.Tr>
-                  ))}
-                </Table.Tbody>
-              </Table>
-            </div>
+            <ul aria-label="Passes to come" className="da-times">
+              {ahead.slice(0, shown).map((p) => (
+                <li key={p.start}>
+                  <b>
+                    <Since at={p.start} />
+                  </b>
+                  , for {span(p.seconds)}
+                  {p.bytes ? `, ${bytes(p.bytes)} expected` : ''}
+                  <Text size="xs" c="dimmed">
+                    {moment(new Date(p.start))}
+                  </Text>
+                </li>
+              ))}
+            </ul>
           )}
           {ahead.length > shown && (
             <Text size="xs" c="dimmed">

@@ -14,6 +14,7 @@ import { SettingsFields } from '../../kit/SettingsFields';
 import { settingsFrom } from '../../kit/settings';
 import { undoable } from '../../kit/undoable';
 import { useEdit } from '../../kit/useEdit';
+import { usePhone } from '../../kit/usePhone';
 import { LinkFields } from './LinkFields';
 import { anyWrong, linkOf, profileFields, profileNames, tariffOf } from './profile';
 
@@ -90,8 +91,9 @@ export function EditProfile({ profile, close }: { profile: Profile; close: () =>
 
 /** NewProfile makes a link profile, empty or like another. undefined: the dialog is closed. */
 export function NewProfile({ like, close }: { like: Profile | 'empty' | undefined; close: () => void }) {
+  const phone = usePhone();
   return (
-    <Modal opened={like !== undefined} onClose={close} title="New link profile" size="lg">
+    <Modal opened={like !== undefined} onClose={close} title="New link profile" size="lg" fullScreen={phone}>
       {like && <NewForm like={like === 'empty' ? undefined : like} close={close} />}
     </Modal>
   );

@@ -6,14 +6,15 @@ import { useEffect, useState } from 'react';
 import type { FleetUsage } from '../../api/data';
 import { asProblem } from '../../api/problem';
 import { groupsQuery } from '../../api/queries';
-import { bytes } from '../../kit/bytes';
+import { bytes, count } from '../../kit/bytes';
 import { Chart, Legend } from '../../kit/data/Chart';
 import { sumOf } from '../../kit/data/classes';
+import { moneyWords } from '../../kit/data/Estimate';
 import { filled } from '../../kit/data/scale';
 import { Empty } from '../../kit/Empty';
 import { Failure } from '../../kit/Failure';
 import { DeviceRows } from './DeviceRows';
-import { type DataSearch, rangeOf, type Since, spans, usageQuery } from './queries';
+import { type DataSearch, type Since, spans, stepSeconds, usageQuery } from './queries';
 
 /** Use is what the devices that are asked for have spent: over time, by group, and one by one. */
 export function Use() {
@@ -30,6 +31,7 @@ export function Use() {
       <Filters search={search} change={change} wrong={wrongSelector?.message} />
       {!wrongSelector && <Failure error={error} retry={refetch} />}
       {!data && !error && <Skeleton h={320} />}
+      {data && <Sums usage={data} />}
       {data && (
         <Paper withBorder p={{ base: 'sm', sm: 'md' }} component="section" aria-labelledby="fs-data-time">
           <Group justify="space-between" mb="xs" gap="xs">
@@ -48,7 +50,7 @@ export function Use() {
         </Paper>
       )}
       {data && data.groups.length > 1 && <Groups usage={data} choose={(group) => change({ group })} />}
-      <DeviceRows search={search} change={change} />
+      <DeviceRows search={search} change={change} usage={data} />
     </Stack>
   );
 }
@@ -105,9 +107,25 @@ function Filters({ search, change, wrong }: FiltersProps) {
   );
 }
 
+/** Sums says how the devices stand in their cycles, all together. */
+function Sums({ usage: u }: { usage: FleetUsage }) {
+  const money = (cost: FleetUsage['cost']) => (cost.length > 0 ? `, ${moneyWords(cost)}` : '');
+  return (
+    <Text size="sm" data-testid="sums">
+      {count(u.devices, 'device')} in {u.devices === 1 ? 'its billing cycle' : 'their billing cycles'}:{' '}
+      <b>{bytes(u.spent)}</b> spent{money(u.cost)}; <b>{bytes(u.projected)}</b> at the end{money(u.projected_cost)}.
+    </Text>
+  );
+}
+
 function Time({ usage, since }: { usage: FleetUsage; since: Since }) {
-  const { step, from, to, seconds } = rangeOf(since, Date.now());
-  const steps = filled(usage.steps, { from, to, seconds, empty: (at) => ({ at, classes: {} }) });
+  const { step } = spans[since];
+  const steps = filled(usage.steps, {
+    from: Date.parse(usage.from),
+    to: Date.parse(usage.to),
+    seconds: stepSeconds[step],
+    empty: (at) => ({ at, classes: {} }),
+  });
   return (
     <Stack gap="xs">
       <Chart steps={steps} step={step} label={`Bytes by class, each ${step}`} />

@@ -41,7 +41,7 @@ test('what a profile says of its link is said in words', () => {
     'Billing cycle: from day 15 of each month, Europe/Oslo',
     'At the hard cap: one ping a day',
     'Ping near it: each 6 h',
-    'Contact: when cron says 0 */6 * * * for 10 min, by each device’s clock',
+    'Contact: each 6 h for 10 min, by each device’s clock',
     'After the last pass: five minutes a day',
     'Images: by the agent: within budget and windows',
     'Connection: made for each contact',

@@ -1,4 +1,4 @@
-import { Alert, Button, Group, Paper, SegmentedControl, Skeleton, Stack, Table, Text, Title } from '@mantine/core';
+import { Alert, Button, Group, Paper, SegmentedControl, Skeleton, Stack, Text, Title } from '@mantine/core';
 import { IconAlertTriangle, IconArrowUp } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
@@ -14,9 +14,9 @@ import { LinkAnchor } from '../../kit/links';
 import { Since } from '../../kit/Since';
 import { State } from '../../kit/State';
 import { stageReason } from '../../kit/states';
-import { dateOf, exact, span, there } from '../../kit/time';
+import { dateOf, moment, span } from '../../kit/time';
 import { Passes, Warnings } from '../data/Passes';
-import { type Since as Back, rangeOf, spans } from '../data/queries';
+import { type Since as Back, spans, stepSeconds } from '../data/queries';
 import { Lift } from './Lift';
 import { contactQuery, type Detail, usageOfQuery } from './queries';
 
@@ -139,7 +139,7 @@ function Item({ name, children }: { name: string; children: React.ReactNode }) {
 }
 
 function Time({ usage: u, since, set }: { usage: Usage; since: Back; set: (since: Back) => void }) {
-  const { step, from, to, seconds } = rangeOf(since, Date.now());
+  const { step } = spans[since];
   const all = sumOf(u.totals);
   return (
     <Paper withBorder p={{ base: 'sm', sm: 'md' }} component="section" aria-labelledby="fs-data-time">
@@ -158,7 +158,12 @@ function Time({ usage: u, since, set }: { usage: Usage; since: Back; set: (since
       {all > 0 ? (
         <Stack gap="xs">
           <Chart
-            steps={filled(u.steps, { from, to, seconds, empty: (at) => ({ at, classes: {} }) })}
+            steps={filled(u.steps, {
+              from: Date.parse(u.from),
+              to: Date.parse(u.to),
+              seconds: stepSeconds[step],
+              empty: (at) => ({ at, classes: {} }),
+            })}
             step={step}
             label={`Bytes by class, each ${step}`}
           />
@@ -214,15 +219,11 @@ function Openings({ times: t }: { times: ContactTimes }) {
       </Text>
       <Warnings of={t.warnings} />
       {t.openings.length > 0 && (
-        <div className="fs-scroll">
-          <Table aria-label="Next openings" verticalSpacing={3} w="auto">
-            <Table.Tbody>
-              {t.openings.map((o) => (
-                <Opening key={o.start} {...o} zone={t.zone} />
-              ))}
-            </Table.Tbody>
-          </Table>
-        </div>
+        <ul aria-label="Next openings" className="da-times">
+          {t.openings.map((o) => (
+            <Opening key={o.start} {...o} zone={t.zone} />
+          ))}
+        </ul>
       )}
     </>
   );
@@ -231,15 +232,18 @@ function Openings({ times: t }: { times: ContactTimes }) {
 function Opening({ start, end, bytes: fit, zone }: ContactTimes['openings'][number] & { zone: string }) {
   const [from, to] = [dateOf(start), dateOf(end)];
   if (!from) return null;
+  const [here, there] = [moment(from), moment(from, zone)];
   return (
-    <Table.Tr>
-      <Table.Td>
+    <li>
+      <b>
         <Since at={start} />
-      </Table.Td>
-      <Table.Td>{exact(from)}</Table.Td>
-      <Table.Td>{there(from, zone)}</Table.Td>
-      <Table.Td>{to ? span((to.getTime() - from.getTime()) / 1000) : 'from then on'}</Table.Td>
-      <Table.Td>{fit ? `${bytes(fit)} expected` : ''}</Table.Td>
-    </Table.Tr>
+      </b>
+      {to ? `, for ${span((to.getTime() - from.getTime()) / 1000)}` : ', and from then on'}
+      {fit ? `, ${bytes(fit)} expected` : ''}
+      <Text size="xs" c="dimmed">
+        {here}
+        {there !== here && `; there it is ${there}`}
+      </Text>
+    </li>
   );
 }

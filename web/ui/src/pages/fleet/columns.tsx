@@ -85,10 +85,10 @@ export const columns = [
     numeric: true,
     show: (d) => <ContainersCell containers={d.containers} />,
   }),
-  column('data', 'Data', {
+  column('share', 'Data', {
     width: '124px',
     least: 124,
-    sorts: false,
+    sorts: true,
     show: (d) => <DataCell data={(d as { data?: DeviceData }).data} />,
   }),
   column('version', 'Version', {

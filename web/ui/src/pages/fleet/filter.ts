@@ -63,6 +63,7 @@ const sorts: readonly string[] = [
   'version',
   'containers',
   'stacks',
+  'share',
 ];
 
 /** sortOf reads by what to sort; what the hub cannot sort by is by name. */
