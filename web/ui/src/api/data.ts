@@ -1,69 +1,8 @@
 // What the API says of the data economy, until its client is generated with it.
 
 import type { Counts, Step } from '../kit/data/classes';
-import type { ContactWindow } from '../kit/data/contact';
-import type { Pass } from '../kit/data/passes';
-import type { Schemas } from './client';
 import { prefix } from './client';
 import { problemOf } from './problem';
-
-export interface Link {
-  budget?: {
-    cycle_day?: number;
-    zone?: string;
-    soft?: number;
-    hard?: number;
-    reserve?: number;
-    floor?: number;
-    daily_ping?: boolean;
-  };
-  contact?: { windows?: ContactWindow[] | null; after?: string };
-  images?: string;
-  connection?: string;
-}
-
-export interface Tariff {
-  price_per_mb?: string;
-  currency?: string;
-  included?: number;
-}
-
-export type Profile = Schemas['Profile'] & {
-  link?: Link;
-  tariff?: Tariff;
-  idle?: { bytes_per_day: number; bytes_per_month: number; cost_per_month?: string };
-  warnings?: string[];
-  groups?: number;
-  devices?: number;
-};
-
-export interface Passes {
-  passes: Pass[];
-  after?: string;
-  afterwards?: string;
-  own: boolean;
-  from?: string;
-  warnings: string[];
-  etag: string;
-}
-
-export interface ContactTimes {
-  now: boolean;
-  always: boolean;
-  openings: { start: string; end?: string; bytes?: number }[];
-  from: string;
-  zone: string;
-  warnings: string[];
-}
-
-export interface Lift {
-  extra: number;
-  soft?: number;
-  hard?: number;
-  note?: string;
-  by?: string;
-  at: string;
-}
 
 export interface Usage {
   device: string;

@@ -2,7 +2,7 @@ import type { Schemas } from '../api/client';
 import { inWords, type SettingsField, settingFields } from './settings';
 
 type Group = Schemas['Group'];
-type Profile = Schemas['Profile'];
+type Profile = Pick<Schemas['Profile'], 'name' | 'settings'>;
 
 /** What devices inherit from. */
 export interface Sources {

@@ -15,7 +15,7 @@ import {
 import { IconAlertTriangle, IconFileUpload, IconPencil, IconPlus } from '@tabler/icons-react';
 import { queryOptions, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
-import { ask, type Passes as PassTable } from '../../api/data';
+import { api, ok, type Schemas } from '../../api/client';
 import { useMay } from '../../app/useMay';
 import { bytes, count } from '../../kit/bytes';
 import { ConfirmNamed } from '../../kit/ConfirmNamed';
@@ -29,14 +29,40 @@ import { choices } from './profile';
 /** Whose table of passes it is: a group's, by its path, or a device's, by its id. */
 export type Scope = { group: string } | { device: string };
 
-const pathOf = (scope: Scope) =>
-  'device' in scope ? `devices/${scope.device}/passes` : `groups/passes?path=${encodeURIComponent(scope.group)}`;
+type PassTable = Schemas['Passes'];
+
+const byDevice = '/api/v1/devices/{device}/passes';
+const byGroup = '/api/v1/groups/passes';
 
 const passesQuery = (scope: Scope) =>
   queryOptions({
     queryKey: ['passes', scope],
-    queryFn: ({ signal }) => ask<PassTable>('GET', pathOf(scope), { signal }),
+    queryFn: ({ signal }) =>
+      ok(
+        'device' in scope
+          ? api.GET(byDevice, { params: { path: { device: scope.device } }, signal })
+          : api.GET(byGroup, { params: { query: { path: scope.group } }, signal }),
+      ),
   });
+
+/** put replaces a table, as of the etag of the one that was there, if there was one. */
+const put = (scope: Scope, body: Schemas['PutPasses'], etag: string | undefined) => {
+  const header = etag ? { 'If-Match': etag } : {};
+  return ok(
+    'device' in scope
+      ? api.PUT(byDevice, { params: { path: { device: scope.device }, header }, body })
+      : api.PUT(byGroup, { params: { query: { path: scope.group }, header }, body }),
+  );
+};
+
+const remove = (scope: Scope, etag: string) => {
+  const header = { 'If-Match': etag };
+  return ok(
+    'device' in scope
+      ? api.DELETE(byDevice, { params: { path: { device: scope.device }, header } })
+      : api.DELETE(byGroup, { params: { query: { path: scope.group }, header } }),
+  );
+};
 
 interface Props {
   scope: Scope;
@@ -137,7 +163,7 @@ export function Passes({ scope, heading }: Props) {
           name={name}
           action="Remove"
           run={async () => {
-            await ask('DELETE', pathOf(scope), { etag: data.etag });
+            await remove(scope, data.etag);
             await fresh();
           }}
         >
@@ -177,8 +203,8 @@ function Edit({ scope, now, close, saved }: EditProps) {
   const [tooLarge, setTooLarge] = useState('');
   const [asked, setAsked] = useState(false);
   const read = readPasses(text);
-  const put = useMutation({
-    mutationFn: (body: unknown) => ask('PUT', pathOf(scope), { body, ...(now && { etag: now.etag }) }),
+  const save = useMutation({
+    mutationFn: (body: Schemas['PutPasses']) => put(scope, body, now?.etag),
     onSuccess: saved,
   });
   const take = async (file: File | null) => {
@@ -193,7 +219,7 @@ function Edit({ scope, now, close, saved }: EditProps) {
       onSubmit={(e) => {
         e.preventDefault();
         setAsked(true);
-        if ('passes' in read) put.mutate({ passes: read.passes, ...(after && { after }) });
+        if ('passes' in read) save.mutate({ passes: read.passes, ...(after && { after }) });
       }}
     >
       <Stack gap="sm">
@@ -242,12 +268,12 @@ function Edit({ scope, now, close, saved }: EditProps) {
             ...(['daily', 'silent', 'open'] as const).map((value) => ({ value, label: choices.after[value] })),
           ]}
         />
-        <Failure error={put.error} />
+        <Failure error={save.error} />
         <Group justify="flex-end" gap="xs">
           <Button variant="default" onClick={close}>
             Cancel
           </Button>
-          <Button type="submit" loading={put.isPending} disabled={asked && wrong.length > 0}>
+          <Button type="submit" loading={save.isPending} disabled={asked && wrong.length > 0}>
             Save the table
           </Button>
         </Group>

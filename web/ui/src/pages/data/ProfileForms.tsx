@@ -1,8 +1,7 @@
 import { Button, Group, Modal, Stack, TextInput } from '@mantine/core';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
-import { api, ok } from '../../api/client';
-import type { Profile } from '../../api/data';
+import { api, ok, type Schemas } from '../../api/client';
 import { asProblem, problemOf } from '../../api/problem';
 import { profilesQuery } from '../../api/queries';
 import { dataSearch } from '../../app/search';
@@ -18,16 +17,20 @@ import { usePhone } from '../../kit/usePhone';
 import { LinkFields } from './LinkFields';
 import { anyWrong, linkOf, profileFields, profileNames, tariffOf } from './profile';
 
+type Profile = Schemas['Profile'];
+
 /** bodyOf gives what the API takes. */
 function bodyOf(fields: Fields) {
   const [link, tariff] = [linkOf(fields), tariffOf(fields)];
   return { settings: settingsFrom(fields), ...(link && { link }), ...(tariff && { tariff }) };
 }
 
-/** refusedAt says what the hub has against a field; of a part that it refused as a whole, at the part's first field. */
+/** refusedAt says what the hub has against a field. A budget that does not suffice stands at the hard cap. */
 const refusedAt = (error: unknown) => {
   const refused = error ? asProblem(error) : undefined;
-  return (path: string) => refused?.field(path);
+  const budget = refused?.code === 'invalid' && refused.fields.length === 0 && /\b(cap|budget)\b/.test(refused.message);
+  return (path: string) =>
+    refused?.field(path) ?? (budget && path === 'link.budget.hard' ? refused.message : undefined);
 };
 
 /** useRefresh reads anew what a profile changes. */

@@ -3,11 +3,10 @@ import { notifications } from '@mantine/notifications';
 import { IconAlertTriangle, IconCopy, IconLock, IconPencil, IconPlus, IconTrash } from '@tabler/icons-react';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
-import { api, ok } from '../../api/client';
-import type { Profile } from '../../api/data';
+import { api, ok, type Schemas } from '../../api/client';
 import { groupsQuery, profilesQuery } from '../../api/queries';
 import { useMay } from '../../app/useMay';
-import { bytes } from '../../kit/bytes';
+import { bytes, count } from '../../kit/bytes';
 import { ConfirmNamed } from '../../kit/ConfirmNamed';
 import { Failure } from '../../kit/Failure';
 import { LinkAnchor } from '../../kit/links';
@@ -15,6 +14,8 @@ import { RowButton } from '../../kit/RowButton';
 import { inWords, settingFields, settingNames } from '../../kit/settings';
 import { EditProfile, NewProfile } from './ProfileForms';
 import { linkWords } from './profile';
+
+type Profile = Schemas['Profile'];
 
 /** Profiles are the link profiles: settings by name, for groups and devices with the same kind of link. */
 export function Profiles() {
@@ -99,7 +100,7 @@ export function Profiles() {
             ) : (
               <Says profile={p} />
             )}
-            <UsedBy name={p.name} />
+            <UsedBy profile={p} />
           </Paper>
         ))}
       </SimpleGrid>
@@ -140,7 +141,7 @@ function Says({ profile: p }: { profile: Profile }) {
           {link.length === 0 && <Row name="Link" none="all that is wanted, at any time" />}
         </Table.Tbody>
       </Table>
-      {p.warnings && p.warnings.length > 0 && (
+      {p.warnings.length > 0 && (
         <Alert color="yellow" icon={<IconAlertTriangle aria-hidden />} title="To think of" p="xs" mt="xs">
           {p.warnings.map((w) => (
             <Text size="sm" key={w} className="fs-text">
@@ -155,7 +156,6 @@ function Says({ profile: p }: { profile: Profile }) {
 
 /** Idle says what a device costs in which nothing happens. */
 function Idle({ profile: { idle, tariff } }: { profile: Profile }) {
-  if (!idle) return null;
   return (
     <Text size="sm" mb="xs">
       A device with nothing to do: <b>{bytes(idle.bytes_per_month)} a month</b>
@@ -178,13 +178,13 @@ function Row({ name, words, none }: { name: string; words?: string; none?: strin
   );
 }
 
-function UsedBy({ name }: { name: string }) {
+function UsedBy({ profile: { name, devices } }: { profile: Profile }) {
   const { data } = useQuery(groupsQuery);
   const by = data?.items.filter((g) => g.profile === name) ?? [];
   return (
     <Group gap="sm" mt="xs">
       <LinkAnchor to="/fleet" search={{ profile: name }} size="sm">
-        Devices that go by it
+        {devices === 0 ? 'No device goes by it' : `${count(devices, 'device goes', 'devices go')} by it`}
       </LinkAnchor>
       {by.length > 0 && (
         <Text size="sm" c="dimmed" component="div">

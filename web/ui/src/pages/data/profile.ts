@@ -1,4 +1,4 @@
-import type { Link, Profile, Tariff } from '../../api/data';
+import type { Schemas } from '../../api/client';
 import { bytes } from '../../kit/bytes';
 import { amountOf, amountText, wrongAmount } from '../../kit/data/amount';
 import { contactText, contactWords, longText, windowsOf } from '../../kit/data/contact';
@@ -6,6 +6,11 @@ import { secondsOf } from '../../kit/frequency';
 import type { Fields } from '../../kit/merge';
 import { settingFields, settingNames, settingsText, wrongSetting } from '../../kit/settings';
 import { span } from '../../kit/time';
+
+type Link = Schemas['Link'];
+type Tariff = Schemas['Tariff'];
+/** What of a profile is written by people. */
+type Written = Schemas['PutProfile'];
 
 /** What the fields of a link are called, in the order in which they are shown. */
 export const linkNames = {
@@ -54,7 +59,7 @@ export const choices = {
 } as const;
 
 /** profileFields gives a profile as it is typed. */
-export function profileFields(p: Pick<Profile, 'settings' | 'link' | 'tariff'> | undefined): Fields {
+export function profileFields(p: Written | undefined): Fields {
   const { budget: b, contact, images, connection } = p?.link ?? {};
   return {
     ...settingsText(p?.settings),
@@ -162,7 +167,7 @@ export function tariffOf(fields: Fields): Tariff | undefined {
 }
 
 /** linkWords says what a profile says of the link, with what each part is called. */
-export function linkWords(p: Pick<Profile, 'link' | 'tariff'>): [string, string][] {
+export function linkWords(p: Pick<Written, 'link' | 'tariff'>): [string, string][] {
   const { budget: b, contact, images, connection } = p.link ?? {};
   const windows = contact?.windows ?? [];
   const pick = <K extends keyof typeof choices>(k: K, v: string | undefined) =>

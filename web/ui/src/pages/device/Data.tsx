@@ -2,7 +2,8 @@ import { Alert, Button, Group, Paper, SegmentedControl, Skeleton, Stack, Text, T
 import { IconAlertTriangle, IconArrowUp } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
-import type { ContactTimes, Lift as LiftOf, Usage } from '../../api/data';
+import type { Schemas } from '../../api/client';
+import type { Usage } from '../../api/data';
 import { useMay } from '../../app/useMay';
 import { bytes } from '../../kit/bytes';
 import { CapBar, capWords } from '../../kit/data/CapBar';
@@ -59,7 +60,7 @@ function Cycle({ device, usage: u }: { device: Detail; usage: Usage }) {
   const [start, end] = [dateOf(u.cycle.start), dateOf(u.cycle.end)];
   const capped = !!(u.caps.hard || u.caps.soft);
   const money = (amount: string | undefined) => (amount ? `${amount} ${u.currency ?? ''}`.trim() : undefined);
-  const lift = (device as { lift?: LiftOf }).lift;
+  const { lift } = device;
   const over = u.caps.hard ? u.projected > u.caps.hard : false;
   return (
     <Paper withBorder p={{ base: 'sm', sm: 'md' }} component="section" aria-labelledby="fs-data-cycle">
@@ -198,7 +199,7 @@ function Contact({ device }: { device: Detail }) {
   );
 }
 
-function Openings({ times: t }: { times: ContactTimes }) {
+function Openings({ times: t }: { times: Schemas['DeviceContact'] }) {
   if (t.always)
     return (
       <Text size="sm" c="dimmed">
@@ -229,7 +230,7 @@ function Openings({ times: t }: { times: ContactTimes }) {
   );
 }
 
-function Opening({ start, end, bytes: fit, zone }: ContactTimes['openings'][number] & { zone: string }) {
+function Opening({ start, end, bytes: fit, zone }: Schemas['Opening'] & { zone: string }) {
   const [from, to] = [dateOf(start), dateOf(end)];
   if (!from) return null;
   const [here, there] = [moment(from), moment(from, zone)];

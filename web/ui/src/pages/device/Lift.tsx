@@ -2,7 +2,8 @@ import { Button, Group, Modal, Stack, Text, TextInput } from '@mantine/core';
 import { notifications } from '@mantine/notifications';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
-import { ask, type Usage } from '../../api/data';
+import { api, ok } from '../../api/client';
+import type { Usage } from '../../api/data';
 import { bytes } from '../../kit/bytes';
 import { amountOf, wrongAmount } from '../../kit/data/amount';
 import { Failure } from '../../kit/Failure';
@@ -27,8 +28,11 @@ export function Lift(props: Props) {
   );
 }
 
+const path = '/api/v1/devices/{device}/lift';
+
 function Asked({ device, usage: u, lifted, close }: Props) {
   const cache = useQueryClient();
+  const params = { path: { device: device.id } };
   const [extra, setExtra] = useState('');
   const [note, setNote] = useState('');
   const done = async (message: string) => {
@@ -39,13 +43,11 @@ function Asked({ device, usage: u, lifted, close }: Props) {
   };
   const lift = useMutation({
     mutationFn: (n: number) =>
-      ask('POST', `devices/${device.id}/lift`, {
-        body: { extra: n, ...(note.trim() && { note: note.trim() }) },
-      }),
+      ok(api.POST(path, { params, body: { extra: n, ...(note.trim() && { note: note.trim() }) } })),
     onSuccess: (_, n) => done(`${device.name} may spend ${bytes(n)} more in this cycle, once it has been told.`),
   });
   const back = useMutation({
-    mutationFn: () => ask('DELETE', `devices/${device.id}/lift`),
+    mutationFn: () => ok(api.DELETE(path, { params })),
     onSuccess: () => done('What was added to the caps is taken back.'),
   });
   const n = amountOf(extra);

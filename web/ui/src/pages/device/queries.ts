@@ -1,6 +1,6 @@
 import { infiniteQueryOptions, keepPreviousData, queryOptions } from '@tanstack/react-query';
 import { api, ok, type Schemas } from '../../api/client';
-import { ask, type ContactTimes, type Usage } from '../../api/data';
+import { ask, type Usage } from '../../api/data';
 import { rangeOf, type Since, spans } from '../data/queries';
 
 export type Detail = Schemas['DeviceDetail'];
@@ -90,6 +90,6 @@ export const usageOfQuery = (device: string, since: Since) =>
 export const contactQuery = (device: string) =>
   queryOptions({
     queryKey: ['device', device, 'contact'],
-    queryFn: ({ signal }) => ask<ContactTimes>('GET', `devices/${device}/contact`, { signal }),
+    queryFn: ({ signal }) => ok(api.GET('/api/v1/devices/{device}/contact', { params: { path: { device } }, signal })),
     refetchInterval: 60_000,
   });
