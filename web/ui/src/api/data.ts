@@ -1,67 +1,7 @@
 // What the API says of the data economy, until its client is generated with it.
 
-import type { Counts, Step } from '../kit/data/classes';
 import { prefix } from './client';
 import { problemOf } from './problem';
-
-export interface Usage {
-  device: string;
-  name: string;
-  cycle: { start: string; end: string };
-  stage: string;
-  caps: { soft?: number; hard?: number; reserve?: number };
-  spent: number;
-  projected: number;
-  cost?: string;
-  projected_cost?: string;
-  currency?: string;
-  rate?: number;
-  as_of?: string;
-  alerts: { kind: string; since: string; text: string }[];
-  from: string;
-  to: string;
-  totals: Counts;
-  steps: Step[];
-}
-
-export interface FleetUsage {
-  devices: number;
-  spent: number;
-  projected: number;
-  cost: { currency: string; amount: string }[];
-  projected_cost: { currency: string; amount: string }[];
-  stages: Record<string, number>;
-  over: number;
-  alerts: number;
-  from: string;
-  to: string;
-  totals: Counts;
-  steps: Step[];
-  groups: { group: string; bytes: number }[];
-}
-
-export interface DeviceUsage {
-  device: string;
-  name: string;
-  group: string;
-  profile?: string;
-  stage: string;
-  spent: number;
-  soft?: number;
-  hard?: number;
-  share?: number;
-  projected?: number;
-  projected_cost?: string;
-  currency?: string;
-  next_contact?: string;
-}
-
-export interface DeviceData {
-  spent: number;
-  cap?: number;
-  stage: string;
-  projected?: number;
-}
 
 export interface Estimate {
   devices: number;

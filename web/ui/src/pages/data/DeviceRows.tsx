@@ -1,6 +1,6 @@
 import { Button, Checkbox, Group, Paper, Select, Skeleton, Stack, Table, Text, Title } from '@mantine/core';
 import { useInfiniteQuery } from '@tanstack/react-query';
-import type { DeviceUsage, FleetUsage } from '../../api/data';
+import type { Schemas } from '../../api/client';
 import { bytes, count } from '../../kit/bytes';
 import { CapBar, capWords } from '../../kit/data/CapBar';
 import { Failure } from '../../kit/Failure';
@@ -10,6 +10,9 @@ import { State } from '../../kit/State';
 import { lookOf, stageReason, stages } from '../../kit/states';
 import { usePhone } from '../../kit/usePhone';
 import { type DataSearch, usageDevicesQuery } from './queries';
+
+type FleetUsage = Schemas['FleetUsage'];
+type DeviceUsage = Schemas['UsageRow'];
 
 interface Props {
   search: DataSearch;

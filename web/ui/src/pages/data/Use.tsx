@@ -3,7 +3,7 @@ import { IconChartBar, IconTags } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { useNavigate, useSearch } from '@tanstack/react-router';
 import { useEffect, useState } from 'react';
-import type { FleetUsage } from '../../api/data';
+import type { Schemas } from '../../api/client';
 import { asProblem } from '../../api/problem';
 import { groupsQuery } from '../../api/queries';
 import { bytes, count } from '../../kit/bytes';
@@ -15,6 +15,8 @@ import { Empty } from '../../kit/Empty';
 import { Failure } from '../../kit/Failure';
 import { DeviceRows } from './DeviceRows';
 import { type DataSearch, type Since, spans, stepSeconds, usageQuery } from './queries';
+
+type FleetUsage = Schemas['FleetUsage'];
 
 /** Use is what the devices that are asked for have spent: over time, by group, and one by one. */
 export function Use() {

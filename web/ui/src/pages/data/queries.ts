@@ -1,5 +1,5 @@
 import { infiniteQueryOptions, keepPreviousData, queryOptions } from '@tanstack/react-query';
-import { ask, type DeviceUsage, type FleetUsage } from '../../api/data';
+import { api, ok } from '../../api/client';
 import type { dataSearch } from '../../app/search';
 
 export type DataSearch = ReturnType<typeof dataSearch>;
@@ -29,46 +29,49 @@ export function rangeOf(since: Since, now: number) {
 // What devices spent comes with other traffic, without events.
 const look = 30_000;
 
-/** queryText writes what is set. */
-function queryText(query: Record<string, string | number | boolean | undefined>): string {
-  const set = Object.entries(query).flatMap(([k, v]) => (v === undefined || v === '' ? [] : [[k, String(v)]]));
-  return new URLSearchParams(set).toString();
-}
+type Which = Pick<DataSearch, 'group' | 'selector'>;
 
-export const usageQuery = (search: Pick<DataSearch, 'group' | 'selector'>, since: Since) => {
-  const { step } = spans[since];
-  return queryOptions({
+/** whichOf gives what the API takes, with nothing in it that is not set. */
+const whichOf = ({ group, selector }: Which) => ({ ...(group && { group }), ...(selector && { selector }) });
+
+/** fromOf gives when the time begins that is looked at, RFC 3339. */
+export const fromOf = (since: Since) => new Date(rangeOf(since, Date.now()).from).toISOString();
+
+export const usageQuery = (search: Which, since: Since) =>
+  queryOptions({
     queryKey: ['usage', 'fleet', search.group, search.selector, since],
-    queryFn: ({ signal }) => {
-      const from = new Date(rangeOf(since, Date.now()).from).toISOString();
-      const query = queryText({ step, from, group: search.group, selector: search.selector });
-      return ask<FleetUsage>('GET', `usage?${query}`, { signal });
-    },
+    queryFn: ({ signal }) =>
+      ok(
+        api.GET('/api/v1/usage', {
+          params: { query: { ...whichOf(search), step: spans[since].step, from: fromOf(since) } },
+          signal,
+        }),
+      ),
     placeholderData: keepPreviousData,
     refetchInterval: look,
   });
-};
-
-type Rows = { items: DeviceUsage[]; next?: string };
 
 export const usageDevicesQuery = (search: Pick<DataSearch, 'group' | 'selector' | 'sort' | 'stage' | 'over'>) =>
   infiniteQueryOptions({
     queryKey: ['usage', 'devices', search.group, search.selector, search.sort, search.stage, search.over],
-    queryFn: ({ pageParam, signal }) => {
-      const { group, selector, stage, over } = search;
-      const query = queryText({
-        sort: search.sort ?? 'share',
-        stage,
-        over,
-        group,
-        selector,
-        limit: 50,
-        after: pageParam,
-      });
-      return ask<Rows>('GET', `usage/devices?${query}`, { signal });
-    },
+    queryFn: ({ pageParam, signal }) =>
+      ok(
+        api.GET('/api/v1/usage/devices', {
+          params: {
+            query: {
+              ...whichOf(search),
+              sort: search.sort ?? 'share',
+              ...(search.stage && { stage: search.stage }),
+              ...(search.over && { over: true }),
+              limit: 50,
+              ...(pageParam && { after: pageParam }),
+            },
+          },
+          signal,
+        }),
+      ),
     initialPageParam: '',
-    getNextPageParam: (page) => page.next || undefined,
+    getNextPageParam: (page) => page.next,
     placeholderData: keepPreviousData,
     refetchInterval: (q) => (q.state.data && q.state.data.pages.length > 1 ? false : look),
   });

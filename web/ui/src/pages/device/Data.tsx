@@ -3,7 +3,6 @@ import { IconAlertTriangle, IconArrowUp } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import type { Schemas } from '../../api/client';
-import type { Usage } from '../../api/data';
 import { useMay } from '../../app/useMay';
 import { bytes } from '../../kit/bytes';
 import { CapBar, capWords } from '../../kit/data/CapBar';
@@ -20,6 +19,8 @@ import { Passes, Warnings } from '../data/Passes';
 import { type Since as Back, spans, stepSeconds } from '../data/queries';
 import { Lift } from './Lift';
 import { contactQuery, type Detail, usageOfQuery } from './queries';
+
+type Usage = Schemas['DeviceUsage'];
 
 /** Data is what the device spends on its link, what it may, and when it is in contact. */
 export function Data({ device }: { device: Detail }) {
@@ -61,7 +62,7 @@ function Cycle({ device, usage: u }: { device: Detail; usage: Usage }) {
   const capped = !!(u.caps.hard || u.caps.soft);
   const money = (amount: string | undefined) => (amount ? `${amount} ${u.currency ?? ''}`.trim() : undefined);
   const { lift } = device;
-  const over = u.caps.hard ? u.projected > u.caps.hard : false;
+  const over = u.caps.hard ? (u.projected ?? 0) > u.caps.hard : false;
   return (
     <Paper withBorder p={{ base: 'sm', sm: 'md' }} component="section" aria-labelledby="fs-data-cycle">
       <Group justify="space-between" gap="xs" mb="xs">
@@ -88,7 +89,7 @@ function Cycle({ device, usage: u }: { device: Detail; usage: Usage }) {
       </Text>
       <CapBar large spent={u.spent} {...u.caps} projected={u.projected} stage={u.stage} />
       <dl className="fs-terms-row" style={{ marginTop: 10 }}>
-        {u.projected > 0 && (
+        {!!u.projected && (
           <Item name="At the cycle’s end">
             {over ? <b className="da-over">{bytes(u.projected)}, over the cap</b> : bytes(u.projected)}
           </Item>

@@ -2,13 +2,14 @@ import { Button, Group, Modal, Stack, Text, TextInput } from '@mantine/core';
 import { notifications } from '@mantine/notifications';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
-import { api, ok } from '../../api/client';
-import type { Usage } from '../../api/data';
+import { api, ok, type Schemas } from '../../api/client';
 import { bytes } from '../../kit/bytes';
 import { amountOf, wrongAmount } from '../../kit/data/amount';
 import { Failure } from '../../kit/Failure';
 import { dateOf, exact } from '../../kit/time';
 import type { Detail } from './queries';
+
+type Usage = Schemas['DeviceUsage'];
 
 interface Props {
   device: Detail;

@@ -1,7 +1,6 @@
 import { infiniteQueryOptions, keepPreviousData, queryOptions } from '@tanstack/react-query';
 import { api, ok, type Schemas } from '../../api/client';
-import { ask, type Usage } from '../../api/data';
-import { rangeOf, type Since, spans } from '../data/queries';
+import { fromOf, type Since, spans } from '../data/queries';
 
 export type Detail = Schemas['DeviceDetail'];
 export type Observed = Schemas['Snapshot'];
@@ -78,11 +77,13 @@ export function whole(c: Command): boolean {
 export const usageOfQuery = (device: string, since: Since) =>
   queryOptions({
     queryKey: ['device', device, 'usage', since],
-    queryFn: ({ signal }) => {
-      const from = new Date(rangeOf(since, Date.now()).from).toISOString();
-      const query = new URLSearchParams({ step: spans[since].step, from });
-      return ask<Usage>('GET', `devices/${device}/usage?${query}`, { signal });
-    },
+    queryFn: ({ signal }) =>
+      ok(
+        api.GET('/api/v1/devices/{device}/usage', {
+          params: { path: { device }, query: { step: spans[since].step, from: fromOf(since) } },
+          signal,
+        }),
+      ),
     placeholderData: keepPreviousData,
   });
 

@@ -1,6 +1,5 @@
 import { IconShieldQuestion } from '@tabler/icons-react';
 import { prefix } from '../../api/client';
-import type { DeviceData } from '../../api/data';
 import { bytes } from '../../kit/bytes';
 import { CapBar, capWords } from '../../kit/data/CapBar';
 import { useAgo, useUntil } from '../../kit/Since';
@@ -111,7 +110,7 @@ export function ContainersCell({ containers }: { containers: Device['containers'
 }
 
 /** DataCell shows what is spent of the cap of this billing cycle. */
-export function DataCell({ data: d }: { data: DeviceData | undefined }) {
+export function DataCell({ data: d }: { data: Device['data'] }) {
   if (!d || (d.spent === 0 && !d.cap)) return <span className="fl-none">–</span>;
   const look = lookOf('spending', d.stage);
   const words = [

@@ -1,6 +1,5 @@
 import { columnVisibilityFeature, createColumnHelper, tableFeatures } from '@tanstack/react-table';
 import type { ReactNode } from 'react';
-import type { DeviceData } from '../../api/data';
 import { ContainersCell, DataCell, DueCell, LabelsCell, NameCell, StacksCell, StateCell, TimeCell } from './cells';
 import type { Device } from './queries';
 
@@ -89,7 +88,7 @@ export const columns = [
     width: '124px',
     least: 124,
     sorts: true,
-    show: (d) => <DataCell data={(d as { data?: DeviceData }).data} />,
+    show: (d) => <DataCell data={d.data} />,
   }),
   column('version', 'Version', {
     width: '84px',
