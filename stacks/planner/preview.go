@@ -103,17 +103,22 @@ func secretsOf(spec ApplySpec, v, before *stacks.Version) map[string]string {
 	return out
 }
 
-// hide puts the names of variables in the place of their values, the longest first, wherever a bundle may have put them.
-func hide(p *Preview, secrets map[string]string) {
+// hiding puts the names of variables in the place of their values, the longest first.
+func hiding(secrets map[string]string) func(text string) string {
 	values := slices.SortedFunc(maps.Keys(secrets), func(a, b string) int {
 		return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b))
 	})
-	hidden := func(text string) string {
+	return func(text string) string {
 		for _, value := range values {
 			text = strings.ReplaceAll(text, value, "${"+secrets[value]+"}")
 		}
 		return text
 	}
+}
+
+// hide hides values of variables wherever a bundle may have put them.
+func hide(p *Preview, secrets map[string]string) {
+	hidden := hiding(secrets)
 	for i := range p.Services {
 		s := &p.Services[i]
 		s.Image, s.Was = hidden(s.Image), hidden(s.Was)
