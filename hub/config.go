@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/farshore/farshore/deploy"
+	"github.com/farshore/farshore/economy/estimate"
 )
 
 // Defaults of Config.
@@ -48,6 +49,8 @@ type Config struct {
 	AgentImage string
 	// GitAllowLocal lets repositories that stacks come from be on this machine, and at link-local addresses.
 	GitAllowLocal bool
+	// Images says what images weigh, for estimates. Nil: their registries are asked.
+	Images estimate.Images
 	// ReleaseKeys are the public keys that may have signed a release for devices. None: no release is accepted.
 	ReleaseKeys []ed25519.PublicKey
 	// Console serves what is neither API nor for agents. Nil: nothing.

@@ -36,7 +36,7 @@ func (g gitStacks) Apply(b gitsource.Bundle) (uint64, error) {
 			spec.Secret = now.Current.Secret
 		}
 	}
-	_, v, err := g.planner.Apply(spec)
+	_, v, err := g.estimates.Apply(spec)
 	if refusedNow(err) {
 		err = fmt.Errorf("%w: %w", gitsource.ErrRefused, err)
 	}
@@ -52,7 +52,7 @@ func refusedNow(err error) bool {
 
 // Redeploy implements gitsource.Stacks.
 func (g gitStacks) Redeploy(stack, by string) error {
-	_, err := g.planner.Deploy(planner.DeploySpec{Stack: stack, Force: true, During: planner.Queue, By: by})
+	_, err := g.estimates.Deploy(planner.DeploySpec{Stack: stack, Force: true, During: planner.Queue, By: by})
 	return err
 }
 

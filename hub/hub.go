@@ -86,6 +86,7 @@ type Hub struct {
 	sources    *gitsource.Desk
 	variables  *variables.Book
 	registries *registries.Book
+	estimates  *estimates
 	sealer     *sealed.Sealer
 
 	gate        *gate.Gate
@@ -281,6 +282,7 @@ func (h *Hub) assemble() (err error) {
 		return err
 	}
 	h.fold = fold.New(fold.Config{Store: h.store, Log: h.log})
+	h.estimates = newEstimates(h)
 	h.desk, err = admission.New(admission.Config{
 		Store:   h.store,
 		Vault:   h.vault,

@@ -18,8 +18,9 @@ const (
 	frameTarget  = 32 << 10
 	// messageAdds is what a chunk adds to its data in a frame.
 	messageAdds = 24
-	// statuses a device says of a version: it fetches, it applies, it runs.
-	statuses = 3
+	// statuses are frames with what a device says of a version: that it applies it, and that it runs. That it fetches goes
+	// with what it asks for.
+	statuses = 2
 )
 
 // packed is a file as it travels. Data is nil where it is so large that frames do not make it smaller.

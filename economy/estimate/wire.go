@@ -9,7 +9,7 @@ const (
 	segment    = 1448
 	tcpHeader  = 52
 	// bareAcks are those of an exchange in which the device works between two frames.
-	bareAcks = 4
+	bareAcks = 2
 	// requestCost is one request to a registry over HTTP, with the head of its answer, headers of TLS and TCP included.
 	requestCost = 900
 	// registryCost is a connection to a registry, with its certificates, and a token where it wants one.

@@ -66,6 +66,7 @@ type Config struct {
 	Registries   Registries
 	Releases     Releases
 	Updates      Updates
+	Estimates    Estimates
 	Sources      Sources
 	Usage        Usage
 	// Protection of the ports, and Certificates of browsers and the CLI.
@@ -159,7 +160,7 @@ func (c *Config) check() error {
 	for _, part := range []any{
 		c.Accounts, c.Tokens, c.People, c.Audit, c.Trail, c.Destinations, c.Events, c.Devices, c.Changes, c.Groups, c.Profiles, c.Links, c.EdgeGroups, c.Stacks, c.StackDesk,
 		c.Commands, c.Snapshots, c.Waiting, c.Keys, c.Sessions, c.Timeline, c.Views, c.Backups, c.Policies, c.Protection, c.Certificates,
-		c.Releases, c.Updates, c.Sources, c.Variables, c.Registries, c.Usage,
+		c.Releases, c.Updates, c.Estimates, c.Sources, c.Variables, c.Registries, c.Usage,
 	} {
 		if part == nil {
 			return errors.New("api: a part is missing in its Config")
@@ -252,6 +253,7 @@ func (s *server) routes() {
 	s.usageRoutes()
 	s.stackRoutes()
 	s.previewRoutes()
+	s.estimateRoutes()
 	s.sourceRoutes()
 	s.schemaRoutes()
 	s.commandRoutes()

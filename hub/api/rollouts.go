@@ -178,6 +178,9 @@ func (s *server) rollout(c *call, rec *stacks.Stack, v *planner.RolloutView) res
 		out.Next = time.Time{}
 	}
 	if c.eyes().allDevices {
+		if v.Estimated+v.Reported > 0 {
+			out.Data = &resource.RolloutData{Estimate: v.Estimate, Estimated: int(v.Estimated), Actual: v.Spent, Reported: int(v.Reported)}
+		}
 		return out
 	}
 	// A sentence that counts devices would tell of those that are not seen.

@@ -130,12 +130,12 @@ func TestEveryOperationAsksForItsRight(t *testing.T) {
 // bodies are valid, so that what refuses is the right.
 var bodies = map[string]string{
 	"put-source":   `{"url":"https://git.example.com/x.git"}`,
-	"start-update": `{"release":"v1"}`, "preview-update": `{"release":"v1"}`,
+	"start-update": `{"release":"v1"}`, "preview-update": `{"release":"v1"}`, "estimate-update": `{"release":"v1"}`,
 	"create-user": `{"name":"x"}`, "change-user": `{"disabled":true}`, "link-user": `{}`, "put-team": `{}`, "create-grant": `{"user":"x","role":"operator"}`,
 	"put-access-settings": `{"session_seconds":900,"min_password":12,"second_factor":"nobody"}`,
 	"create-token":        `{"name":"x"}`, "create-key": `{"name":"x"}`, "approve": `{"approvals":[{"id":"x"}]}`, "reject": `{"ids":["x"]}`,
 	"put-device-passes": onePass, "put-group-passes": onePass, "lift-device": `{"extra":1}`,
-	"change-device": `{"name":"x"}`, "replace-device": `{"by":"y"}`, "apply-stack": `{"files":{}}`, "deploy-stack": `{}`, "preview-stack": `{"files":{}}`, "give-command": `{"kind":"snapshot"}`,
+	"change-device": `{"name":"x"}`, "replace-device": `{"by":"y"}`, "apply-stack": `{"files":{}}`, "deploy-stack": `{}`, "preview-stack": `{"files":{}}`, "estimate-stack": `{"files":{}}`, "give-command": `{"kind":"snapshot"}`,
 	"change-devices": `{"ids":["x"],"do":{"revoke":true}}`, "put-group": `{"path":"x"}`, "put-profile": `{"settings":{}}`, "put-policy": `{"group":"x"}`, "put-edge-group": `{}`, "preview-edge-group": `{}`,
 	"put-group-variable": `{"value":"x"}`, "put-device-variable": `{"value":"x"}`, "create-registry": `{"address":"registry.example.com","user":"bot"}`,
 	"put-registry": `{"address":"registry.example.com","user":"bot"}`, "make-backup": `{"passphrase":"correct horse battery"}`, "put-backup-plan": `{"folder":""}`,

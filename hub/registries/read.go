@@ -155,7 +155,7 @@ func (r *reading) refused(resp *http.Response) error {
 		if r.User == "" {
 			return fmt.Errorf("%s does not let the hub see it (%s): add the registry with a user and a password for the devices' group", r.Address, status(resp))
 		}
-		return fmt.Errorf("%s does not let %s see it (%s)", r.Address, r.User, status(resp))
+		return fmt.Errorf("%s does not let the user see it that the hub knows for it (%s)", r.Address, status(resp))
 	case http.StatusTooManyRequests:
 		return fmt.Errorf("%s was asked too often and says to wait", r.Address)
 	}

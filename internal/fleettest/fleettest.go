@@ -94,6 +94,7 @@ func (f *Fleet) StartHub() {
 	h, err := hub.New(hub.Config{
 		Data: f.data, Listen: publicAddress, MQTTListen: mqttAddress, Log: f.log,
 		GitAllowLocal: true, // repositories of tests are on this machine
+		Images:        noRegistry{},
 		ReleaseKeys:   []ed25519.PublicKey{ReleaseKey().Public().(ed25519.PublicKey)},
 		ListenFunc:    func(address string) (net.Listener, error) { return f.Network.Listen(address) },
 	})

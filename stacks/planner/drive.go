@@ -163,6 +163,9 @@ func (p *Planner) succeed(s *stack, c Change, over *Rollout, w *run, notices *[]
 	next := w.Rollout
 	next.State = w.State.Clone()
 	c.Ended = []*Rollout{over, &next}
+	p.mu.RLock()
+	s.account(&c)
+	p.mu.RUnlock()
 	begin(&c.Stack, &next, time.Now())
 	return p.commit(s, c, notices)
 }

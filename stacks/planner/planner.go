@@ -60,6 +60,7 @@ type stack struct {
 	grants  map[protocol.DeviceID]stacks.Grant
 	counts  counts                      // devices by the state that is shown
 	groups  map[string]*counts          // the same by group
+	spent   map[uint64]spent            // by the version that devices spoke of last
 	files   map[protocol.ShortHash]file // of all versions
 }
 
@@ -82,7 +83,7 @@ func newStack(rec stacks.Stack) *stack {
 	return &stack{
 		id: rec.ID, name: rec.Name, rec: rec,
 		devices: map[protocol.DeviceID]*assigned{}, former: map[protocol.DeviceID]uint64{},
-		refused: map[protocol.DeviceID]reason{}, grants: map[protocol.DeviceID]stacks.Grant{}, groups: map[string]*counts{},
+		refused: map[protocol.DeviceID]reason{}, grants: map[protocol.DeviceID]stacks.Grant{}, groups: map[string]*counts{}, spent: map[uint64]spent{},
 	}
 }
 
@@ -273,6 +274,7 @@ func (s *stack) count(a *assigned, n int) {
 	if of[state] += n; *of == (counts{}) {
 		delete(s.groups, a.group)
 	}
+	s.addSpent(a, n)
 }
 
 // drop ends an assignment. The caller holds mu.
@@ -295,7 +297,7 @@ func (s *stack) edit(a *assigned, fn func()) {
 
 // recount counts anew after the stack itself changed. The caller holds mu.
 func (s *stack) recount() {
-	s.counts, s.groups = counts{}, map[string]*counts{}
+	s.counts, s.groups, s.spent = counts{}, map[string]*counts{}, map[uint64]spent{}
 	for _, a := range s.devices {
 		s.count(a, 1)
 	}

@@ -130,6 +130,12 @@ type Rollout struct {
 	Tries uint32 `cbor:"16,keyasint,omitempty"`
 	// State is where it stands. One to all devices at once is done when it begins.
 	State rollout.State `cbor:"15,keyasint"`
+	// Estimate is how many bytes Estimated devices were thought to spend on it, before it began. 0 devices: nobody thought.
+	Estimate  uint64 `cbor:"17,keyasint,omitempty"`
+	Estimated uint32 `cbor:"18,keyasint,omitempty"`
+	// Spent is what Reported devices have spent on its version, as they said before a later rollout took its place.
+	Spent    uint64 `cbor:"19,keyasint,omitempty"`
+	Reported uint32 `cbor:"20,keyasint,omitempty"`
 }
 
 // maxAttempts bounds how often a rollout can be tried again, so that each attempt has a nonce of its own.
@@ -234,6 +240,11 @@ func (p *Planner) open(s *stack, c *Change, o opening) error {
 		c.Ended = append(c.Ended, out)
 		p.mu.RLock()
 		c.Grants = append(c.Grants, s.takeBack(active, &out.State)...)
+		p.mu.RUnlock()
+	}
+	if s != nil {
+		p.mu.RLock()
+		s.account(c)
 		p.mu.RUnlock()
 	}
 	if begin(&c.Stack, r, now); s != nil && r.over() && !r.Force {

@@ -89,6 +89,7 @@ func (s *stack) view(r *run) *RolloutView {
 		Rollout: r.Rollout, Name: s.name, Counts: r.counts, Batches: r.batches, Why: r.why, Next: r.next, Queued: r == s.waiting(),
 	}
 	v.State.Devices = nil
+	v.Spent, v.Reported = s.accountOf(r)
 	switch {
 	case v.Queued:
 		v.Why = fmt.Sprintf("rollout %d is under way", s.active().Number)

@@ -92,6 +92,9 @@ func (p *Planner) taken(dev protocol.DeviceID, st protocol.StackStatus) (*stack,
 		return nil, r, 0, 0
 	case a.known:
 		r.First = a.first
+		if st.Version == a.status.Version { // a device whose count was lost begins anew
+			r.Status.Spent = max(st.Spent, a.status.Spent)
+		}
 	case s.shall(a):
 		r.First, _, _ = s.due(a)
 	}

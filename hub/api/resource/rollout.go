@@ -64,6 +64,8 @@ type Rollout struct {
 	Approve    bool      `json:"approve,omitempty" doc:"Devices fetch the version, and apply it when somebody has approved it"`
 	Approved   time.Time `json:"approved,omitzero"`
 	ApprovedBy string    `json:"approved_by,omitempty"`
+
+	Data *RolloutData `json:"data,omitempty" doc:"What it was thought to cost, and what it has cost; absent where nothing is known, and where you see a part of its devices"`
 }
 
 // RolloutDevice is one device of a rollout.
