@@ -93,8 +93,10 @@ func (e *estimates) device(id protocol.DeviceID) (estimate.Device, bool) {
 		return estimate.Device{}, false
 	}
 	effective, _ := e.hub.fleet.Effective(id)
+	figures, _ := e.hub.ledger.Figures(id)
 	return estimate.Device{
 		ID: id, Name: d.Name, Group: d.Group, Platform: d.Build.Platform, Settings: effective.Settings, Tariff: effective.Tariff,
+		Spent: figures.Spent, Rate: figures.Rate,
 	}, true
 }
 

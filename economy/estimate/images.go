@@ -21,7 +21,7 @@ const (
 	readsAtOnce = 8
 	// maxWanted and maxHad are how many images are read about that devices would need, and that they have.
 	maxWanted = 256
-	maxHad    = 64
+	maxHad    = 32
 )
 
 // errTooMany says that there are more images than are asked for.
@@ -131,13 +131,15 @@ func sorted(set map[wanted]bool) []wanted {
 	return out
 }
 
-// unknown are images on devices whose layers nobody knows yet: those of the repositories that are wanted in front, then
-// those that most devices have.
+// unknown are images on devices whose layers nobody knows yet and that may share some with what is wanted: those of the
+// same repositories in front, then those of the same registries that most devices have. Docker Hub, which counts how often
+// it is asked, is asked for the former alone.
 func (p *pantry) unknown(devices []Device, list []wanted) []wanted {
-	repositories := map[string]bool{}
+	repositories, hosts := map[string]bool{}, map[string]bool{}
 	for _, w := range list {
-		repositories[repository(w.image)] = true
+		repositories[repository(w.image)], hosts[host(w.image)] = true, true
 	}
+	delete(hosts, "docker.io")
 	count, of := map[protocol.Hash]int{}, map[protocol.Hash]wanted{}
 	for i := range devices {
 		d := &devices[i]
@@ -154,7 +156,9 @@ func (p *pantry) unknown(devices []Device, list []wanted) []wanted {
 					w.image = p.name(t)
 				}
 			}
-			of[h.ID] = w
+			if repositories[repository(w.image)] || hosts[host(w.image)] {
+				of[h.ID] = w
+			}
 		}
 	}
 	type one struct {
@@ -175,6 +179,11 @@ func (p *pantry) unknown(devices []Device, list []wanted) []wanted {
 		out = append(out, x.wanted)
 	}
 	return out
+}
+
+func host(name string) string {
+	host, _, _ := strings.Cut(name, "/")
+	return host
 }
 
 func repository(name string) string {
