@@ -1514,6 +1514,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/stacks/{stack}/estimate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * See what applying a stack would cost its devices in bytes, money and time
+         * @description It is checked as if it were applied, and nothing is changed. Registries are asked what images weigh; one that the hub cannot reach is said so, with sizes from devices that have the image.
+         */
+        post: operations["estimate-stack"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/stacks/{stack}/groups": {
         parameters: {
             query?: never;
@@ -1921,6 +1941,23 @@ export interface paths {
          * @description Devices change in batches, as the plan says. A new agent that is not in session with the hub in time gives way to the old one. Devices that are away are deferred, and those that come to match while it runs join.
          */
         post: operations["start-update"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/updates/estimate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** See what an update of agents would cost devices in bytes, money and time */
+        post: operations["estimate-update"];
         delete?: never;
         options?: never;
         head?: never;
@@ -3254,6 +3291,126 @@ export interface components {
              */
             type: string;
         };
+        Estimate: {
+            /** @description By the tariffs of their link profiles and what they have spent; none where there is no tariff */
+            cost: components["schemas"]["Money"][];
+            /**
+             * Format: int64
+             * @description That you see and that would have to fetch something or be told of it
+             */
+            devices: number;
+            /** @description That some device would need, by platform */
+            images: components["schemas"]["EstimateImage"][];
+            /**
+             * Format: int64
+             * @description Of the device that needs most
+             */
+            largest: number;
+            /** Format: int64 */
+            median: number;
+            /** @description Sentences about what the figures do not say */
+            notes: string[];
+            /** @description Devices that would pass their budget, those that lack most in front, at most 500 */
+            over: components["schemas"]["EstimateOver"][];
+            /**
+             * Format: int64
+             * @description How many these are
+             */
+            over_count: number;
+            parts: components["schemas"]["EstimateParts"];
+            /** @description At most 500: those over their budget in front, then by bytes */
+            per_device: components["schemas"]["EstimateDevice"][];
+            seconds: components["schemas"]["EstimateSeconds"];
+            /**
+             * Format: int64
+             * @description Bytes on the wire of all of them, TLS and TCP/IP included
+             */
+            total: number;
+        };
+        EstimateDevice: {
+            /** Format: int64 */
+            bytes: number;
+            /** @description Absent: no tariff */
+            cost?: components["schemas"]["Money"];
+            device: string;
+            /** Format: int64 */
+            files: number;
+            /** Format: int64 */
+            images: number;
+            name: string;
+            /** @description It would pass its budget */
+            over?: boolean;
+            /**
+             * Format: int64
+             * @description Absent: not known
+             */
+            seconds?: number;
+            /**
+             * Format: int64
+             * @description Images, or programs, of which nothing is known: they come on top
+             */
+            unknown?: number;
+            /** @description Some image is counted with its size on a disk */
+            upper_bound?: boolean;
+        };
+        EstimateImage: {
+            /**
+             * Format: int64
+             * @description All of it, as it travels; 0: not known
+             */
+            bytes: number;
+            image: string;
+            /** Format: int64 */
+            layers?: number;
+            platform?: string;
+            /**
+             * @description registry: its manifest. devices: the registry did not say, and this is the size on the disk of a device that has it, which is more. unknown: nobody says
+             * @enum {string}
+             */
+            source: "registry" | "devices" | "unknown";
+            /** @description Why the registry did not say */
+            why?: string;
+        };
+        EstimateOver: {
+            device: string;
+            /**
+             * Format: int64
+             * @description What its budget leaves for files and images in this cycle
+             */
+            left: number;
+            name: string;
+            /** Format: int64 */
+            need: number;
+        };
+        EstimateParts: {
+            /**
+             * Format: int64
+             * @description Files of bundles, or programs, as they travel: compressed, and as patches where devices have earlier ones
+             */
+            files: number;
+            /**
+             * Format: int64
+             * @description Layers that devices lack, with manifests
+             */
+            images: number;
+            /**
+             * Format: int64
+             * @description Orders, what devices say about it, frames, requests, TLS and TCP/IP
+             */
+            overhead: number;
+        };
+        EstimateSeconds: {
+            /**
+             * Format: int64
+             * @description Until the last device has all, of those of which it is known
+             */
+            largest: number;
+            /**
+             * Format: int64
+             * @description Devices of which it is not: no rate was measured yet, or they have no contact any more
+             */
+            unknown: number;
+        };
         Event: {
             /** Format: date-time */
             at: string;
@@ -4570,6 +4727,8 @@ export interface components {
             by?: string;
             /** Format: date-time */
             created: string;
+            /** @description What it was thought to cost, and what it has cost; absent where nothing is known, and where you see a part of its devices */
+            data?: components["schemas"]["RolloutData"];
             /** @description Devices by where they stand in it: waiting, chosen, started, succeeded, failed, returning, returned, stuck. None where it has no batches */
             devices: {
                 [key: string]: number;
@@ -4609,6 +4768,28 @@ export interface components {
             why?: string;
             /** @description The plan as sentences */
             words: string;
+        };
+        RolloutData: {
+            /**
+             * Format: int64
+             * @description Bytes that devices say they have spent on files and images of the version
+             */
+            actual: number;
+            /**
+             * Format: int64
+             * @description Bytes, as thought before it began
+             */
+            estimate: number;
+            /**
+             * Format: int64
+             * @description Devices that were thought of; 0: there was no estimate
+             */
+            estimated: number;
+            /**
+             * Format: int64
+             * @description Devices that have said so
+             */
+            reported: number;
         };
         RolloutDevice: {
             /**
@@ -9348,6 +9529,42 @@ export interface operations {
             };
         };
     };
+    "estimate-stack": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name */
+                stack: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Apply"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Estimate"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "stack-groups": {
         parameters: {
             query?: never;
@@ -10274,6 +10491,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Update"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "estimate-update": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateSpec"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Estimate"];
                 };
             };
             /** @description It did not work: what happened, to which thing, and what to do */
