@@ -3,9 +3,7 @@ package api
 import (
 	"cmp"
 	"context"
-	"maps"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/farshore/farshore/economy"
@@ -62,13 +60,10 @@ func (s *server) estimateRoutes() {
 func estimateOut(e *estimate.Estimate) resource.Estimate {
 	sums := estimate.Sum(e.Devices)
 	out := resource.Estimate{
-		Devices: len(e.Devices), Total: sums.Total, Largest: sums.Largest, Median: sums.Median, Cost: []resource.Money{},
+		Devices: len(e.Devices), Total: sums.Total, Largest: sums.Largest, Median: sums.Median, Cost: monies(sums.Cost),
 		Seconds: resource.EstimateSeconds{Largest: sums.Seconds, Unknown: sums.Unknown}, Over: []resource.EstimateOver{},
 		Parts:  resource.EstimateParts{Files: sums.Files, Images: sums.Images, Overhead: sums.Overhead},
 		Images: []resource.EstimateImage{}, PerDevice: []resource.EstimateDevice{}, Notes: append([]string{}, e.Notes...),
-	}
-	for _, currency := range slices.Sorted(maps.Keys(sums.Cost)) {
-		out.Cost = append(out.Cost, money(currency, sums.Cost[currency]))
 	}
 	for _, i := range e.Images {
 		out.Images = append(out.Images, resource.EstimateImage(i))
@@ -95,14 +90,10 @@ func estimateDevice(d *estimate.DeviceEstimate) resource.EstimateDevice {
 		Device: d.ID, Name: cmp.Or(d.Name, string(d.ID)), Bytes: d.Bytes(), Files: d.Files, Images: d.Images, Unknown: d.Unknown, Bound: d.AtMost, Over: d.Over,
 	}
 	if d.Currency != "" {
-		out.Cost = new(money(d.Currency, d.Cost))
+		out.Cost = &resource.Money{Currency: d.Currency, Amount: economy.CostText(d.Cost)}
 	}
 	if d.Seconds != estimate.SecondsUnknown {
 		out.Seconds = new(d.Seconds)
 	}
 	return out
-}
-
-func money(currency string, micros uint64) resource.Money {
-	return resource.Money{Currency: currency, Amount: economy.CostText(micros)}
 }

@@ -20,12 +20,6 @@ type Estimate struct {
 	Notes     []string         `json:"notes" nullable:"false" doc:"Sentences about what the figures do not say"`
 }
 
-// Money is an amount.
-type Money struct {
-	Currency string `json:"currency" example:"EUR"`
-	Amount   string `json:"amount" example:"4.20"`
-}
-
 // EstimateSeconds says how long it takes, by times of contact and the rate that was measured.
 type EstimateSeconds struct {
 	Largest int64 `json:"largest" doc:"Until the last device has all, of those of which it is known"`
