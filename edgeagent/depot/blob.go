@@ -77,6 +77,15 @@ func (d *Depot) openPart(want descriptor) (*part, error) {
 	return p, nil
 }
 
+// partSize is how much of a blob is on the disk.
+func (d *Depot) partSize(want descriptor) int64 {
+	info, err := os.Stat(d.blobPath(want.Digest) + ".part")
+	if err != nil {
+		return 0
+	}
+	return min(info.Size(), want.Size)
+}
+
 // Write implements io.Writer.
 func (p *part) Write(b []byte) (int, error) {
 	n, err := p.file.Write(b)

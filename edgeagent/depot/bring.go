@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"syscall"
 
 	"golang.org/x/sync/errgroup"
 
@@ -176,17 +177,29 @@ func (w *wanted) lacking(ctx context.Context) ([]string, error) {
 	return list, nil
 }
 
+// spare is how much of the disk is left free.
+const spare = 32 << 20
+
 // fetch gets blobs of the image into the depot.
 func (w *wanted) fetch(ctx context.Context, digests []string) error {
 	d := w.o.d
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(d.cfg.Lanes)
+	var todo []descriptor
+	var size int64
 	asked := map[string]bool{}
 	for _, blob := range append([]descriptor{w.config}, w.layers...) {
 		if asked[blob.Digest] || !slices.Contains(digests, blob.Digest) || d.has(blob.Digest) {
 			continue
 		}
 		asked[blob.Digest] = true
+		todo = append(todo, blob)
+		size += blob.Size - d.partSize(blob)
+	}
+	if have, ok := free(d.cfg.Dir); ok && have < size+spare {
+		return fmt.Errorf("%d MB are to be fetched, and %d MB are free: %w", size>>20, have>>20, syscall.ENOSPC)
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(d.cfg.Lanes)
+	for _, blob := range todo {
 		w.o.more(blob.Size)
 		group.Go(func() error { return d.blob(ctx, w.src, blob, w.o.moved) })
 	}

@@ -75,7 +75,7 @@ func (d *Depot) explain(image ipc.Image, n name, err error) error {
 	switch {
 	case full(err), errors.Is(err, errFullThere):
 		f.Code, f.Passing = ipc.CodeDiskFull, false
-		f.Detail = "the device's disk is full; remove images or volumes that are not needed, it goes on by itself then"
+		f.Detail = fmt.Sprintf("the device's disk is too full for image %q (%v); remove images or volumes that are not needed, it goes on by itself then", image.Ref, err)
 		return f
 	case errors.Is(err, snapshot.ErrEngineAbsent):
 		f.Code, f.Detail = ipc.CodeEngineUnreachable, err.Error()
