@@ -9,6 +9,7 @@ const operations: Record<string, string> = {
   'devices.read': 'looked at devices',
   'devices.change': 'changed',
   'devices.revoke': 'revoked, replaced or removed',
+  'devices.lift': 'changed what was added to the caps of',
   'groups.change': 'changed',
   'profiles.change': 'changed',
   'waiting.approve': 'approved',

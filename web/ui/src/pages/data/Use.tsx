@@ -115,7 +115,13 @@ function Sums({ usage: u }: { usage: FleetUsage }) {
   return (
     <Text size="sm" data-testid="sums">
       {count(u.devices, 'device')} in {u.devices === 1 ? 'its billing cycle' : 'their billing cycles'}:{' '}
-      <b>{bytes(u.spent)}</b> spent{money(u.cost)}; <b>{bytes(u.projected)}</b> at the end{money(u.projected_cost)}.
+      <b>{bytes(u.spent)}</b> spent{money(u.cost)}
+      {u.projected > u.spent && (
+        <>
+          ; <b>{bytes(u.projected)}</b> at the end{money(u.projected_cost)}
+        </>
+      )}
+      .
     </Text>
   );
 }

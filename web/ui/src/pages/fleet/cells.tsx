@@ -123,7 +123,6 @@ export function DataCell({ data: d }: { data: Device['data'] }) {
       <span className="fl-line">
         {d.stage !== 'free' && <look.icon size={14} role="img" aria-label={look.word} />}
         {bytes(d.spent)}
-        {d.cap ? ` / ${bytes(d.cap)}` : ''}
       </span>
       <CapBar spent={d.spent} hard={d.cap} stage={d.stage} projected={d.projected} />
     </span>

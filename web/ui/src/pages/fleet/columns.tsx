@@ -30,14 +30,14 @@ export const columns = [
     show: (d) => <StateCell state={d.liveness.state} reason={d.liveness.reason} />,
   }),
   column('name', 'Name', {
-    width: 'minmax(150px, 2fr)',
-    least: 150,
+    width: 'minmax(136px, 2fr)',
+    least: 136,
     sorts: true,
     show: (d) => <NameCell device={d} />,
   }),
   column('group', 'Group', {
-    width: 'minmax(120px, 1.4fr)',
-    least: 120,
+    width: 'minmax(100px, 1.4fr)',
+    least: 100,
     sorts: true,
     show: (d) => (
       <span className="fs-text" title={d.group}>
@@ -46,8 +46,8 @@ export const columns = [
     ),
   }),
   column('labels', 'Labels', {
-    width: 'minmax(130px, 1.8fr)',
-    least: 130,
+    width: 'minmax(90px, 1.8fr)',
+    least: 90,
     sorts: false,
     show: (d) => <LabelsCell labels={d.labels} />,
   }),
@@ -59,8 +59,8 @@ export const columns = [
     show: (d) => d.carrier || <span className="fl-none">–</span>,
   }),
   column('last_contact', 'Last contact', {
-    width: '108px',
-    least: 108,
+    width: '104px',
+    least: 104,
     sorts: true,
     show: (d) => <TimeCell at={d.liveness.last_contact} />,
   }),
@@ -85,8 +85,8 @@ export const columns = [
     show: (d) => <ContainersCell containers={d.containers} />,
   }),
   column('share', 'Data', {
-    width: '124px',
-    least: 124,
+    width: '80px',
+    least: 80,
     sorts: true,
     show: (d) => <DataCell data={d.data} />,
   }),
