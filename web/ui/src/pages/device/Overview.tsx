@@ -8,6 +8,7 @@ import { LinkAnchor } from '../../kit/links';
 import { Since, useNow } from '../../kit/Since';
 import { inWords, settingFields, settingNames } from '../../kit/settings';
 import { dateOf, exact, span } from '../../kit/time';
+import { linkWords } from '../data/profile';
 import { Variables } from '../variables/Variables';
 import { Observation } from './Observation';
 import { usePlace } from './place';
@@ -180,7 +181,7 @@ function RecordPart({ device: d }: { device: Detail }) {
 }
 
 function SettingsPart({ device }: { device: Detail }) {
-  const { settings, from, profile } = device.effective;
+  const { settings, from, profile, link, tariff } = device.effective;
   return (
     <Part title="Settings in effect">
       <Terms>
@@ -190,6 +191,11 @@ function SettingsPart({ device }: { device: Detail }) {
         {settingFields.map((f) => (
           <Term key={f} name={settingNames[f]}>
             {inWords(f, settings[f])} <span className="fs-dim">· {originWords(from[f])}</span>
+          </Term>
+        ))}
+        {linkWords({ ...(link && { link }), ...(tariff && { tariff }) }).map(([name, words]) => (
+          <Term key={name} name={name}>
+            {words}
           </Term>
         ))}
       </Terms>
