@@ -248,7 +248,10 @@ func (c *connection) due(ctx context.Context) error {
 	switch {
 	case !c.tr.Push() && (ping || command || snap) && c.win != nil && len(c.in) == 0:
 		return c.poll(ctx)
-	case ping && c.tr.Push(), ok && !now.Before(quiet):
+	case ping && c.tr.Push():
+		return c.ping(ctx)
+	case ok && !now.Before(quiet):
+		c.ticks.ping.next = now.Add(c.ticks.ping.every) // it shows as much as a tick
 		return c.ping(ctx)
 	}
 	return nil

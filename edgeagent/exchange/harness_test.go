@@ -39,12 +39,24 @@ type hub struct {
 	deaf     bool              // it answers nothing
 	refuse   *protocol.Error   // what it answers every frame with
 	answer   func(m protocol.Message) []protocol.Message
+	forgets  time.Duration // after which silence the path drops a connection without a word; 0: never
+	lost     int           // pings that were not answered for it
 }
 
 // conn is one connection to it.
 type conn struct {
-	h  *hub
-	in Inbox
+	h    *hub
+	in   Inbox
+	last time.Time // that something passed
+}
+
+// forgotten reports that the path has dropped the connection. It needs h.mu.
+func (c *conn) forgotten() bool {
+	gone := c.h.forgets > 0 && time.Since(c.last) > c.h.forgets
+	if !gone {
+		c.last = time.Now()
+	}
+	return gone
 }
 
 func (c *conn) Name() protocol.Carrier {
@@ -56,9 +68,14 @@ func (c *conn) Name() protocol.Carrier {
 func (c *conn) Push() bool   { return c.h.push }
 func (c *conn) Close() error { return nil }
 
-func (c *conn) Ping(context.Context) error {
+func (c *conn) Ping(ctx context.Context) error {
 	c.h.mu.Lock()
 	defer c.h.mu.Unlock()
+	if c.forgotten() {
+		c.h.lost++
+		<-ctx.Done()
+		return ctx.Err()
+	}
 	c.h.pings = append(c.h.pings, time.Now())
 	if c.h.deaf {
 		return errors.New("no answer")
@@ -177,7 +194,7 @@ func newHub(t *testing.T, push bool, settings protocol.Settings) *hub {
 			if h.deaf {
 				return nil, errors.New("no answer")
 			}
-			h.conn = &conn{h: h, in: in}
+			h.conn = &conn{h: h, in: in, last: time.Now()}
 			return h.conn, nil
 		},
 		Rand: rand.New(rand.NewPCG(1, 1)),
