@@ -171,6 +171,12 @@ func TestUsageIsTold(t *testing.T) {
 	if _, text := w.asNamed("operator", http.MethodGet, "/events?follow=false", nil); !strings.Contains(text, `"kind":"usage.soft-cap"`) || !strings.Contains(text, `"kind":"usage.stage"`) {
 		t.Errorf("events are %s", text)
 	}
+	var trail resource.AuditPage
+	w.ask(http.MethodGet, "/audit?limit=100", nil, &trail)
+	recorded := slices.DeleteFunc(trail.Items, func(e resource.Audit) bool { return !strings.HasPrefix(e.Operation, "usage.") })
+	if len(recorded) != 1 || recorded[0].Operation != "usage.soft-cap" || recorded[0].Resource != "device "+string(devices[0].ID) || recorded[0].Group != "norway/oslo" {
+		t.Errorf("the audit trail has %+v", recorded)
+	}
 	w.ask(http.MethodDelete, "/devices/crane", nil, nil)
 	w.Until("its books are gone", 10*time.Second, func() bool {
 		var all resource.FleetUsage
