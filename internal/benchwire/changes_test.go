@@ -12,6 +12,7 @@ import (
 
 	"github.com/farshore/farshore/hub/fleet"
 	"github.com/farshore/farshore/internal/testengine"
+	"github.com/farshore/farshore/internal/wirelab"
 	"github.com/farshore/farshore/protocol"
 	"github.com/farshore/farshore/stacks/planner"
 )
@@ -37,22 +38,22 @@ func snapshotRows(t *testing.T, r *report) {
 	}
 	d := s.device(t, spec)
 	d.settled(t, plantSize)
-	s.tap.quiet(t, 3*time.Second)
+	s.Wire.Quiet(t, 3*time.Second)
 	snap, _ := d.snapshot()
-	frames, first := d.snapshotFrame(t)
+	session, first := d.snapshotFrame(t)
 	most := 1000 + 72*len(snap.Images)
 	r.add(t, row{
 		what: "first snapshot of a 25-container host", where: "frame", target: fmt.Sprintf("≤ %s B (1.0 kB + 72 B × %d images)", thousands(most), len(snap.Images)),
 		got: thousands(first) + " B", verdict: atMost(first, most), how: engine,
 	})
-	r.detail("First session and snapshot of a 25-container host", frames.String())
+	r.detail("First session and snapshot of a 25-container host", session.String())
 
 	// The least of three: containers start by their own clocks, and a restart may be seen in one snapshot or in two.
-	var best traffic
+	var best wirelab.Traffic
 	var bestFrame int
 	for i := range 3 {
 		c := snap.Containers[3+i]
-		mark := s.tap.mark()
+		mark := s.Wire.Mark()
 		if err := restart(d, c); err != nil {
 			t.Fatal(err)
 		}
@@ -65,12 +66,12 @@ func snapshotRows(t *testing.T, r *report) {
 			}
 			return false
 		})
-		s.tap.quiet(t, 3*time.Second)
-		tr := s.tap.since(mark).on(d.last())
-		if tr.again() > 0 {
+		s.Wire.Quiet(t, 3*time.Second)
+		tr := s.Wire.Since(mark).On(d.last())
+		if len(tr.Again()) > 0 {
 			continue
 		}
-		if up, _ := tr.frames(); best == nil || sum(up) < bestFrame {
+		if up, _ := frames(tr); best == nil || sum(up) < bestFrame {
 			best, bestFrame = tr, sum(up)
 		}
 	}
@@ -81,17 +82,17 @@ func snapshotRows(t *testing.T, r *report) {
 		what: "snapshot after one container restarted", where: "frame", target: "≤ 90 B", got: fmt.Sprintf("%d B", bestFrame), verdict: atMost(bestFrame, 90), how: engine,
 	})
 	r.add(t, row{
-		what: "snapshot after one container restarted", where: "wire", target: "≤ 330 B", got: fmt.Sprintf("%d B", best.bytes()), verdict: atMost(best.bytes(), 330),
+		what: "snapshot after one container restarted", where: "wire", target: "≤ 330 B", got: fmt.Sprintf("%d B", best.Bytes()), verdict: atMost(best.Bytes(), 330),
 		how: "the frame, its acknowledgement by the hub, and what TCP adds",
 	})
 	r.detail("Snapshot after one container restarted", best.String())
 }
 
 // snapshotFrame returns the traffic of a session that the hub has no snapshot for, and the size of the frame with it.
-func (d *device) snapshotFrame(t *testing.T) (traffic, int) {
+func (d *device) snapshotFrame(t *testing.T) (wirelab.Traffic, int) {
 	t.Helper()
-	tr := d.site.tap.since(0).on(d.last())
-	ups, _ := tr.after(t).frames()
+	tr := d.site.Wire.Since(0).On(d.last())
+	ups, _ := frames(after(t, tr))
 	largest := 0
 	for _, n := range ups {
 		largest = max(largest, n)
@@ -100,10 +101,10 @@ func (d *device) snapshotFrame(t *testing.T) (traffic, int) {
 }
 
 // after is the traffic after the connection was made: after the answer to its first ping.
-func (tr traffic) after(t *testing.T) traffic {
+func after(t *testing.T, tr wirelab.Traffic) wirelab.Traffic {
 	t.Helper()
 	for i, p := range tr {
-		if !p.up && len(p.records) > 0 && p.records[len(p.records)-1] == mqttPing {
+		if !p.Up && len(p.Records) > 0 && p.Records[len(p.Records)-1] == mqttPing {
 			return tr[i+1:]
 		}
 	}
@@ -145,23 +146,23 @@ func stackRows(t *testing.T, r *report) {
 			st := s.hub.Services().Planner.DeviceStacks(d.id)
 			return len(st) == 1 && st[0].State == protocol.StackRunning && st[0].Running == v.Number
 		})
-		s.tap.quiet(t, 3*time.Second)
+		s.Wire.Quiet(t, 3*time.Second)
 	}
 	apply(3000)
 	for port := 3001; port <= 3003; port++ { // the third change is the one that counts: nothing is new any more
-		mark := s.tap.mark()
+		mark := s.Wire.Mark()
 		apply(port)
 		if port < 3003 {
 			continue
 		}
-		tr := s.tap.since(mark).on(d.last())
-		up, down := tr.frames()
+		tr := s.Wire.Since(mark).On(d.last())
+		up, down := frames(tr)
 		n := sum(up) + sum(down)
 		r.add(t, row{
 			what: "one-line change to a 4 kB compose file", where: "frame", target: "≤ 500 B in all", got: fmt.Sprintf("%d B", n), verdict: atMost(n, 500),
 			how: fmt.Sprintf("file of %s B, profile `satellite`; frames up %v, down %v: orders with signature, want, patch, status reports and acknowledgements", thousands(len(composeFile(port))), up, down),
 		})
-		r.add(t, row{what: "the same", where: "wire", got: fmt.Sprintf("%s B", thousands(tr.bytes())), how: "all packets of the exchange"})
+		r.add(t, row{what: "the same", where: "wire", got: fmt.Sprintf("%s B", thousands(tr.Bytes())), how: "all packets of the exchange"})
 		r.detail("One-line change to a 4 kB compose file", tr.String())
 	}
 }

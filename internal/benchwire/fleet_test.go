@@ -19,6 +19,7 @@ import (
 	"github.com/farshore/farshore/hub/fleet"
 	"github.com/farshore/farshore/internal/fleettest"
 	"github.com/farshore/farshore/internal/fleettest/fakeengine"
+	"github.com/farshore/farshore/internal/wirelab"
 	"github.com/farshore/farshore/protocol"
 	"github.com/farshore/farshore/snapshot"
 	"github.com/farshore/farshore/waitingroom"
@@ -64,8 +65,8 @@ func logger() *slog.Logger {
 func (s *site) startHub(t *testing.T) {
 	t.Helper()
 	h, err := hub.New(hub.Config{
-		Data: s.data, Listen: fmt.Sprintf("%s:%d", hubAddress, publicPort), MQTTListen: fmt.Sprintf("%s:%d", hubAddress, mqttPort),
-		Log: s.log, Version: "bench", ListenFunc: s.lab.hub.listen,
+		Data: s.data, Listen: fmt.Sprintf("%s:%d", wirelab.HubAddress, publicPort), MQTTListen: fmt.Sprintf("%s:%d", wirelab.HubAddress, mqttPort),
+		Log: s.log, Version: "bench", ListenFunc: s.Hub.Listen,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -207,7 +208,7 @@ func (d *device) dial(ctx context.Context, network, address string) (net.Conn, e
 	if err != nil {
 		return nil, err
 	}
-	c, err := d.site.lab.device.dial(ctx, network, net.JoinHostPort(hubAddress, port))
+	c, err := d.site.Device.Dial(ctx, network, net.JoinHostPort(wirelab.HubAddress, port))
 	if err != nil {
 		return nil, err
 	}
@@ -218,19 +219,19 @@ func (d *device) dial(ctx context.Context, network, address string) (net.Conn, e
 }
 
 // flows are the connections the device has made, oldest first.
-func (d *device) flows() (out []flow) {
+func (d *device) flows() (out []wirelab.Flow) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, c := range d.conns {
-		out = append(out, flow{
-			device: uint16(c.LocalAddr().(*net.TCPAddr).Port), hub: uint16(c.RemoteAddr().(*net.TCPAddr).Port),
+		out = append(out, wirelab.Flow{
+			Device: uint16(c.LocalAddr().(*net.TCPAddr).Port), Hub: uint16(c.RemoteAddr().(*net.TCPAddr).Port),
 		})
 	}
 	return out
 }
 
 // last is the device's latest connection.
-func (d *device) last() flow {
+func (d *device) last() wirelab.Flow {
 	all := d.flows()
 	return all[len(all)-1]
 }

@@ -29,6 +29,7 @@ import (
 	"github.com/farshore/farshore/hub/store"
 	"github.com/farshore/farshore/internal/fleettest"
 	"github.com/farshore/farshore/internal/fleettest/fakeengine"
+	"github.com/farshore/farshore/internal/wirelab"
 	"github.com/farshore/farshore/protocol"
 	"github.com/farshore/farshore/snapshot"
 	"github.com/farshore/farshore/snapshot/fold"
@@ -248,12 +249,12 @@ func pingRows(t *testing.T, r *report) {
 	time.Sleep(35 * time.Second) // what joining has left to be written in batches is written
 	file := filepath.Join(s.data, store.FileName)
 	began := time.Now()
-	mark, before := s.tap.mark(), lastTransaction(t, file)
+	mark, before := s.Wire.Mark(), lastTransaction(t, file)
 	time.Sleep(watched)
 	written := int(lastTransaction(t, file) - before)
 	pings := 0
-	for _, p := range s.tap.since(mark) {
-		if p.up && len(p.records) == 1 && p.records[0] == mqttPing {
+	for _, p := range s.Wire.Since(mark) {
+		if p.Up && len(p.Records) == 1 && p.Records[0] == mqttPing {
 			pings++
 		}
 	}
@@ -298,7 +299,7 @@ func commandRows(t *testing.T, r *report) {
 		}
 	}()
 	took := make([]time.Duration, 0, times)
-	mark := s.tap.mark()
+	mark := s.Wire.Mark()
 	for i := range times {
 		start := time.Now()
 		give(snap.Containers[i%len(snap.Containers)].Name)
@@ -309,8 +310,8 @@ func commandRows(t *testing.T, r *report) {
 			t.Fatal("a command got no result")
 		}
 	}
-	s.tap.quiet(t, settle)
-	wire := s.tap.since(mark).on(d.last()).bytes() / times
+	s.Wire.Quiet(t, settle)
+	wire := s.Wire.Since(mark).On(d.last()).Bytes() / times
 	failed, err := services.Commands.List(commands.Filter{State: protocol.CommandFailed})
 	if err != nil || len(failed) > 0 {
 		t.Fatal(len(failed), err)
@@ -337,11 +338,11 @@ func (s *site) api(t *testing.T, d *device) (give func(container string)) {
 		t.Fatal(err)
 	}
 	transport := &http.Transport{
-		DialContext: s.lab.hub.dial, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: true,
+		DialContext: s.Hub.Dial, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: true,
 	}
 	t.Cleanup(transport.CloseIdleConnections)
 	client := &http.Client{Transport: transport, Timeout: 30 * time.Second}
-	url := fmt.Sprintf("https://%s:%d/api/v1/devices/%s/commands", hubAddress, publicPort, d.id)
+	url := fmt.Sprintf("https://%s:%d/api/v1/devices/%s/commands", wirelab.HubAddress, publicPort, d.id)
 	return func(container string) {
 		t.Helper()
 		body, err := json.Marshal(map[string]any{"kind": protocol.CommandContainerRestart, "target": container})

@@ -24,6 +24,7 @@ import (
 	"github.com/farshore/farshore/internal/fleettest"
 	"github.com/farshore/farshore/internal/fleettest/fakeengine"
 	"github.com/farshore/farshore/internal/testengine"
+	"github.com/farshore/farshore/internal/wirelab"
 	"github.com/farshore/farshore/protocol"
 	"github.com/farshore/farshore/snapshot"
 	"github.com/farshore/farshore/waitingroom"
@@ -47,13 +48,13 @@ func memoryRows(t *testing.T, r *report) {
 	}
 	data, key := prepareHub(t, l, many)
 
-	hubProcess := startProcess(t, l.hub, bin("farshore-hub"), "serve", "--data", data, "--log-level", "error",
-		"--listen", net.JoinHostPort(hubAddress, strconv.Itoa(publicPort)), "--mqtt-listen", net.JoinHostPort(hubAddress, strconv.Itoa(mqttPort)))
+	hubProcess := startProcess(t, l.Hub, bin("farshore-hub"), "serve", "--data", data, "--log-level", "error",
+		"--listen", net.JoinHostPort(wirelab.HubAddress, strconv.Itoa(publicPort)), "--mqtt-listen", net.JoinHostPort(wirelab.HubAddress, strconv.Itoa(mqttPort)))
 	waitOpen(t, l)
 	time.Sleep(10 * time.Second)
 	r.addMemory(t, row{what: "hub, idle", where: "RSS", got: hubProcess.rss(t), how: fmt.Sprintf("real binary, %s devices known, none connected, 10 s after its start", thousands(many))})
 
-	agent := startProcess(t, l.device, bin("farshore-agent"), "run", "--data", t.TempDir(), "--edge-key", key, "--engine", engine, "--log-level", "error", "--carrier", "mqtt")
+	agent := startProcess(t, l.Device, bin("farshore-agent"), "run", "--data", t.TempDir(), "--edge-key", key, "--engine", engine, "--log-level", "error", "--carrier", "mqtt")
 	waitConnected(t, l, 1)
 	time.Sleep(30 * time.Second)
 	mb := agent.megabytes(t)
@@ -109,8 +110,8 @@ func prepareHub(t *testing.T, l *lab, n int) (data, key string) {
 	t.Helper()
 	data = t.TempDir()
 	h, err := hub.New(hub.Config{
-		Data: data, Listen: fmt.Sprintf("%s:%d", hubAddress, publicPort), MQTTListen: fmt.Sprintf("%s:%d", hubAddress, mqttPort),
-		Log: logger(), ListenFunc: l.hub.listen,
+		Data: data, Listen: fmt.Sprintf("%s:%d", wirelab.HubAddress, publicPort), MQTTListen: fmt.Sprintf("%s:%d", wirelab.HubAddress, mqttPort),
+		Log: logger(), ListenFunc: l.Hub.Listen,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -139,11 +140,11 @@ func prepareHub(t *testing.T, l *lab, n int) (data, key string) {
 // process is a program that runs until the test ends.
 type process struct{ cmd *exec.Cmd }
 
-func startProcess(t *testing.T, in *namespace, path string, args ...string) *process {
+func startProcess(t *testing.T, in *wirelab.Namespace, path string, args ...string) *process {
 	t.Helper()
 	cmd := exec.Command(path, args...)
 	cmd.Stderr = os.Stderr
-	if err := in.start(cmd); err != nil {
+	if err := in.Start(cmd); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -180,7 +181,7 @@ func (p *process) rss(t *testing.T) string { return fmt.Sprintf("%.1f MB", p.meg
 func waitOpen(t *testing.T, l *lab) {
 	t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
-		c, err := l.device.dial(context.Background(), "tcp", net.JoinHostPort(hubAddress, strconv.Itoa(mqttPort)))
+		c, err := l.Device.Dial(context.Background(), "tcp", net.JoinHostPort(wirelab.HubAddress, strconv.Itoa(mqttPort)))
 		if err == nil {
 			_ = c.Close()
 			return
@@ -195,14 +196,14 @@ func waitOpen(t *testing.T, l *lab) {
 func waitConnected(t *testing.T, l *lab, n int) {
 	t.Helper()
 	for deadline := time.Now().Add(3 * time.Minute); ; time.Sleep(200 * time.Millisecond) {
-		connected := map[flow]bool{}
-		for _, p := range l.tap.since(l.counted) {
-			if !p.up && p.flow.hub == mqttPort && len(p.records) > 0 && p.records[len(p.records)-1] == mqttPing {
-				connected[p.flow] = true
+		connected := map[wirelab.Flow]bool{}
+		for _, p := range l.Wire.Since(l.counted) {
+			if !p.Up && p.Flow.Hub == mqttPort && len(p.Records) > 0 && p.Records[len(p.Records)-1] == mqttPing {
+				connected[p.Flow] = true
 			}
 		}
 		if len(connected) >= n {
-			l.counted = l.tap.mark()
+			l.counted = l.Wire.Mark()
 			return
 		}
 		if time.Now().After(deadline) {
@@ -224,7 +225,7 @@ func joinCrowd(t *testing.T, l *lab, key string, n int) (stop func()) {
 		engine := fakeengine.New(fakeengine.Config{Seed: uint64(i)})
 		engine.Populate(5)
 		a, err := edgeagent.New(edgeagent.Config{
-			EdgeKey: key, Carrier: protocol.CarrierMQTT, Log: logger(), State: st, Engine: engine, DialContext: l.device.dial,
+			EdgeKey: key, Carrier: protocol.CarrierMQTT, Log: logger(), State: st, Engine: engine, DialContext: l.Device.Dial,
 			RunComposer: fakeengine.NewComposer(fakeengine.ComposerConfig{Engine: engine}), Data: t.TempDir(),
 			Host:  func() protocol.Host { return fleettest.HostOf(uint64(i)) },
 			Facts: func() protocol.Facts { return fleettest.FactsOf(uint64(i)) }, Codec: codec, Patcher: patcher,

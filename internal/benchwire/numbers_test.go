@@ -18,6 +18,7 @@ func TestNumbers(t *testing.T) {
 		rows func(*testing.T, *report)
 	}{
 		{"idle", idleRows},
+		{"profiles", profileRows},
 		{"waiting", waitingRows},
 		{"snapshots", snapshotRows},
 		{"stacks", stackRows},

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/farshore/farshore/hub/fleet"
+	"github.com/farshore/farshore/internal/wirelab"
 	"github.com/farshore/farshore/protocol"
 )
 
@@ -18,7 +19,7 @@ type opening struct {
 	whole                int // with a new session
 }
 
-// settle is how long the cable is silent when an exchange is over: longer than the gathering of results and the
+// settle is how long the wire is silent when an exchange is over: longer than the gathering of results and the
 // longest delayed acknowledgement.
 const settle = 400 * time.Millisecond
 
@@ -29,41 +30,41 @@ func openings(t *testing.T, r *report) (o opening) {
 	s := newSite(t)
 	d := s.device(t, deviceSpec{seed: 10, carrier: protocol.CarrierMQTT, profile: fleet.ProfileSatellite, containers: 5})
 	d.settled(t, 5)
-	costs, last := make([]int, 0, times), traffic{}
+	costs, last := make([]int, 0, times), wirelab.Traffic{}
 	for range times {
 		last = d.reconnected(t)
-		costs = append(costs, last.bytes())
+		costs = append(costs, last.Bytes())
 	}
 	slices.Sort(costs)
 	o.connect, o.least, o.most = costs[times/2], costs[0], costs[times-1]
 	r.detail("A new connection, profile `satellite`", last.String())
 
-	s.tap.quiet(t, settle)
-	mark := s.tap.mark()
+	s.Wire.Quiet(t, settle)
+	mark := s.Wire.Mark()
 	d.restart(t)
-	s.until(t, "the agent is connected again", time.Minute, func() bool { return len(s.tap.since(mark).on(d.last())) > 0 })
-	s.tap.quiet(t, time.Second)
-	whole := s.tap.since(mark).on(d.last())
-	o.whole = whole.bytes()
+	s.until(t, "the agent is connected again", time.Minute, func() bool { return len(s.Wire.Since(mark).On(d.last())) > 0 })
+	s.Wire.Quiet(t, time.Second)
+	whole := s.Wire.Since(mark).On(d.last())
+	o.whole = whole.Bytes()
 	r.detail("A restarted agent: new connection and session", whole.String())
 
 	n := s.device(t, deviceSpec{seed: 11, carrier: protocol.CarrierMQTT, profile: fleet.ProfileSatellite, containers: 5, hostname: "fleet.example.com"})
 	n.settled(t, 5)
-	o.named = n.reconnected(t).bytes()
+	o.named = n.reconnected(t).Bytes()
 	return o
 }
 
 // reconnected cuts the device's link and returns what its next connection costs until it is idle.
-func (d *device) reconnected(t *testing.T) traffic {
+func (d *device) reconnected(t *testing.T) wirelab.Traffic {
 	t.Helper()
-	tap := d.site.tap
-	tap.quiet(t, 1500*time.Millisecond)
-	mark, before := tap.mark(), len(d.flows())
+	wire := d.site.Wire
+	wire.Quiet(t, 1500*time.Millisecond)
+	mark, before := wire.Mark(), len(d.flows())
 	d.cut()
 	d.site.until(t, "the agent connects again", time.Minute, func() bool { return len(d.flows()) > before })
-	tap.quiet(t, settle)
+	wire.Quiet(t, settle)
 	if n := len(d.flows()); n != before+1 {
 		t.Fatalf("the agent made %d connections", n-before)
 	}
-	return tap.since(mark).on(d.last())
+	return wire.Since(mark).On(d.last())
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/farshore/farshore/edgeagent/link"
 	"github.com/farshore/farshore/internal/fleettest"
+	"github.com/farshore/farshore/internal/wirelab"
 	"github.com/farshore/farshore/protocol"
 	"github.com/farshore/farshore/waitingroom"
 	"github.com/farshore/farshore/waitingroom/admission"
@@ -35,10 +36,10 @@ func waitingRows(t *testing.T, r *report) {
 	facts := fleettest.FactsOf(1)
 	facts.Engine, facts.Version, facts.Capability, facts.Mode = "docker 28.5.2", "1.0.0", protocol.Capability, protocol.ModeAsync
 	facts.MachineID = "0123456789abcdef0123456789abcdef"
-	knocker := link.NewKnocker(link.Config{EdgeKey: edgeKey, Key: private, DialContext: s.lab.device.dial, OnFrame: func([]byte) {}, Log: s.log})
-	knock := func() traffic {
+	knocker := link.NewKnocker(link.Config{EdgeKey: edgeKey, Key: private, DialContext: s.Device.Dial, OnFrame: func([]byte) {}, Log: s.log})
+	knock := func() wirelab.Traffic {
 		t.Helper()
-		mark := s.tap.mark()
+		mark := s.Wire.Mark()
 		answer, err := knocker.Knock(t.Context(), func(exporter []byte) ([]byte, error) {
 			body, err := protocol.Marshal(protocol.Knock{
 				Key: public, EnrolmentKey: edgeKey.KeyID, Proof: waitingroom.ConnectionProof(edgeKey.Secret, exporter, public), Facts: facts,
@@ -54,15 +55,15 @@ func waitingRows(t *testing.T, r *report) {
 		if err := knocker.Close(); err != nil {
 			t.Fatal(err)
 		}
-		s.tap.quiet(t, settle)
-		return s.tap.since(mark)
+		s.Wire.Quiet(t, settle)
+		return s.Wire.Since(mark)
 	}
 	knock() // the first one enters the waiting room
 	var total int
-	var last traffic
+	var last wirelab.Traffic
 	for range knocksADay {
 		last = knock()
-		total += last.bytes()
+		total += last.Bytes()
 	}
 	r.add(t, row{
 		what: "waiting device, a day after the first hour", where: "wire", target: "≤ 30 kB", got: kB(total), verdict: atMost(total, 30_000),
