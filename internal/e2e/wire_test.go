@@ -8,12 +8,15 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/farshore/farshore/internal/certtest"
+	"github.com/farshore/farshore/internal/testengine"
 	"github.com/farshore/farshore/internal/wirelab"
 )
 
@@ -30,7 +33,7 @@ type site struct {
 }
 
 // newSite starts a hub and an agent, which joins over a carrier.
-func newSite(t *testing.T, carrier string) *site {
+func newSite(t *testing.T, carrier string, env ...string) *site {
 	t.Helper()
 	s := &site{Lab: wirelab.New(t), t: t}
 	s.hub = newHub(t, hubConfig{in: s.Hub, port: 9443, mqtt: 8883, args: []string{
@@ -38,7 +41,7 @@ func newSite(t *testing.T, carrier string) *site {
 	}})
 	s.engine = newEngineIn(t, s.Device)
 	s.agent = newAgent(t, carrier, s.engine)
-	s.agent.in = s.Device
+	s.agent.in, s.agent.env = s.Device, env
 	s.agent.join(s.hub.key("field"))
 	s.device = s.hub.admit(s.agent, "ship")
 	s.hub.connected(s.device, "")
@@ -168,6 +171,22 @@ configs:
 `, image))
 	s.hub.cli("stacks", "apply", "--name", "cargo", "-f", dir, "--select", "farshore.io/id="+s.device)
 	s.hub.runs("cargo", s.device, version)
+}
+
+// registry puts an image with so many bytes that do not compress into a registry beside the hub, which speaks TLS by a
+// certificate of the authority, and says how it is called there.
+func (s *site) registry(authority *certtest.Authority, ballast int) (image string) {
+	s.t.Helper()
+	local := testengine.Registry(s.t)
+	name := "farshore-test/ballast:" + strings.ToLower(filepath.Base(workDir(s.t)))
+	testengine.Image(s.t, name, testengine.ImageConfig{Files: map[string]string{"/ballast": noise(ballast)}})
+	local.Push(s.t, name, "ballast:1")
+	local.Stop()
+	pair := authority.Server([]string{wirelab.HubAddress})
+	at := testengine.RegistryWith(s.t, testengine.RegistrySpec{
+		Chain: pair.Chain, Key: pair.Key, Addr: wirelab.HubAddress + ":5000", In: s.Hub.Do, Holding: local,
+	})
+	return at.Addr + "/ballast:1"
 }
 
 // mixedDay has the device do what devices do in a day, in about half a minute.

@@ -1,10 +1,12 @@
 package e2e
 
 import (
+	"path/filepath"
 	"testing"
 	"time"
 
-	"github.com/farshore/farshore/internal/testengine"
+	"github.com/farshore/farshore/internal/certtest"
+	"github.com/farshore/farshore/internal/wirelab"
 )
 
 // TestMeterSaysWhatTheWireSees has a device do what devices do in a day, and compares what hub and agent counted with the
@@ -14,13 +16,19 @@ func TestMeterSaysWhatTheWireSees(t *testing.T) {
 	for _, carrier := range []string{"mqtt", "https"} {
 		t.Run(carrier, func(t *testing.T) {
 			t.Parallel()
-			s := newSite(t, carrier)
+			authority := certtest.New(t, "registries")
+			trusted := filepath.Join(workDir(t), "authority.pem")
+			write(t, trusted, string(authority.PEM))
+			s := newSite(t, carrier, "SSL_CERT_FILE="+trusted)
+			s.put("/profiles/by-agent", map[string]any{"settings": map[string]any{}, "link": map[string]any{"images": "agent"}})
+			s.hub.cli("groups", "set", "/", "--profile", "by-agent")
+			image := s.registry(authority, 3_000_000)
 			s.Wire.Quiet(t, 300*time.Millisecond)
 			mark, before := s.Wire.Mark(), s.hubCounts()
-			s.mixedDay(testengine.BusyboxImage)
+			s.mixedDay(image)
 			s.agent.stop()
 			s.Wire.Quiet(t, 300*time.Millisecond)
-			within(t, "what the hub counted since it was let in", s.hubCounts().less(before), s.Wire.Since(mark).Bytes())
+			within(t, "what the hub counted since it was let in", s.hubCounts().less(before), toHub(s.Wire.Since(mark)).Bytes())
 
 			// What the agent counted it tells once it runs again, which costs what it then has to be told of.
 			s.agent.start()
@@ -29,8 +37,20 @@ func TestMeterSaysWhatTheWireSees(t *testing.T) {
 			s.Wire.Quiet(t, 300*time.Millisecond)
 			told := s.usage()
 			within(t, "what the agent counted, from its first knock on", told.counted(), s.Wire.Since(0).Bytes())
+			pulled := told.counted()["pull"]
+			within(t, "what it counted for images", counted{"pull": pulled}, s.Wire.Since(0).Bytes()-toHub(s.Wire.Since(0)).Bytes())
 		})
 	}
+}
+
+// toHub leaves out what passed between the device and the registry.
+func toHub(tr wirelab.Traffic) (out wirelab.Traffic) {
+	for _, p := range tr {
+		if p.Flow.Hub != 5000 {
+			out = append(out, p)
+		}
+	}
+	return out
 }
 
 // within holds a count to the wire by one percent.

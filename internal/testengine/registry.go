@@ -41,6 +41,8 @@ type RegistrySpec struct {
 	TokensFrom string
 	// Addr is where it listens; empty: a free port of 127.0.0.1.
 	Addr string
+	// Holding is a registry that has stopped, in whose place this one serves what it was given; nil: it begins empty.
+	Holding *RegistryServer
 	// In calls its argument where the registry's network shall be; nil means the machine's.
 	In func(func() error) error
 }
@@ -63,6 +65,9 @@ func RegistryWith(t testing.TB, spec RegistrySpec) *RegistryServer {
 		spec.In = func(fn func() error) error { return fn() }
 	}
 	registry := &RegistryServer{spec: spec, dir: t.TempDir(), Addr: spec.Addr}
+	if spec.Holding != nil {
+		registry.dir = spec.Holding.dir
+	}
 	t.Cleanup(registry.Stop)
 	if spec.Addr != "" {
 		if _, err := registry.start(); err != nil {
