@@ -184,7 +184,7 @@ func (s *site) registry(authority *certtest.Authority, ballast int) (image strin
 	local.Stop()
 	pair := authority.Server([]string{wirelab.HubAddress})
 	at := testengine.RegistryWith(s.t, testengine.RegistrySpec{
-		Chain: pair.Chain, Key: pair.Key, Addr: wirelab.HubAddress + ":5000", In: s.Hub.Do, Holding: local,
+		Chain: pair.Chain, Key: pair.Key, Addr: fmt.Sprintf("%s:%d", wirelab.HubAddress, registryPort), In: s.Hub.Do, Holding: local,
 	})
 	return at.Addr + "/ballast:1"
 }
