@@ -120,7 +120,7 @@ function Cycle({ device, usage: u }: { device: Detail; usage: Usage }) {
       {!capped && (
         <Text size="sm" c="dimmed">
           Nothing is capped. A budget is a part of a{' '}
-          <LinkAnchor to="/data" search={{ tab: 'profiles' }}>
+          <LinkAnchor to="/data" search={{ tab: 'profiles' }} size="sm" underline="always">
             link profile
           </LinkAnchor>
           .
