@@ -136,7 +136,7 @@ func link(l *protocol.LinkRules) *resource.Link {
 }
 
 func linkFrom(l *resource.Link) *protocol.LinkRules {
-	if l == nil || *l == (resource.Link{}) {
+	if l == nil {
 		return nil
 	}
 	out := &protocol.LinkRules{Images: l.Images, Connection: l.Connection}
@@ -147,6 +147,9 @@ func linkFrom(l *resource.Link) *protocol.LinkRules {
 	}
 	if c := l.Contact; c != nil && (len(c.Windows) > 0 || c.After != 0) {
 		out.Contact = &protocol.Contact{Windows: c.Windows, After: c.After}
+	}
+	if *out == (protocol.LinkRules{}) {
+		return nil
 	}
 	return out
 }

@@ -82,11 +82,14 @@ func (e *Effective) link(d *Device, labels map[string]string) {
 		budget.Lift = &protocol.Lift{Cycle: d.Lift.Cycle, Extra: d.Lift.Extra}
 		own().Budget = &budget
 	}
-	if link != nil && link.Images == 0 && (link.Contact != nil || capped(link.Budget)) {
+	if link != nil && link.Images == 0 && (bound(link.Contact) || capped(link.Budget)) {
 		own().Images = protocol.ImagesByAgent
 	}
 	e.Settings.Link = link
 }
+
+// bound reports that a link may not be used at any time.
+func bound(c *protocol.Contact) bool { return c != nil && len(c.Windows)+len(c.Passes) > 0 }
 
 func capped(b *protocol.Budget) bool { return b != nil && (b.Soft != 0 || b.Hard != 0) }
 
@@ -114,7 +117,7 @@ func CheckProfile(p Profile) error {
 			return fmt.Errorf("%w: passes are given to a device or a group, not to a profile", ErrInvalid)
 		case link.Budget != nil && link.Budget.Lift != nil:
 			return fmt.Errorf("%w: a budget is lifted for a device, not in a profile", ErrInvalid)
-		case link.Images == protocol.ImagesByEngine && (capped(link.Budget) || link.Contact != nil && len(link.Contact.Windows) > 0):
+		case link.Images == protocol.ImagesByEngine && (capped(link.Budget) || bound(link.Contact)):
 			return fmt.Errorf("%w: images by the engine count for no budget and keep to no window: leave them to the agent, or leave caps and windows out", ErrInvalid)
 		case link.Images > protocol.ImagesByAgent || link.Connection > protocol.ConnectionBrief || link.Contact != nil && link.Contact.After > protocol.AfterOpen:
 			return fmt.Errorf("%w: link rules that this hub does not know", ErrInvalid)

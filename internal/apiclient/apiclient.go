@@ -123,7 +123,7 @@ type Request struct {
 	Query url.Values
 	// Body is sent as JSON, or as it is where it is an io.Reader: then the request may take as long as it does. Nil: none.
 	Body any
-	// Header is sent beside the usual ones. Nil: none.
+	// Header is sent beside the usual ones, or in their place. Nil: none.
 	Header http.Header
 }
 
@@ -188,14 +188,14 @@ func (c *Client) send(ctx context.Context, r Request) (*http.Response, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make request: %w", err)
 	}
-	for k, v := range r.Header {
-		req.Header[k] = v
-	}
 	switch {
 	case streams:
 		req.Header.Set("Content-Type", "application/octet-stream")
 	case body != nil:
 		req.Header.Set("Content-Type", "application/json")
+	}
+	for k, v := range r.Header {
+		req.Header[k] = v
 	}
 	if c.c.Token != "" {
 		req.Header.Set("Authorization", "Bearer "+c.c.Token)

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/farshore/farshore/hub/api/resource"
+)
+
+func TestSizesAreExact(t *testing.T) {
+	for text, want := range map[string]uint64{
+		"5MB": 5_000_000, "200kB": 200_000, "1.5GB": 1_500_000_000, "5000000": 5_000_000, "2 TB": 2_000_000_000_000, "12B": 12, "0": 0,
+	} {
+		if got, err := parseSize(text); err != nil || got != want {
+			t.Errorf("%s is %d, %v, want %d", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"", "MB", "-1", "1.5", "5MiB", "5mb", "1e6", "1.0005kB", "5.MB", ".5MB", "99999999TB", "5 M B"} {
+		if got, err := parseSize(text); err == nil {
+			t.Errorf("%q is read as %d", text, got)
+		}
+	}
+}
+
+func TestSettingUpALinkThatCostsMoney(t *testing.T) {
+	d := newDesk(t)
+	d.login()
+	d.fails(exitFailed, "ping less often, or raise the cap", "profiles", "set", "barge", "--from", "lan", "--hard", "200kB")
+	d.fails(exitUsage, "want whole bytes such as", "profiles", "set", "barge", "--hard", "5MiB")
+	d.fails(exitUsage, "how long it lasts", "profiles", "set", "barge", "--contact", "noon")
+	d.fails(exitFailed, "none of this name to begin with", "profiles", "set", "barge", "--from", "nothing")
+	d.ok("profiles", "set", "barge", "--from", "satellite", "--soft", "15MB", "--hard", "20MB", "--cycle-day", "31", "--daily-ping", "--price", "4.20", "--currency", "EUR")
+	var p resource.Profile
+	d.read(&p, "profiles", "set", "barge", "--contact", "0 */6 * * * for 10m", "--zone", "Europe/Oslo")
+	if p.Link == nil || p.Link.Budget == nil || p.Link.Budget.Hard != 20_000_000 || p.Link.Budget.CycleDay != 31 || !p.Link.Budget.DailyPing ||
+		len(p.Link.Contact.Windows) != 1 || p.Link.Contact.Windows[0].Seconds != 600 || p.Tariff.PricePerMB != "4.20" || p.Settings.Ping != 1200 {
+		t.Errorf("the profile is %+v, %+v, %+v", p, p.Link, p.Tariff)
+	}
+	if out := d.ok("profiles", "ls"); !strings.Contains(out, "soft 15.0 MB, hard 20.0 MB") || !strings.Contains(out, "0 */6 * * * for 10m0s Europe/Oslo") || !strings.Contains(out, "vessel-windowed") {
+		t.Errorf("profiles:\n%s", out)
+	}
+	d.ok("groups", "set", "ships", "--profile", "barge")
+	start := time.Now().UTC().Add(48 * time.Hour).Truncate(time.Second)
+	file := d.write("passes.csv", "start,end,bytes\n"+start.Format(time.RFC3339)+","+start.Add(9*time.Minute).Format(time.RFC3339)+",2000000\n")
+	if out := d.ok("windows", "passes", "--group", "ships", "--csv", file, "--after", "silent"); !strings.Contains(out, "540") || !strings.Contains(out, "2.0 MB") {
+		t.Errorf("the table:\n%s", out)
+	}
+	d.fails(exitFailed, "line 1", "windows", "passes", "--group", "ships", "--csv", d.write("bad.csv", "x\n"))
+	d.fails(exitUsage, "want a DEVICE, or --group", "windows", "passes")
+	d.ok("windows", "clear", "--group", "ships")
+	d.fails(exitNotFound, "nobody", "windows", "show", "nobody")
+	d.fails(exitNotFound, "nobody", "lift", "nobody", "--extra", "5MB")
+	d.ok("profiles", "set", "barge", "--contact", "none", "--hard", "0", "--soft", "0")
+	p = resource.Profile{}
+	d.read(&p, "profiles", "show", "barge")
+	if p.Link.Contact != nil || p.Link.Budget == nil || p.Link.Budget.Hard != 0 {
+		t.Errorf("without caps and windows it is %+v", p.Link)
+	}
+}
