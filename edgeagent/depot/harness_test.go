@@ -167,7 +167,9 @@ type front struct {
 	requests []string
 	conns    map[net.Conn]bool
 	guard    func(http.ResponseWriter, *http.Request) bool // reports whether it has answered
-	rate     int                                           // bytes of blobs a second; 0: all that goes
+	at       int                                           // up to where of a blob was sent last
+	paused   bool
+	rate     int // bytes of blobs a second; 0: all that goes
 }
 
 func newFront(t testing.TB, registry string) *front {
@@ -190,7 +192,9 @@ func newFront(t testing.TB, registry string) *front {
 			return
 		}
 		if m := reBlob.FindStringSubmatch(r.URL.Path); m != nil && r.Method == http.MethodGet {
-			w = &counted{ResponseWriter: w, front: f, digest: m[1]}
+			c := &counted{ResponseWriter: w, front: f, digest: m[1]}
+			_, _ = fmt.Sscanf(r.Header.Get("Range"), "bytes=%d-", &c.from) // without one from the start
+			w = c
 		}
 		proxy.ServeHTTP(w, r)
 	}))
@@ -216,6 +220,7 @@ type counted struct {
 	http.ResponseWriter
 	front  *front
 	digest string
+	from   int // what is sent next
 }
 
 func (c *counted) Unwrap() http.ResponseWriter { return c.ResponseWriter }
@@ -223,6 +228,9 @@ func (c *counted) Unwrap() http.ResponseWriter { return c.ResponseWriter }
 func (c *counted) Write(b []byte) (n int, err error) {
 	for n < len(b) && err == nil {
 		c.front.mu.Lock()
+		for c.front.paused {
+			c.front.moved.Wait()
+		}
 		rate := c.front.rate
 		c.front.mu.Unlock()
 		piece := b[n:]
@@ -239,6 +247,8 @@ func (c *counted) Write(b []byte) (n int, err error) {
 		c.front.mu.Lock()
 		c.front.blobs[c.digest] += m
 		c.front.sent += m
+		c.from += m
+		c.front.at = c.from
 		c.front.moved.Broadcast()
 		c.front.mu.Unlock()
 	}
@@ -252,6 +262,21 @@ func (f *front) await(n int) {
 	for f.sent < n {
 		f.moved.Wait()
 	}
+}
+
+// pause lets nothing more through, and returns up to where of a blob was sent last.
+func (f *front) pause() (at int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.paused = true
+	return f.at
+}
+
+func (f *front) resume() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.paused = false
+	f.moved.Broadcast()
 }
 
 // cut cuts all links.

@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -38,6 +40,18 @@ func TestMain(m *testing.M) {
 	}
 }
 
+// arrived stops the link, and waits until the agent has read what was on its way: on a thin link that is next to nothing,
+// here it would be what fits the kernel's buffers.
+func arrived(r *rig, l layer) {
+	at := r.front.pause()
+	path := filepath.Join(r.cfg.Dir, "blobs", strings.Replace(digestOf(l.packed), ":", "-", 1)+".part")
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+		if info, err := os.Stat(path); err == nil && int(info.Size()) >= at || time.Now().After(deadline) {
+			return
+		}
+	}
+}
+
 // overTenOpenings brings an image of one layer in ten openings. In the middle of each the link is cut, at its end the
 // agent is killed. At most a hundredth is fetched again.
 func overTenOpenings(t *testing.T, size int) {
@@ -59,15 +73,20 @@ func overTenOpenings(t *testing.T, size int) {
 			t.Fatal(err)
 		}
 		r.front.await(opening*tenth + tenth/2)
+		arrived(r, l)
 		r.front.cut()
+		r.front.resume()
 		if opening == 9 {
 			err = agent.Wait()
 			break
 		}
 		r.front.await((opening + 1) * tenth)
+		arrived(r, l)
 		if err := agent.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}
+		r.front.cut()
+		r.front.resume()
 		_ = agent.Wait() // it was killed, and says so
 	}
 	if err != nil {
