@@ -22,6 +22,11 @@ func TestBeforeAndAfter(t *testing.T) {
 			t.Errorf("the preview does not say %q:\n%s", says, out)
 		}
 	}
+	all := []string{"stacks", "apply", "--name", "web", "-f", file}
+	if out := d.ok(append(all, "--estimate")...); !strings.Contains(out, "Devices: 1.") || !strings.Contains(out, "no registry is in reach") {
+		t.Errorf("the estimate:\n%s", out)
+	}
+	d.fails(exitUsage, "estimate", append(all, "--estimate", "--dry-run")...)
 	d.fails(exitNotFound, "no such stack", "stacks", "show", "web")
 	d.ok(apply...)
 	var p resource.Preview

@@ -147,7 +147,7 @@ func (a *app) applyCommand() *cobra.Command {
 	var env, include, exclude, secret []string
 	var how howFlags
 	var rules ruleFlags
-	var removeVolumes, dryRun, keepEnv bool
+	var removeVolumes, dryRun, estimated, keepEnv bool
 	var w wait
 	cmd := &cobra.Command{
 		Use: "apply --name NAME [-f FILE|DIR]", Short: "make a stack what it shall be", Args: cobra.NoArgs,
@@ -160,12 +160,13 @@ A version goes to all devices at once, or in batches: --batch, --soak and so on 
 anew or --at-once is.`,
 		Example: `  farshore stacks apply --name web -f compose.yml --select site=oslo --wait
   farshore stacks apply --name web -f compose.yml --dry-run
+  farshore stacks apply --name web -f compose.yml --estimate
   farshore stacks apply --name web -f compose.yml --batch 10% --double --soak 15m --on-failure roll-back-all --wait
   farshore stacks apply --name web --include canaries --window '0 2 * * 6,7 for 2h' --approve
   farshore stacks apply --name probe -f ./probe --select 'farshore.io/arch in (arm64, arm-v7)'`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if dryRun && w.on {
-				return usage(cmd, errors.New("--dry-run changes nothing that --wait could wait for: give one of them"))
+			if (dryRun || estimated) && w.on {
+				return usage(cmd, errors.New("--dry-run and --estimate change nothing that --wait could wait for: give one of them"))
 			}
 			var err error
 			if source != "" {
@@ -196,6 +197,9 @@ anew or --at-once is.`,
 			given(cmd.Flags().Changed("group"), &apply.Group, group)
 			apply.Owner = ownerFrom(visibility, team)
 			given(cmd.Flags().Changed("remove-volumes"), &apply.RemoveVolumes, removeVolumes)
+			if estimated {
+				return a.estimate(cmd.Context(), "/stacks/"+seg(name), apply)
+			}
 			if dryRun {
 				var p resource.Preview
 				if err := a.call(cmd.Context(), http.MethodPost, "/stacks/"+seg(name)+"/preview", apply, &p); err != nil {
@@ -232,6 +236,8 @@ anew or --at-once is.`,
 	f.StringVarP(&apply.Message, "message", "m", "", "why, for people")
 	f.BoolVar(&removeVolumes, "remove-volumes", false, "named volumes go with the stack when it is removed")
 	f.BoolVar(&dryRun, "dry-run", false, "say what would change, and change nothing")
+	f.BoolVar(&estimated, "estimate", false, "say what it would cost devices in bytes, money and time, and change nothing")
+	cmd.MarkFlagsMutuallyExclusive("dry-run", "estimate")
 	how.flags(cmd)
 	rules.flags(cmd)
 	w.flags(cmd, "it runs on all its devices, or cannot; with batches, until the rollout is over or paused")

@@ -32,7 +32,7 @@ func (a *app) updatesCommand() *cobra.Command {
 			})
 		},
 	}
-	children := []*cobra.Command{ls, a.startUpdateCommand("start"), a.startUpdateCommand("preview"), a.showUpdateCommand(), a.watchUpdateCommand()}
+	children := []*cobra.Command{ls, a.startUpdateCommand("start"), a.startUpdateCommand("preview"), a.startUpdateCommand("estimate"), a.showUpdateCommand(), a.watchUpdateCommand()}
 	for _, x := range []struct {
 		action rollout.Action
 		short  string
@@ -57,7 +57,7 @@ func (a *app) updatesCommand() *cobra.Command {
 	return parent("updates", "bring a release of agent and composer to devices", children...)
 }
 
-// startUpdateCommand is start, or preview.
+// startUpdateCommand is start, preview or estimate.
 func (a *app) startUpdateCommand(use string) *cobra.Command {
 	var s resource.UpdateSpec
 	var trial time.Duration
@@ -68,6 +68,9 @@ func (a *app) startUpdateCommand(use string) *cobra.Command {
 	short := "bring a release to devices, in batches"
 	if use == "preview" {
 		short = "see which devices an update means, and how many bytes it takes"
+	}
+	if use == "estimate" {
+		short = "see what an update would cost devices in bytes, money and time"
 	}
 	cmd := &cobra.Command{
 		Use: use + " RELEASE", Short: short, Args: cobra.ExactArgs(1),
@@ -92,6 +95,9 @@ func (a *app) startUpdateCommand(use string) *cobra.Command {
 			}
 			if s.Begin, err = parseBegin(cmd, begin); err != nil {
 				return err
+			}
+			if use == "estimate" {
+				return a.estimate(cmd.Context(), "/updates", s)
 			}
 			if use == "preview" {
 				return a.previewUpdate(cmd.Context(), s)
