@@ -1,10 +1,13 @@
 import './data.css';
 import { Alert, List, Stack, Table, Text } from '@mantine/core';
 import { IconAlertTriangle } from '@tabler/icons-react';
-import type { Estimate as Estimated, RolloutData } from '../../api/data';
+import type { Schemas } from '../../api/client';
 import { bytes, count } from '../bytes';
 import { LinkAnchor } from '../links';
 import { span } from '../time';
+
+type Estimated = Schemas['Estimate'];
+type RolloutData = Schemas['RolloutData'];
 
 const most = 20;
 

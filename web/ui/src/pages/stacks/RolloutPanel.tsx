@@ -2,7 +2,6 @@ import { Anchor, Group, Paper, Stack, Text, Title } from '@mantine/core';
 import { useQueryClient } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { api, ok, type Schemas } from '../../api/client';
-import type { RolloutData } from '../../api/data';
 import { stackQuery } from '../../api/queries';
 import { useMay } from '../../app/useMay';
 import { spentWords } from '../../kit/data/Estimate';
@@ -26,7 +25,6 @@ interface Props {
 export function RolloutPanel({ rollout: r, named }: Props) {
   const unapproved = r.approve === true && !dateOf(r.approved);
   const next = useUntil(dateOf(r.next));
-  const { data } = r as { data?: RolloutData };
   const title = `Rollout ${r.number}: version ${r.version}`;
   return (
     <Paper withBorder p="sm" component="section" aria-label={named ? `${r.stack}, rollout ${r.number}` : title}>
@@ -69,9 +67,9 @@ export function RolloutPanel({ rollout: r, named }: Props) {
         </Text>
       )}
       {Object.keys(r.devices).length > 0 && <BatchBar devices={r.devices} />}
-      {data && (
+      {r.data && (
         <Text size="sm" data-testid="spent">
-          {spentWords(data)}
+          {spentWords(r.data)}
         </Text>
       )}
       {r.partial && (

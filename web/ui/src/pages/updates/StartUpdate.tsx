@@ -15,7 +15,6 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
 import { useState } from 'react';
 import { api, ok, type Schemas } from '../../api/client';
-import { ask, type Estimate as Estimated } from '../../api/data';
 import { bytes, count } from '../../kit/bytes';
 import { Estimate } from '../../kit/data/Estimate';
 import { Failure } from '../../kit/Failure';
@@ -136,7 +135,7 @@ function Expected({ estimate: e }: { estimate: Schemas['UpdateEstimate'] }) {
 function Cost({ form }: { form: Form }) {
   const { data, error, refetch } = useQuery({
     queryKey: ['estimate', 'update', form],
-    queryFn: ({ signal }) => ask<Estimated>('POST', 'updates/estimate', { body: spec(form), signal }),
+    queryFn: ({ signal }) => ok(api.POST('/api/v1/updates/estimate', { body: spec(form), signal })),
     retry: false,
   });
   if (error) return <Failure error={error} retry={() => refetch()} />;

@@ -1,6 +1,5 @@
 import { useQuery } from '@tanstack/react-query';
 import { api, ok } from '../../../api/client';
-import { ask, type Estimate } from '../../../api/data';
 import { applyOf, type Draft } from './draft';
 
 /** usePreview asks the hub what a draft would change, and whether it takes it at all. */
@@ -28,7 +27,13 @@ export function useEstimate(draft: Draft) {
   return useQuery({
     queryKey: ['estimate', draft.id, draft.rev],
     queryFn: ({ signal }) =>
-      ask<Estimate>('POST', `stacks/${encodeURIComponent(draft.name)}/estimate`, { body: applyOf(draft), signal }),
+      ok(
+        api.POST('/api/v1/stacks/{stack}/estimate', {
+          params: { path: { stack: draft.name } },
+          body: applyOf(draft),
+          signal,
+        }),
+      ),
     staleTime: 60_000,
     gcTime: 60_000,
     retry: false,
