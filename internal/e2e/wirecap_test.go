@@ -1,0 +1,52 @@
+package e2e
+
+import (
+	"testing"
+	"time"
+
+	"github.com/farshore/farshore/internal/testengine"
+)
+
+// TestHardCapOnTheWire asks everything of a device that may spend a megabyte, and goes on when that is spent.
+func TestHardCapOnTheWire(t *testing.T) {
+	t.Parallel()
+	hardCap(t, 20*time.Second)
+}
+
+// hardCap asks a device for more than it may spend, and then goes on asking for so long.
+func hardCap(t *testing.T, beyond time.Duration) {
+	const hard = 1_000_000
+	s := newSite(t, "mqtt")
+	s.hub.cli("groups", "set", "/", "--ping", "20m", "--snapshot", "push", "--command", "push")
+	s.put("/profiles/capped", map[string]any{
+		"settings": map[string]any{"ping": "20m", "snapshot": "push", "command": "push"},
+		"link":     map[string]any{"budget": map[string]any{"cycle_day": 1, "hard": hard}},
+	})
+	s.hub.cli("groups", "set", "/", "--profile", "capped")
+	until(t, "the device knows its cap", func() error {
+		var u struct{ Hard int }
+		decode(t, s.agent.mustBox("usage", "--json"), &u)
+		return wanted("the cap", u.Hard, hard)
+	})
+	s.bundle(1, testengine.BusyboxImage, noise(50_000))
+	ask := func() {
+		s.hub.cli("command", "container-restart", s.device, "cargo-teller-1")
+		s.hub.cli("command", "container-logs", s.device, "cargo-teller-1", "--tail", "400")
+	}
+	wait(t, 3*time.Minute, "the cap is met", func() error {
+		ask()
+		return wanted("the stage", s.usage().Stage, "silent")
+	})
+	t.Logf("at the cap the agent says %+v, and %d bytes were on the wire", s.usage(), s.Wire.Since(0).Bytes())
+	for began := time.Now(); time.Since(began) < beyond; time.Sleep(time.Second) {
+		ask()
+	}
+	seen := s.Wire.Since(0).Bytes()
+	t.Logf("%d bytes were on the wire, %+.2f %% of the cap", seen, 100*float64(seen-hard)/hard)
+	if seen > hard+hard/100 {
+		t.Errorf("%d bytes were on the wire of a device that may spend %d", seen, hard)
+	}
+	if seen < hard*9/10 {
+		t.Errorf("%d bytes of %d were spent, and then nothing more", seen, hard)
+	}
+}
