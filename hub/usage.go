@@ -31,6 +31,7 @@ func (h *Hub) linkOf(id protocol.DeviceID) (ledger.Link, bool) {
 func (h *Hub) onUsage(p *session.Peer, u protocol.Usage) ([]protocol.Message, error) {
 	r := ledger.Report{Device: p.ID, At: p.At, Usage: u}
 	copy(r.Boot[:], p.Hello.BootID)
+	h.fleet.SetStage(p.ID, u.Stage)
 	return nil, h.ledger.Report(r)
 }
 

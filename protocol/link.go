@@ -9,9 +9,9 @@ type LinkRules struct {
 	// Contact says when the device may use the link. Absent: at any time.
 	Contact *Contact `cbor:"2,keyasint,omitempty" json:"contact,omitempty"`
 	// Images says who fetches images. Absent: ImagesByEngine.
-	Images ImageWay `cbor:"3,keyasint,omitempty" json:"images,omitempty"`
+	Images ImageWay `cbor:"3,keyasint,omitzero" json:"images,omitempty"`
 	// Connection says whether a connection is kept between two contacts. Absent: ConnectionAuto.
-	Connection ConnectionWay `cbor:"4,keyasint,omitempty" json:"connection,omitempty"`
+	Connection ConnectionWay `cbor:"4,keyasint,omitzero" json:"connection,omitempty"`
 }
 
 // Budget is how many bytes on the wire, both directions together, a device may spend in a billing cycle.
@@ -52,7 +52,7 @@ type Contact struct {
 	// Passes are single times, such as those of a satellite, sorted by start. Absent: none.
 	Passes []Pass `cbor:"2,keyasint,omitempty" json:"passes,omitempty"`
 	// After is what holds when all passes are over and there are no windows. Absent: AfterDaily.
-	After AfterPasses `cbor:"3,keyasint,omitempty" json:"after,omitempty"`
+	After AfterPasses `cbor:"3,keyasint,omitzero" json:"after,omitempty"`
 }
 
 // ContactWindow is a time of contact that comes again and again.
@@ -198,7 +198,7 @@ type Spending uint8
 // Stages of spending; zero means SpendingFree.
 const (
 	SpendingFree   Spending = 0 // below the soft cap, or without one
-	SpendingSaving Spending = 1 // intervals are stretched; output and images wait
+	SpendingSaving Spending = 1 // intervals are stretched; output waits
 	SpendingLast   Spending = 2 // results, urgent commands, and pings at the floor interval
 	SpendingSilent Spending = 3 // nothing, except one ping a day where that is allowed
 )
@@ -230,7 +230,7 @@ type Usage struct {
 	// Spent bytes of this cycle, with what is reserved and perhaps not spent.
 	Spent uint64 `cbor:"3,keyasint,omitempty"`
 	// Stage of spending. Absent: SpendingFree.
-	Stage Spending `cbor:"4,keyasint,omitempty"`
+	Stage Spending `cbor:"4,keyasint,omitzero"`
 	// Rate at which bytes came down lately while some were wanted, in bytes a second. Absent: not measured.
 	Rate uint32 `cbor:"5,keyasint,omitempty"`
 }
