@@ -192,7 +192,7 @@ func (k *Keeper) Local(until time.Time, by string) error {
 		return nil
 	}
 	return k.cfg.Store.PutEvent("contact-opened", "Somebody at the device"+named(by)+" opened contact for "+
-		until.Sub(time.Now()).Round(time.Second).String()+", from "+now.UTC().Format("2006-01-02 15:04 MST")+" on.")
+		time.Until(until).Round(time.Second).String()+", from "+now.UTC().Format("2006-01-02 15:04 MST")+" on.")
 }
 
 func named(by string) string {

@@ -129,7 +129,7 @@ var matrixRoutes = map[string]matrixRoute{
 	"remove-source": {things: "stack"}, "sync-source": {things: "stack"},
 	"start-update": {things: "group", door: true, body: body(`{"release":"v1","group":"REF"}`)}, "preview-update": {things: "group", door: true, body: body(`{"release":"v1","group":"REF"}`)},
 	"estimate-update": {things: "group", door: true, body: body(`{"release":"v1","group":"REF"}`)},
-	"list-updates": {things: "any"}, "list-releases": {things: "any"},
+	"list-updates":    {things: "any"}, "list-releases": {things: "any"},
 	"usage": {things: "any"}, "usage-devices": {things: "any"}, "device-usage": {things: "device"},
 	"events": {things: "any", query: body("follow=false")},
 }

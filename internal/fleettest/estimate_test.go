@@ -51,7 +51,9 @@ func estimateFiles(t *testing.T, chunk uint32) {
 	}{
 		{"small files", func() {}},
 		{"a line of a large file that is new", func() { files["sensors/large.yml"] = large }},
-		{"a line", func() { files["sensors/large.yml"] = bytes.Replace(large, []byte("interval: 7s"), []byte("interval: 8s"), 1) }},
+		{"a line", func() {
+			files["sensors/large.yml"] = bytes.Replace(large, []byte("interval: 7s"), []byte("interval: 8s"), 1)
+		}},
 		{"what does not compress", func() { files["sensors/noise.bin"] = noise }},
 		{"a variable alone", func() { files["compose.yml"] = append(files["compose.yml"], "    environment: {LEVEL: \"2\"}\n"...) }},
 	}
