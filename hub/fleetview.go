@@ -113,6 +113,7 @@ func (v *fleetView) Target(id protocol.DeviceID) (stacks.Target, bool) {
 	}
 	return stacks.Target{
 		Name: d.Name, Labels: v.fleet.LabelsOf(id), Group: d.Group, Confirmed: d.Confirmed, Capability: d.Capability,
+		Spent: v.fleet.Stage(id) >= protocol.SpendingLast,
 	}, true
 }
 

@@ -98,6 +98,8 @@ type Target struct {
 	Confirmed bool
 	// Capability of its agent, as it said last.
 	Capability uint
+	// Spent: its budget has nothing left for files and images, as it said last.
+	Spent bool
 }
 
 // Names of reserved variables.

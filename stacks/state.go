@@ -48,6 +48,8 @@ const (
 	CodeHeld = "held"
 	// CodeApproval: all is on the device, which waits until the rollout is approved.
 	CodeApproval = "approval"
+	// CodeBudget: the device's budget has nothing left for files and images.
+	CodeBudget = "budget"
 	// CodeWindow: the device waits for its change window.
 	CodeWindow = "window"
 	// CodeSealed: what is sealed for the device cannot be opened there.

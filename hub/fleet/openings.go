@@ -163,6 +163,19 @@ func (l *Liveness) byOpenings(p *Presence, now time.Time) {
 	}
 }
 
+// Stage is how far the device is through its budget, as it told last.
+func (r *Registry) Stage(id protocol.DeviceID) protocol.Spending {
+	r.mu.RLock()
+	e := r.now.devices[id]
+	r.mu.RUnlock()
+	if e == nil {
+		return protocol.SpendingFree
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.seen.Stage
+}
+
 // SetStage takes over how far a device is through its budget, as it told itself. Unknown ids are ignored.
 func (r *Registry) SetStage(id protocol.DeviceID, stage protocol.Spending) {
 	r.mu.RLock()

@@ -68,7 +68,7 @@ func (f *fakeFleet) Target(d protocol.DeviceID) (stacks.Target, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	labels, ok := f.devices[d]
-	return stacks.Target{Name: "name of " + string(d), Labels: labels, Group: labels["group"], Confirmed: labels["confirmed"] != "no"}, ok
+	return stacks.Target{Name: "name of " + string(d), Labels: labels, Group: labels["group"], Confirmed: labels["confirmed"] != "no", Spent: labels["spent"] == "yes"}, ok
 }
 
 var errPolicy = errors.New("the policy does not allow it")

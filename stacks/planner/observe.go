@@ -70,6 +70,8 @@ func (p *Planner) seeGranted(v *rollout.Seen, s *stack, a *assigned, by seeing) 
 			v.Standing = rollout.Started
 		case st.State == protocol.StackDegraded || st.State == protocol.StackFailed || st.State == protocol.StackRolledBack:
 			v.Standing, v.Code, v.Changed = rollout.Ended, st.Code, true
+		case by.target.Spent && !begun(st.State):
+			v.Standing, v.Code = rollout.Deferred, stacks.CodeBudget
 		case reachable:
 			v.Standing = rollout.Started
 		case begun(st.State): // it may be quiet because of what it has begun, so it is waited for
@@ -84,6 +86,9 @@ func (p *Planner) seeGranted(v *rollout.Seen, s *stack, a *assigned, by seeing) 
 		return !a.holds
 	case a.withheld.code == stacks.CodeInvalidHere:
 		v.Standing, v.Code = rollout.Deferred, a.withheld.code
+	case reachable && by.target.Spent:
+		v.Standing, v.Code = rollout.Deferred, stacks.CodeBudget
+		return !a.holds
 	case reachable:
 		v.Standing = rollout.Started
 	default:
@@ -117,6 +122,10 @@ func (p *Planner) seeFree(v *rollout.Seen, s *stack, a *assigned, by seeing) {
 	reachable, next := p.cfg.Fleet.Reachable(a.dev)
 	if !reachable {
 		v.Standing, v.Code, v.Next = rollout.Deferred, CodeQuiet, next
+		return
+	}
+	if by.target.Spent {
+		v.Standing, v.Code = rollout.Deferred, stacks.CodeBudget
 		return
 	}
 	if why := p.fits(s, a, by.target, want{r.Version, r.nonce(v.Attempt), r.Number}); why.code != "" {

@@ -1,10 +1,12 @@
 package planner_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/farshore/farshore/protocol"
+	"github.com/farshore/farshore/stacks"
 	"github.com/farshore/farshore/stacks/planner"
 	"github.com/farshore/farshore/stacks/rollout"
 )
@@ -59,6 +61,37 @@ func TestACanaryThatGoesDarkIsWaitedFor(t *testing.T) {
 			s.expect("after an operator went on", 2, 2, 2, 2)
 		})
 	}
+}
+
+// Who cannot pay for what is new is passed over, and joins when it can.
+func TestWhoseBudgetIsSpentIsDeferred(t *testing.T) {
+	s := newSite(t, 3, func(int) map[string]string { return map[string]string{"spent": "no"} })
+	s.apply(web("one"))
+	s.pass(0)
+	spend := func(spent string) {
+		s.fleet.mu.Lock()
+		s.fleet.devices[s.devices[0].id] = map[string]string{"spent": spent}
+		s.fleet.mu.Unlock()
+	}
+	spend("yes")
+	spec := web("two")
+	spec.Manner = &planner.Manner{Plan: rollout.Plan{Batch: rollout.Amount{Count: 1}}}
+	s.apply(spec)
+	for range 5 {
+		s.pass(time.Second)
+	}
+	s.expect("while its budget is spent", 1, 2, 2)
+	devices, err := s.RolloutDevices("web", 0)
+	s.must(err)
+	at := slices.IndexFunc(devices, func(d planner.RolloutDevice) bool { return d.Device == s.devices[0].id })
+	if at < 0 || devices[at].Why != stacks.CodeBudget {
+		t.Errorf("of the one that cannot is said %+v", devices)
+	}
+	spend("no")
+	for range 3 {
+		s.pass(time.Second)
+	}
+	s.expect("with a new cycle", 2, 2, 2)
 }
 
 // What left a stack's target in the middle of a rollout that was brought back gets the version from before when it returns.
