@@ -157,7 +157,7 @@ func unusual(class protocol.Class, used, usual uint64) string {
 func staged(id protocol.DeviceID, was, is protocol.Spending) Notice {
 	text := map[protocol.Spending]string{
 		protocol.SpendingFree:   "it spends freely again",
-		protocol.SpendingSaving: "it saves: intervals are longer, and output and images wait",
+		protocol.SpendingSaving: "it saves: intervals are longer, and output waits",
 		protocol.SpendingLast:   "near the hard cap: it sends results and urgent work only",
 		protocol.SpendingSilent: "at the hard cap: it is silent",
 	}[is]

@@ -115,7 +115,7 @@ func (k *Keeper) sentence(stage protocol.Spending, caps economy.Caps) string {
 	spent := k.spent()
 	switch stage {
 	case protocol.SpendingSaving:
-		return fmt.Sprintf("%d bytes are spent, the soft cap is %d: until %s contact is less frequent, and output and images wait.", spent, caps.Soft, until)
+		return fmt.Sprintf("%d bytes are spent, the soft cap is %d: until %s contact is less frequent, and output waits.", spent, caps.Soft, until)
 	case protocol.SpendingLast:
 		return fmt.Sprintf("%d bytes are spent, and the hard cap of %d is near: until %s only results and urgent work are sent, with a ping every so often.", spent, caps.Hard, until)
 	case protocol.SpendingSilent:

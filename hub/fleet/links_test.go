@@ -183,7 +183,7 @@ func TestTheEndOfATableIsToldOnce(t *testing.T) {
 		must(t, r.SetPasses(fleet.Holder{Group: "ships"}, passesAt(time.Now(), 0, 30*day), nil))
 		time.Sleep(3 * day)
 		r.WatchTables(time.Now())
-		if len(told) != 3 || !strings.HasPrefix(told[2], "device 1") {
+		if len(told) != 3 || !strings.HasPrefix(told[2], "device 1") || !strings.Contains(told[2], "what the profile says holds") {
 			t.Errorf("afterwards: %q", told)
 		}
 	})

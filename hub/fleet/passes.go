@@ -200,9 +200,12 @@ func endOf(p *Passes, now time.Time) TableEnd {
 
 func endText(p *Passes, is TableEnd) string {
 	when := p.End().UTC().Format("2 January 2006, 15:04 UTC")
-	if is == TableEnded {
-		return fmt.Sprintf("The table of passes ended at %s: where the link profile has no contact windows, %s", when, economy.AfterWords(p.After))
+	then := economy.AfterWords(p.After)
+	if p.After == 0 {
+		then = "what the profile says holds; where it says nothing, devices are in contact five minutes a day."
 	}
-	return fmt.Sprintf("The table of passes ends at %s: give the next one before; where the link profile has no contact windows, %s",
-		when, economy.AfterWords(p.After))
+	if is == TableEnded {
+		return fmt.Sprintf("The table of passes ended at %s: where the link profile has no contact windows, %s", when, then)
+	}
+	return fmt.Sprintf("The table of passes ends at %s: give the next one before; where the link profile has no contact windows, %s", when, then)
 }
