@@ -209,11 +209,16 @@ func (c *conn) Write(p []byte) (written int, err error) {
 
 // refused ends the connection at once: whatever the other side still sends is not waited for.
 func (c *conn) refused(err error) error {
+	c.endAtOnce()
+	_ = c.Close()
+	return err
+}
+
+// endAtOnce makes closing a TCP connection send one packet (RST) and nothing that was not sent.
+func (c *conn) endAtOnce() {
 	if tcp, ok := c.Unwrap().(interface{ SetLinger(int) error }); ok {
 		_ = tcp.SetLinger(0)
 	}
-	_ = c.Close()
-	return err
 }
 
 // Close implements net.Conn. Outside of openings not even this says anything to the other side: the connection is
@@ -366,6 +371,7 @@ func (k *Keeper) unpark() {
 	}
 	k.mu.Unlock()
 	for _, c := range parked {
+		c.endAtOnce()      // the hub has ended it long since
 		_ = c.Conn.Close() // nothing is lost with it
 		k.closing(c)
 	}

@@ -63,12 +63,13 @@ func (c *connection) receive(ctx context.Context, a arrival) error {
 	if c.reconnect || c.newRules {
 		c.ackAt = time.Now() // there may be no later on this connection
 	}
-	if err := c.flush(ctx); err != nil {
-		return err
-	}
+	err := c.flush(ctx)
 	if c.newRules {
 		c.newRules = false
 		c.rules(c.base)
+	}
+	if err != nil {
+		return err
 	}
 	if c.reconnect && c.win.Idle() {
 		return fmt.Errorf("settings changed: %w", ErrReconnect)

@@ -10,7 +10,8 @@ import (
 // item is one message that waits to be sent.
 type item struct {
 	protocol.Message
-	mark protocol.OrderMark // of the orders it carries; zero: none
+	mark  protocol.OrderMark // of the orders it carries; zero: none
+	rules bool               // they say when there is contact
 }
 
 // size is about what a message takes in a frame.
@@ -67,9 +68,9 @@ func (d *device) build(now time.Time) (frames []*protocol.Frame) {
 			}
 			n, total = n+1, total+s
 		}
-		messages, mark := make([]protocol.Message, n), protocol.OrderMark{}
+		messages, mark, rules := make([]protocol.Message, n), protocol.OrderMark{}, false
 		for i, it := range d.queue[:n] {
-			messages[i] = it.Message
+			messages[i], rules = it.Message, rules || it.rules
 			if mark.Before(it.mark) {
 				mark = it.mark
 			}
@@ -83,6 +84,9 @@ func (d *device) build(now time.Time) (frames []*protocol.Frame) {
 			d.orders[f.Seq] = mark
 		}
 		frames = append(frames, f)
+		if rules && d.rulesSent(f.Seq, now) {
+			break
+		}
 	}
 	if len(d.queue) == 0 {
 		d.queue = nil
@@ -131,7 +135,10 @@ func (d *device) collectOrders(now time.Time) {
 		if err != nil {
 			panic(err) // Orders has no field that can fail to encode
 		}
-		d.push(at, item{Message: msg, mark: protocol.OrderMark{Epoch: o.Epoch, Seq: o.Seq}})
+		d.push(at, item{
+			Message: msg, mark: protocol.OrderMark{Epoch: o.Epoch, Seq: o.Seq},
+			rules: d.tellsTimes(o),
+		})
 		at++
 	}
 	d.p.Lock()
@@ -202,6 +209,9 @@ func (d *device) acknowledged(frames []*protocol.Frame, now time.Time) {
 		if mark, ok := d.orders[f.Seq]; ok {
 			delete(d.orders, f.Seq)
 			d.m.c.Orders.Acked(d.id, mark)
+		}
+		if f.Seq == d.rules {
+			d.rulesTaken(now)
 		}
 	}
 	d.repeatAt, d.waited = time.Time{}, 0

@@ -32,6 +32,7 @@ type device struct {
 	queue    []item
 	pending  int // bytes of messages in queue and in unacknowledged frames
 	orders   map[uint64]protocol.OrderMark
+	rules    uint64    // the last frame that tells it times of contact and is not acknowledged; 0: none
 	polled   time.Time // the last exchange that counted as a command tick
 	polling  bool      // the exchange that is being answered counts as one
 	repeatAt time.Time // when unacknowledged frames go again; zero: none are under way
@@ -55,6 +56,7 @@ type device struct {
 	away      time.Duration // how long it is away without being forgotten, by its times of contact
 	heldFrom  time.Time     // from when until when nothing new goes to it
 	heldUntil time.Time
+	bounds    []*bounded     // its connections
 	spent     meter.Counts   // by connections that have ended
 	live      []*meter.Tally // of those that have not
 }
@@ -125,7 +127,7 @@ func (d *device) forget(now time.Time) {
 
 // drop ends the session; the device will be asked for a hello. It needs d.mu.
 func (d *device) drop() {
-	d.win, d.queue, d.pending, d.orders = nil, nil, 0, nil
+	d.win, d.queue, d.pending, d.orders, d.rules = nil, nil, 0, nil, 0
 	d.repeatAt, d.helloBy = time.Time{}, time.Time{}
 	d.disarm()
 }

@@ -185,3 +185,35 @@ func TestShortWindows(t *testing.T) {
 		w.check(t)
 	})
 }
+
+// A device that is given times of contact while it is outside of them hears nothing more from the hub, whatever there is
+// for it, until the next.
+func TestNothingComesAfterTheTimesWereTold(t *testing.T) {
+	sea(t, func(t *testing.T, f *Fleet, carrier protocol.Carrier) {
+		c := everySixHours()
+		f.profile(protocol.Settings{Ping: 60, Snapshot: protocol.FrequencyPush, Command: protocol.FrequencyPush})
+		d := f.Device(DeviceSpec{Seed: 1, Carrier: carrier, Containers: 3, Profile: "test"})
+		f.Settle(20 * time.Minute)
+		d.Link.Set(faultnet.Knobs{Latency: 300 * time.Millisecond})
+		untilOpening(c, -time.Hour)
+		told := windowed(c)
+		told.Snapshot, told.Command = protocol.FrequencyPush, protocol.FrequencyPush
+		f.profile(told)
+		f.Until("the device knows its times", 2*time.Minute, func() bool { return d.Status().Session.Waiting != "" })
+		id := f.Give(d, restart(containers(d)[0]), 24*time.Hour)
+		time.Sleep(3 * time.Second)
+		if by, ok := f.Hub().Sessions.Online(d.ID); ok && by == protocol.CarrierMQTT {
+			t.Error("the hub has kept its end of the connection")
+		}
+		w := watch(d, c)
+		for range 3 {
+			f.Give(d, restart(containers(d)[1]), 24*time.Hour)
+			time.Sleep(time.Minute)
+		}
+		untilOpening(c, 10*time.Minute)
+		w.check(t)
+		if s := f.State(id); !s.Final() {
+			t.Errorf("after the first window the command is %s", s)
+		}
+	})
+}
