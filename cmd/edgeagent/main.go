@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	_ "time/tzdata" // change windows are in the device's own zone, and devices often have no zones installed
 
@@ -153,6 +154,11 @@ func runAgent(ctx context.Context, args []string) error {
 	log, level, err := program.Logger(os.Stderr, s.logFormat, s.logLevel)
 	if err != nil {
 		return err
+	}
+	if s.data != "" {
+		if s.data, err = filepath.Abs(s.data); err != nil { // stacks are laid out by whole paths
+			return fmt.Errorf("data folder: %w", err)
+		}
 	}
 	mode, err := protocol.ParseMode(s.mode)
 	if err != nil {

@@ -65,6 +65,11 @@ func printStatus(out io.Writer, s edgeagent.Status) error {
 		}
 	case s.Session.Connected:
 		line("state", "in session over %s, last contact %s", s.Session.Carrier, ago(s.Session.LastContact))
+	case s.Session.Waiting != "":
+		line("state", "approved, and not in contact: %s", s.Session.Waiting)
+		if !s.Session.NextTry.IsZero() {
+			line("until", "%s", s.Session.NextTry.Format(minute))
+		}
 	default:
 		line("state", "approved, hub out of reach: %s", s.Session.LastError)
 		if !s.Session.NextTry.IsZero() {

@@ -12,6 +12,7 @@ import (
 	"github.com/farshore/farshore/economy/spending"
 	"github.com/farshore/farshore/edgeagent"
 	"github.com/farshore/farshore/internal/program"
+	"github.com/farshore/farshore/protocol"
 )
 
 func showUsage(ctx context.Context, args []string, out io.Writer) error {
@@ -20,6 +21,9 @@ func showUsage(ctx context.Context, args []string, out io.Writer) error {
 	asJSON := fs.Bool("json", false, "write JSON")
 	if err := program.Parse(fs, args, program.Source{Prefix: "FARSHORE"}); err != nil {
 		return err
+	}
+	if fs.NArg() > 0 {
+		return fmt.Errorf("%w: unexpected %q", program.ErrUsage, fs.Arg(0))
 	}
 	r, err := edgeagent.AskUsage(ctx, *data)
 	if err != nil {
@@ -91,6 +95,9 @@ func openContact(ctx context.Context, args []string, out io.Writer) error {
 	if err := program.Parse(fs, args, program.Source{Prefix: "FARSHORE"}); err != nil {
 		return err
 	}
+	if fs.NArg() > 0 {
+		return fmt.Errorf("%w: unexpected %q: say how long with --for, such as --for 5m", program.ErrUsage, fs.Arg(0))
+	}
 	if err := edgeagent.OpenContact(ctx, *data, *long, os.Getenv("SUDO_USER")); err != nil {
 		return err
 	}
@@ -98,6 +105,10 @@ func openContact(ctx context.Context, args []string, out io.Writer) error {
 		_, err := fmt.Fprintln(out, "Contact is as the windows say again.")
 		return err
 	}
-	_, err := fmt.Fprintf(out, "Contact is open for %s. `farshore-agent status` shows whether the hub is reached.\n", *long)
+	fmt.Fprintf(out, "Contact is open for %s. `farshore-agent status` shows whether the hub is reached.\n", *long)
+	r, err := edgeagent.AskUsage(ctx, *data)
+	if err == nil && r.Stage == protocol.SpendingSilent {
+		fmt.Fprintf(out, "But the budget is spent, %d bytes of %d: nothing more is sent before the billing cycle ends at %s, but for a ping a day where the link profile allows it.\n", r.Spent, r.Hard, r.CycleEnd.Format(minute))
+	}
 	return err
 }

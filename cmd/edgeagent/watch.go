@@ -29,6 +29,8 @@ func health(ctx context.Context, args []string, out io.Writer) error {
 		state = "waiting to be approved"
 	case s.Session.Connected:
 		state = "in session"
+	case s.Session.Waiting != "":
+		state = "not in contact: " + s.Session.Waiting
 	}
 	_, err = fmt.Fprintf(out, "running, %s\n", state)
 	return err

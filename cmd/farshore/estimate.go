@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/farshore/farshore/hub/api/resource"
@@ -26,7 +27,11 @@ func (a *app) printEstimate(e resource.Estimate) error {
 	for _, m := range e.Cost {
 		cost += fmt.Sprintf(", %s %s", plain(m.Amount), plain(m.Currency))
 	}
-	say(a.out, "Devices: %d. Bytes: %s (files %s, images %s, overhead %s)%s.\n", e.Devices, size(e.Total), size(e.Parts.Files), size(e.Parts.Images), size(e.Parts.Overhead), cost)
+	more := ""
+	if slices.ContainsFunc(e.PerDevice, func(d resource.EstimateDevice) bool { return d.Unknown > 0 }) {
+		more = " and more"
+	}
+	say(a.out, "Devices: %d. Bytes: %s%s (files %s, images %s, overhead %s)%s.\n", e.Devices, size(e.Total), more, size(e.Parts.Files), size(e.Parts.Images), size(e.Parts.Overhead), cost)
 	say(a.out, "Of one device: %s at most, %s in the middle.\n", size(e.Largest), size(e.Median))
 	if e.Seconds.Largest > 0 {
 		say(a.out, "The last has all after %s", time.Duration(e.Seconds.Largest)*time.Second)
@@ -34,6 +39,8 @@ func (a *app) printEstimate(e resource.Estimate) error {
 			say(a.out, "; of %d devices that is not known", e.Seconds.Unknown)
 		}
 		say(a.out, ".\n")
+	} else if e.Seconds.Unknown > 0 {
+		say(a.out, "How long it takes is not known: no rate was measured on their links yet, or there is no contact any more.\n")
 	}
 	for _, o := range e.Over {
 		say(a.out, "Over its budget: %s needs %s, and %s are left.\n", plain(o.Name), size(o.Need), size(o.Left))
@@ -64,7 +71,7 @@ func (a *app) printEstimate(e resource.Estimate) error {
 			price = d.Cost.Amount + " " + d.Cost.Currency
 		}
 		if d.Seconds != nil {
-			long = (time.Duration(*d.Seconds) * time.Second).String()
+			long = exactly(time.Duration(*d.Seconds) * time.Second)
 		}
 		t.add(d.Name, weight, price, long)
 	}

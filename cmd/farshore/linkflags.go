@@ -15,7 +15,7 @@ import (
 // linkFlags are what a link profile says of spending and times of contact.
 type linkFlags struct {
 	hard, soft, reserve, included bytesFlag
-	day                           uint8
+	day                           int
 	cycleZone, floor              string
 	dailyPing                     bool
 	windows                       []string
@@ -25,11 +25,11 @@ type linkFlags struct {
 
 func (l *linkFlags) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&l.from, "from", "", "begin with what this profile says, for a new one")
+	f.StringVar(&l.from, "from", "", "begin a new profile with what this one says")
 	f.Var(&l.hard, "hard", "cap that is never passed in a billing cycle, such as 20MB; 0: none")
 	f.Var(&l.soft, "soft", "from where on devices save, such as 15MB; 0: not before the hard cap is near")
 	f.Var(&l.reserve, "reserve", "the last of the hard cap, for results and urgent work alone; 0: a twentieth")
-	f.Uint8Var(&l.day, "cycle-day", 0, "day of the month on which a billing cycle begins, 1 to 31")
+	f.IntVar(&l.day, "cycle-day", 0, "day of the month on which a billing cycle begins, 1 to 31")
 	f.StringVar(&l.cycleZone, "cycle-zone", "", "time zone of the billing cycle; empty: UTC")
 	f.StringVar(&l.floor, "floor", "", "how often devices ping near the hard cap, such as 6h")
 	f.BoolVar(&l.dailyPing, "daily-ping", false, "one ping a day at the hard cap, by which devices hear of a lift")
@@ -52,7 +52,12 @@ func (l *linkFlags) into(cmd *cobra.Command, put *resource.PutProfile) error {
 	when(changed("hard"), &budget.Hard, uint64(l.hard))
 	when(changed("soft"), &budget.Soft, uint64(l.soft))
 	when(changed("reserve"), &budget.Reserve, uint64(l.reserve))
-	when(changed("cycle-day"), &budget.CycleDay, l.day)
+	if changed("cycle-day") {
+		if l.day < 1 || l.day > 31 {
+			errs = append(errs, fmt.Errorf("cycle day %d: want a day of the month, 1 to 31", l.day))
+		}
+		budget.CycleDay = uint8(l.day) // what does not fit is refused above
+	}
 	when(changed("cycle-zone"), &budget.Zone, l.cycleZone)
 	when(changed("daily-ping"), &budget.DailyPing, l.dailyPing)
 	when(changed("price"), &tariff.PricePerMB, l.price)
@@ -92,7 +97,7 @@ func (l *linkFlags) readWindows() (out []protocol.ContactWindow, err error) {
 		start, long, ok := strings.Cut(text, " for ")
 		d, err := time.ParseDuration(strings.TrimSpace(long))
 		if !ok || err != nil || d <= 0 || d%time.Second != 0 || d > 7*24*time.Hour {
-			return nil, fmt.Errorf("contact %.60q: want a cron expression and how long it lasts, such as '0 */6 * * * for 10m'", text)
+			return nil, fmt.Errorf("contact %.60q: want a cron expression and how long it lasts, such as '0 */6 * * * for 10m', or none", text)
 		}
 		out = append(out, protocol.ContactWindow{Start: strings.TrimSpace(start), Seconds: uint32(d / time.Second), Zone: l.zone})
 	}
@@ -134,7 +139,7 @@ func contactText(l *resource.Link) string {
 	}
 	var out []string
 	for _, w := range l.Contact.Windows {
-		text := w.Start + " for " + (time.Duration(w.Seconds) * time.Second).String()
+		text := w.Start + " for " + exactly(time.Duration(w.Seconds)*time.Second)
 		if w.Zone != "" {
 			text += " " + w.Zone
 		}

@@ -139,6 +139,18 @@ func span(d time.Duration) string {
 	return fmt.Sprintf("%d days", int(d.Hours()/24))
 }
 
+// exactly gives a duration without the zeros behind it: 10m, not 10m0s.
+func exactly(d time.Duration) string {
+	text := d.String()
+	if short, ok := strings.CutSuffix(text, "m0s"); ok {
+		text = short + "m"
+	}
+	if short, ok := strings.CutSuffix(text, "h0m"); ok {
+		text = short + "h"
+	}
+	return text
+}
+
 func exact(t time.Time) string {
 	if t.IsZero() {
 		return "-"

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -53,6 +55,9 @@ included, both directions together. Caps below what the device's own pings cost 
 		Example: "  farshore profiles set barge --from satellite --soft 15MB --hard 20MB --cycle-day 15 --daily-ping --price 4.20 --currency EUR\n" +
 			"  farshore profiles set barge --contact '0 */6 * * * for 10m' --zone Europe/Oslo",
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if args[0] == "" {
+				return usage(cmd, errors.New("want the name of a PROFILE"))
+			}
 			if err := l.into(cmd, &resource.PutProfile{}); err != nil {
 				return err // said before the hub is asked
 			}
@@ -69,6 +74,9 @@ included, both directions together. Caps below what the device's own pings cost 
 				if p.Name == origin {
 					put.Settings, put.Link, put.Tariff, found = p.Settings, p.Link, p.Tariff, true
 				}
+			}
+			if l.from != "" && slices.ContainsFunc(all, func(p resource.Profile) bool { return p.Name == args[0] }) {
+				return fmt.Errorf("link profile %s: it is there already, and --from is for a new one: leave it out, or give another name", args[0])
 			}
 			if l.from != "" && !found {
 				return fmt.Errorf("link profile %s: there is none of this name to begin with", l.from)

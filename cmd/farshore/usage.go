@@ -60,7 +60,7 @@ func (a *app) usageCommand() *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&u.by, "by", "", "class, day or hour; without DEVICE also group or device (default class)")
+	f.StringVar(&u.by, "by", "", "class, day or hour (what the hub itself has counted); without DEVICE also group or device (default class)")
 	f.StringVar(&u.from, "from", "", "begin there: how long ago, such as 7d, or a time in RFC 3339 (default: the billing cycle of a device, 30 days of many, 48 hours by hour)")
 	f.StringVar(&u.to, "to", "", "end there (default: now)")
 	f.StringVar(&u.group, "group", "", "only devices in this group or below it")
@@ -78,6 +78,10 @@ func (a *app) usageCommand() *cobra.Command {
 func (u *usageFlags) check(device bool) error {
 	ofDevices := u.over || u.stage != "" || u.sort != ""
 	switch {
+	case u.sort != "" && !slices.Contains([]string{"spent", "projected", "share"}, u.sort):
+		return fmt.Errorf("--sort %.40q: want spent, projected or share", u.sort)
+	case u.stage != "" && !slices.Contains([]string{"free", "saving", "last", "silent"}, u.stage):
+		return fmt.Errorf("--stage %.40q: want free, saving, last or silent", u.stage)
 	case !slices.Contains([]string{byClass, byGroup, byDevice, byDay, byHour}, u.by):
 		return fmt.Errorf("--by %q: want class, day, hour, group or device", u.by)
 	case device && (ofDevices || u.group != "" || u.selector != "" || u.by == byGroup || u.by == byDevice):
@@ -143,7 +147,7 @@ func (a *app) deviceUsage(ctx context.Context, device string, u usageFlags) erro
 		if d.Projected > 0 {
 			t.add("at its end", size(d.Projected)+priced(d.ProjectedCost, d.Currency)+", by the use of the last days")
 		} else {
-			t.add("at its end", "not known: less than a day of use is")
+			t.add("at its end", "not known yet: that takes a full day of use")
 		}
 		t.add("stage", d.Stage.String())
 		t.add("as of", ago(d.AsOf))

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -97,7 +98,8 @@ func (a *app) passesCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "passes [DEVICE]", Short: "show, or replace, the table of passes of a device or a group", Args: cobra.MaximumNArgs(1), ValidArgsFunction: a.completeDevices,
 		Long: `Shows the table that counts. With --csv it is replaced by that of a file: a head line start,end,bytes, and a line for each pass, with times like
-2026-11-22T14:00:00Z; bytes, how many are expected to fit, may be empty. The nearest table counts alone.`,
+2026-11-22T14:00:00Z; bytes, how many are expected to fit, may be empty: estimates go by them, and nothing is held back. The nearest
+table counts alone. Windows of the link profile go on beside it.`,
 		Example: "  farshore windows passes --group ships --csv passes.csv --after silent",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r, _, err := tableOf(cmd, http.MethodGet, args)
@@ -105,9 +107,15 @@ func (a *app) passesCommand() *cobra.Command {
 				return err
 			}
 			if file != "" {
+				if after != "" && !slices.Contains([]string{"daily", "silent", "open"}, after) {
+					return usage(cmd, fmt.Errorf("--after %.40q: want daily, silent or open", after))
+				}
 				raw, err := a.readTable(file)
 				if err != nil {
 					return err
+				}
+				if len(bytes.TrimSpace(raw)) == 0 {
+					return usage(cmd, fmt.Errorf("table of passes %s: it is empty: `farshore windows clear` takes a table away", file))
 				}
 				r.Method, r.Body, r.Header = http.MethodPut, bytes.NewReader(raw), http.Header{"Content-Type": {"text/csv"}}
 				if after != "" {
@@ -125,6 +133,11 @@ func (a *app) passesCommand() *cobra.Command {
 				return err
 			}
 			return a.print(p, func() *table {
+				if len(p.Passes) == 0 {
+					t := &table{}
+					t.add("There is no table of passes.")
+					return t
+				}
 				t := &table{head: []string{"START", "SECONDS", "BYTES"}}
 				for _, x := range p.Passes {
 					t.add(exact(x.Start), fmt.Sprint(x.Seconds), bytesOrDash(x.Bytes))
@@ -168,9 +181,13 @@ func (a *app) liftCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "lift DEVICE", Short: "add to the budget of a device's present billing cycle", Args: cobra.ExactArgs(1), ValidArgsFunction: a.completeDevices,
 		Long: `Adds to the soft and the hard cap of the present cycle, beside what was added to it before. A device that is silent at its hard cap hears of it by
-its ping a day, where its link profile allows that, or when the cycle ends.`,
+its ping a day, where its link profile allows that, or when the cycle ends; every other device at its next contact. What is taken back can make
+a device silent at once. farshore usage shows the caps with the lift within a minute.`,
 		Example: "  farshore lift crane-1 --extra 5MB --note 'port call'\n  farshore lift crane-1 --drop",
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if !drop && extra == 0 {
+				return usage(cmd, errors.New("--extra: want at least one byte; --drop takes back what was added"))
+			}
 			path := "/devices/" + seg(args[0]) + "/lift"
 			if drop {
 				if err := a.call(cmd.Context(), http.MethodDelete, path, nil, nil); err != nil {

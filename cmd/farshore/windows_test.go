@@ -37,7 +37,9 @@ func TestSettingUpALinkThatCostsMoney(t *testing.T) {
 		len(p.Link.Contact.Windows) != 1 || p.Link.Contact.Windows[0].Seconds != 600 || p.Tariff.PricePerMB != "4.20" || p.Settings.Ping != 1200 {
 		t.Errorf("the profile is %+v, %+v, %+v", p, p.Link, p.Tariff)
 	}
-	if out := d.ok("profiles", "ls"); !strings.Contains(out, "soft 15.0 MB, hard 20.0 MB") || !strings.Contains(out, "0 */6 * * * for 10m0s Europe/Oslo") || !strings.Contains(out, "vessel-windowed") {
+	d.fails(exitFailed, "--from is for a new one", "profiles", "set", "barge", "--from", "lte")
+	d.fails(exitUsage, "1 to 31", "profiles", "set", "barge", "--cycle-day", "32")
+	if out := d.ok("profiles", "ls"); !strings.Contains(out, "soft 15.0 MB, hard 20.0 MB") || !strings.Contains(out, "0 */6 * * * for 10m Europe/Oslo") || !strings.Contains(out, "vessel-windowed") {
 		t.Errorf("profiles:\n%s", out)
 	}
 	d.ok("groups", "set", "ships", "--profile", "barge")
@@ -47,10 +49,16 @@ func TestSettingUpALinkThatCostsMoney(t *testing.T) {
 		t.Errorf("the table:\n%s", out)
 	}
 	d.fails(exitFailed, "line 1", "windows", "passes", "--group", "ships", "--csv", d.write("bad.csv", "x\n"))
+	d.fails(exitUsage, "it is empty", "windows", "passes", "--group", "ships", "--csv", d.write("empty.csv", ""))
+	d.fails(exitUsage, "want daily, silent or open", "windows", "passes", "--group", "ships", "--csv", file, "--after", "never")
 	d.fails(exitUsage, "want a DEVICE, or --group", "windows", "passes")
 	d.ok("windows", "clear", "--group", "ships")
+	if out := d.ok("windows", "passes", "--group", "ships"); !strings.Contains(out, "no table of passes") {
+		t.Errorf("without a table:\n%s", out)
+	}
 	d.fails(exitNotFound, "nobody", "windows", "show", "nobody")
 	d.fails(exitNotFound, "nobody", "lift", "nobody", "--extra", "5MB")
+	d.fails(exitUsage, "at least one byte", "lift", "nobody", "--extra", "0")
 	d.ok("profiles", "set", "barge", "--contact", "none", "--hard", "0", "--soft", "0")
 	p = resource.Profile{}
 	d.read(&p, "profiles", "show", "barge")

@@ -114,7 +114,11 @@ func (e *Exchange) admitted(ctx context.Context) (bounds, error) {
 		}
 		if why != told {
 			told = why
-			e.log.Info("not in contact with the hub", "why", why, "until", until)
+			log := e.log.With("why", why)
+			if !until.IsZero() {
+				log = log.With("until", until)
+			}
+			log.Info("not in contact with the hub")
 		}
 		e.setStatus(func(s *Status) { s.Connected, s.LastError, s.NextTry, s.Waiting = false, "", until, why })
 		if err := e.pass(ctx, until); err != nil {
