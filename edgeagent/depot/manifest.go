@@ -1,6 +1,7 @@
 package depot
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -43,22 +44,46 @@ func (c descriptor) check() error {
 
 // manifest is an image's manifest, or an index of several.
 type manifest struct {
-	MediaType string       `json:"mediaType"`
-	Config    descriptor   `json:"config"`
-	Layers    []descriptor `json:"layers"`
-	Manifests []descriptor `json:"manifests"`
+	MediaType string      `json:"mediaType"`
+	Config    descriptor  `json:"config"`
+	Layers    descriptors `json:"layers"`
+	Manifests descriptors `json:"manifests"`
+}
+
+// descriptors is a list that is read one by one and to its bound: "{}," takes many times its bytes in memory.
+type descriptors []descriptor
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (l *descriptors) UnmarshalJSON(b []byte) error {
+	d := json.NewDecoder(bytes.NewReader(b))
+	begin, err := d.Token()
+	if *l = nil; err != nil || begin == nil {
+		return err
+	}
+	if begin != json.Delim('[') {
+		return errors.New("what should be a list is none")
+	}
+	*l = descriptors{} // an empty index is an index
+	for d.More() {
+		if len(*l) == maxEntries {
+			return fmt.Errorf("it names more than %d images or layers", maxEntries)
+		}
+		var one descriptor
+		if err := d.Decode(&one); err != nil {
+			return err
+		}
+		*l = append(*l, one)
+	}
+	return nil
 }
 
 // readManifest reads a document of either kind, and of Docker's and OCI's types.
 func readManifest(raw []byte) (manifest, error) {
 	var m manifest
 	if err := json.Unmarshal(raw, &m); err != nil {
-		return m, fmt.Errorf("it is no manifest: %w", err)
+		return m, fmt.Errorf("its manifest cannot be read: %w", err)
 	}
 	if m.Manifests != nil {
-		if len(m.Manifests) > maxEntries {
-			return m, fmt.Errorf("its index has %d entries, more than %d", len(m.Manifests), maxEntries)
-		}
 		return m, nil
 	}
 	if m.Config.Digest == "" {

@@ -1,6 +1,7 @@
 package registries
 
 import (
+	"bytes"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -31,9 +32,8 @@ type Layer struct {
 // Bounds of what a registry says.
 const (
 	maxManifest = 4 << 20
-	maxLayers   = 512
 	maxLayer    = 1 << 40
-	maxEntries  = 512 // of an index
+	maxEntries  = 512 // of an index, and layers of a manifest
 	maxNested   = 2   // indexes above a manifest
 )
 
@@ -56,22 +56,46 @@ type descriptor struct {
 
 // document is an index or a manifest.
 type document struct {
-	Schema    int          `json:"schemaVersion"`
-	Manifests []descriptor `json:"manifests"`
-	Config    *descriptor  `json:"config"`
-	Layers    []descriptor `json:"layers"`
+	Schema    int         `json:"schemaVersion"`
+	Manifests descriptors `json:"manifests"`
+	Config    *descriptor `json:"config"`
+	Layers    descriptors `json:"layers"`
+}
+
+// descriptors is a list that is read one by one and to its bound: "{}," takes many times its bytes in memory.
+type descriptors []descriptor
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (l *descriptors) UnmarshalJSON(b []byte) error {
+	d := json.NewDecoder(bytes.NewReader(b))
+	begin, err := d.Token()
+	if *l = nil; err != nil || begin == nil {
+		return err
+	}
+	if begin != json.Delim('[') {
+		return errors.New("what should be a list is none")
+	}
+	for d.More() {
+		if len(*l) == maxEntries {
+			return fmt.Errorf("it names more than %d images or layers", maxEntries)
+		}
+		var one descriptor
+		if err := d.Decode(&one); err != nil {
+			return err
+		}
+		*l = append(*l, one)
+	}
+	return nil
 }
 
 func parseDocument(b []byte) (document, error) {
 	var d document
 	if err := json.Unmarshal(b, &d); err != nil {
-		return d, fmt.Errorf("its manifest is not JSON: %w", err)
+		return d, fmt.Errorf("its manifest cannot be read: %w", err)
 	}
 	switch {
 	case d.Schema != 2:
 		return d, errors.New("its manifest is of a form that is not known here: push the image again with a newer program")
-	case len(d.Manifests) > maxEntries || len(d.Layers) > maxLayers:
-		return d, fmt.Errorf("its manifest names %d images and %d layers, at most %d are looked at", len(d.Manifests), len(d.Layers), maxEntries)
 	case len(d.Manifests) == 0 && d.Config == nil:
 		return d, errors.New("its manifest names neither images nor a configuration: is it an image?")
 	}

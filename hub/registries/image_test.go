@@ -114,17 +114,20 @@ func TestWhateverARegistryAnswers(t *testing.T) {
 				}
 			}
 		},
-		"is not JSON": func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) },
-		"not known":   func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"schemaVersion":1}`)) },
-		"is it an":    func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"schemaVersion":2}`)) },
+		"cannot be read": func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) },
+		"not known":      func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"schemaVersion":1}`)) },
+		"is it an":       func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"schemaVersion":2}`)) },
 		"which cannot": func(w http.ResponseWriter, _ *http.Request) {
 			fmt.Fprintf(w, `{"schemaVersion":2,"config":{"digest":"sha256:%s"},"layers":[{"digest":"sha256:%s","size":-1}]}`, zeros, zeros)
 		},
 		"64 digits": func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = w.Write([]byte(`{"schemaVersion":2,"config":{"digest":"md5:x"}}`))
 		},
-		"layers, at most": func(w http.ResponseWriter, _ *http.Request) {
+		"more than 512": func(w http.ResponseWriter, _ *http.Request) {
 			fmt.Fprintf(w, `{"schemaVersion":2,"config":{},"layers":[%s{}]}`, strings.Repeat("{},", 5000))
+		},
+		"names more than": func(w http.ResponseWriter, _ *http.Request) { // within the bound of bytes
+			fmt.Fprintf(w, `{"schemaVersion":2,"manifests":[%s{}]}`, strings.Repeat("{},", 1<<20))
 		},
 		"not the one it was asked for": func(w http.ResponseWriter, _ *http.Request) { // an index that leads to itself
 			fmt.Fprintf(w, `{"schemaVersion":2,"manifests":[{"digest":"sha256:%s","platform":{"os":"linux","architecture":"amd64"}}]}`, zeros)

@@ -67,6 +67,12 @@ func (b *Book) nearest(group, address string) (best entry) {
 }
 
 func (b *Book) readImage(ctx context.Context, e entry, named reference.Named, platform string) (Image, error) {
+	select {
+	case b.asks <- struct{}{}:
+		defer func() { <-b.asks }()
+	case <-ctx.Done():
+		return Image{}, errors.New("the hub asks registries about too many images at once: ask again later")
+	}
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	client, err := b.client(e.CA)

@@ -5,6 +5,10 @@ import (
 	"time"
 )
 
+// readsAtOnce is how many images are read about at a time by all estimates together: each may take maxManifest of memory
+// and more, and who asks chooses the registry.
+const readsAtOnce = 32
+
 // How long what was read of an image is remembered, how long that it could not be read, and of how many images.
 const (
 	readFor   = 5 * time.Minute

@@ -85,7 +85,8 @@ type Book struct {
 	cfg   Config
 	write sync.Mutex // held while a change is made
 	now   atomic.Pointer[map[string]entry]
-	reads reads // guards itself
+	reads reads         // guards itself
+	asks  chan struct{} // holds one for each image that is being read about
 }
 
 type entry struct {
@@ -114,7 +115,7 @@ func New(cfg Config) (*Book, error) {
 		}
 		all[r.ID] = entry{Registry: r, password: string(password), lost: err != nil}
 	}
-	b := &Book{cfg: cfg}
+	b := &Book{cfg: cfg, asks: make(chan struct{}, readsAtOnce)}
 	b.now.Store(&all)
 	return b, nil
 }
