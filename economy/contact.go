@@ -1,6 +1,7 @@
 package economy
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -47,19 +48,20 @@ type recurring struct {
 	long  time.Duration
 }
 
-// NewContact prepares a rule. What cannot be read of it is left out, as CheckContact has refused it where it was given.
+// NewContact prepares a rule. What cannot be read of it is left out, and so is what there is too much of, as CheckContact
+// has refused it where it was given: each look at the clock goes through all of it.
 func NewContact(c *protocol.Contact) Contact {
 	if c == nil || len(c.Windows) == 0 && len(c.Passes) == 0 {
 		return Contact{always: true}
 	}
 	var out Contact
-	for _, w := range c.Windows {
+	for _, w := range c.Windows[:min(len(c.Windows), MaxWindows)] {
 		if times, err := cron.Parse(w.Start); err == nil {
 			out.windows = append(out.windows, recurring{times, Zone(w.Zone), time.Duration(w.Seconds) * time.Second})
 		}
 	}
-	passes := slices.Clone(c.Passes)
-	slices.SortFunc(passes, func(a, b protocol.Pass) int { return int(min(max(a.Start-b.Start, -1), 1)) })
+	passes := slices.Clone(c.Passes[:min(len(c.Passes), protocol.MaxPasses)])
+	slices.SortFunc(passes, func(a, b protocol.Pass) int { return cmp.Compare(a.Start, b.Start) })
 	for _, p := range passes {
 		o := Opening{Start: time.Unix(p.Start, 0), Bytes: p.Bytes}
 		o.End = o.Start.Add(time.Duration(p.Seconds) * time.Second)

@@ -119,6 +119,20 @@ func TestContact(t *testing.T) {
 	}
 }
 
+// What a hub says that does not check: each look at the clock goes through all of it, many times a second.
+func TestTooMuchContactIsLeftOut(t *testing.T) {
+	var rule protocol.Contact
+	for range 16384 {
+		rule.Windows = append(rule.Windows, protocol.ContactWindow{Start: "0 0 30 2 *", Seconds: 10})
+		rule.Passes = append(rule.Passes, protocol.Pass{Start: int64(len(rule.Passes)) * 60, Seconds: 10})
+	}
+	if c := NewContact(&rule); len(c.windows) != MaxWindows || len(c.passes) != protocol.MaxPasses {
+		t.Errorf("%d windows and %d passes are gone through", len(c.windows), len(c.passes))
+	}
+	far := NewContact(&protocol.Contact{Passes: []protocol.Pass{{Start: 1<<63 - 1, Seconds: 60}, {Start: -1 << 63, Seconds: 60}}})
+	far.Upcoming(at(t, "2026-11-22T12:00:00Z"), 10)
+}
+
 func TestAfterTheLastPass(t *testing.T) {
 	pass := []protocol.Pass{{Start: at(t, "2026-11-22T12:00:00Z").Unix(), Seconds: 600}}
 	later := at(t, "2026-11-25T00:00:00Z")
