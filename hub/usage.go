@@ -31,8 +31,11 @@ func (h *Hub) linkOf(id protocol.DeviceID) (ledger.Link, bool) {
 func (h *Hub) onUsage(p *session.Peer, u protocol.Usage) ([]protocol.Message, error) {
 	r := ledger.Report{Device: p.ID, At: p.At, Usage: u}
 	copy(r.Boot[:], p.Hello.BootID)
-	h.fleet.SetStage(p.ID, u.Stage)
-	return nil, h.ledger.Report(r)
+	if err := h.ledger.Report(r); err != nil {
+		return nil, err
+	}
+	h.fleet.SetStage(p.ID, u.Stage) // which is one that there is
+	return nil, nil
 }
 
 // usageNotice tells of what devices spend: in the stream of events and the device's timeline and, where it is an alert, in

@@ -22,18 +22,27 @@ func openUntil(p *Presence) time.Time { return time.Unix(p.Open, 0) }
 // never is the opening that does not come.
 var never = opening{Start: 1 << 36, End: 1 << 36}
 
+// stage is how far the device is through its budget, as it told last. One without a cap has nothing to be silent for,
+// whatever it says.
+func (p *Presence) stage(e *Effective) protocol.Spending {
+	if b := e.Budget(); b == nil || b.Hard == 0 && b.Soft == 0 {
+		return protocol.SpendingFree
+	}
+	return p.Stage
+}
+
 // expect notes what is expected after a contact at the given time, by the settings e and the stage of spending that the
 // device told last: the interval, and where its link may not always be used the openings that are next.
 func (p *Presence) expect(e *Effective, at time.Time) {
-	s := e.Settings
+	s, stage := e.Settings, p.stage(e)
 	p.Open, p.Due = 0, [overdueAfter]opening{}
-	p.Interval = int64(expected(economy.At(s, p.Stage), p.Carrier) / time.Second)
+	p.Interval = int64(expected(economy.At(s, stage), p.Carrier) / time.Second)
 	var rule *protocol.Contact
 	if s.Link != nil {
 		rule = s.Link.Contact
 	}
 	from, silent := at, false
-	if b := e.Budget(); p.Stage == protocol.SpendingSilent && b != nil && !b.DailyPing {
+	if b := e.Budget(); stage == protocol.SpendingSilent && !b.DailyPing {
 		from, silent = economy.CycleAt(b, at).End(), true
 	}
 	if rule == nil && !silent {

@@ -96,6 +96,10 @@ func TestADeviceIsJudgedByItsOpenings(t *testing.T) {
 		"near the cap": {ping: 600, budget: &protocol.Budget{Hard: 5_000_000}, stage: protocol.SpendingLast, contact: []time.Time{at(6, 0, 0)}, looks: []look{
 			{at(11, 0, 0), fleet.OnTime, at(12, 0, 0), "It is near its hard cap: results and urgent work only. Pings each 6 h"},
 		}},
+		"silent by its own word alone, without a cap": {ping: 600, stage: protocol.SpendingSilent, contact: []time.Time{at(6, 0, 0)}, looks: []look{
+			{at(6, 5, 0), fleet.OnTime, at(6, 10, 0), "Pings each 10 min"},
+			{at(6, 32, 0), fleet.Overdue, time.Time{}, ""},
+		}},
 		"silent but for a ping a day": {ping: 600, budget: &protocol.Budget{Hard: 5_000_000, DailyPing: true}, stage: protocol.SpendingSilent, contact: []time.Time{at(6, 0, 0)}, looks: []look{
 			{at(23, 0, 0), fleet.OnTime, at(30, 0, 0), "silent but for one ping a day. Pings each 1 d"},
 		}},

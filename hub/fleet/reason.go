@@ -68,7 +68,7 @@ func (x *explanation) unexpected() string {
 // expects gives the setting by which contacts are expected now, and how often.
 func (x *explanation) expects() (field string, interval time.Duration) {
 	s := x.effective.Settings
-	s = economy.At(s, x.seen.Stage)
+	s = economy.At(s, x.seen.stage(x.effective))
 	interval = expected(s, x.seen.Carrier)
 	if command, ok := s.Command.Duration(); ok && x.seen.Carrier == protocol.CarrierHTTPS && command == interval {
 		if ping, ok := s.Ping.Duration(); !ok || ping != interval {

@@ -10,7 +10,7 @@ import (
 
 // saving says how the budget holds the device back. "": it does not.
 func (x *explanation) saving() string {
-	switch x.seen.Stage {
+	switch x.seen.stage(x.effective) {
 	case protocol.SpendingSaving:
 		return "It is past its soft cap and saves, so it makes contact a quarter as often. "
 	case protocol.SpendingLast:
@@ -24,7 +24,7 @@ func (x *explanation) saving() string {
 // openings explains a device whose link may not be used at any time.
 func (x *explanation) openings() string {
 	b := x.effective.Budget()
-	if x.seen.Stage == protocol.SpendingSilent && b != nil && !b.DailyPing {
+	if x.seen.stage(x.effective) == protocol.SpendingSilent && !b.DailyPing {
 		return fmt.Sprintf("It has spent its budget, and is silent until its billing cycle ends, %s. The last contact was %s.%s",
 			x.at(economy.CycleAt(b, x.is.LastContact).End()), x.at(x.is.LastContact), x.excused())
 	}
