@@ -33,6 +33,7 @@ func Pinned(ref string) (tagged string, ok bool) {
 // IsPinned reports whether a name has a tag that Pinned makes. Nothing may be pulled as such a one: what a digest names
 // would no longer be what it stands for.
 func IsPinned(ref string) bool {
+	ref, _, _ = strings.Cut(ref, "@") // engines differ in what becomes of a tag beside a digest
 	_, tag, _ := strings.Cut(ref[strings.LastIndexByte(ref, '/')+1:], ":")
 	hex, ok := strings.CutPrefix(tag, pinnedTag)
 	return ok && len(hex) == 64 && strings.Trim(hex, "0123456789abcdef") == ""

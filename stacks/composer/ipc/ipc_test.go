@@ -26,3 +26,20 @@ func TestReadEvents(t *testing.T) {
 		t.Error("a line without end was read whole")
 	}
 }
+
+func TestTagsOfPinnedImagesAreKept(t *testing.T) {
+	hex, other := strings.Repeat("a1", 32), strings.Repeat("b2", 32)
+	for ref, kept := range map[string]bool{
+		"app:sha256-" + hex:                                true,
+		"registry.example:5000/plant/app:sha256-" + hex:    true,
+		"app:sha256-" + hex + "@sha256:" + other:           true, // an engine may give it the tag as well
+		"app:sha256-" + hex + ".sig":                       false,
+		"app@sha256:" + hex:                                false,
+		"registry.example:5000/plant/app:1@sha256:" + hex:  false,
+		"registry.example:5000/sha256-" + hex + "/app:new": false,
+	} {
+		if IsPinned(ref) != kept {
+			t.Errorf("%s: kept is %v", ref, !kept)
+		}
+	}
+}
