@@ -40,7 +40,7 @@ func (a *app) printEstimate(e resource.Estimate) error {
 		}
 		say(a.out, ".\n")
 	} else if e.Seconds.Unknown > 0 {
-		say(a.out, "How long it takes is not known: no rate was measured on their links yet, or there is no contact any more.\n")
+		say(a.out, "How long it takes is not known: no rate was measured on their links yet, there is no contact any more, or the budget does not allow it.\n")
 	}
 	for _, o := range e.Over {
 		say(a.out, "Over its budget: %s needs %s, and %s are left.\n", plain(o.Name), size(o.Need), size(o.Left))

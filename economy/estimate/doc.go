@@ -129,7 +129,8 @@ type DeviceEstimate struct {
 // Bytes on the wire, all together.
 func (d *DeviceEstimate) Bytes() uint64 { return d.Files + d.Images + d.Overhead }
 
-// SecondsUnknown says that nobody knows how long it takes: no rate was measured, or there is no contact any more.
+// SecondsUnknown says that nobody knows how long it takes: no rate was measured, there is no contact any more, or the budget does not
+// allow it.
 const SecondsUnknown = -1
 
 // Sources of what is known of an image.

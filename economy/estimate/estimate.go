@@ -121,7 +121,9 @@ func (e *DeviceEstimate) judge(d *Device, now time.Time) {
 	b := d.Settings.Link.Budget
 	caps := economy.CapsOf(b, economy.CycleAt(b, now).First)
 	if left, bounded := caps.Left(d.Spent, protocol.ClassBlob, false); bounded {
-		e.Left, e.Over = left, bytes > left
+		if e.Left, e.Over = left, bytes > left; e.Over {
+			e.Seconds = SecondsUnknown // not in this cycle
+		}
 	}
 }
 

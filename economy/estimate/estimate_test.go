@@ -218,7 +218,7 @@ func TestBudgetAndCost(t *testing.T) {
 	}
 	Worst(got.Devices)
 	poor := got.Devices[0]
-	if poor.ID != "a" || !poor.Over || poor.Left != 30_000_000 || got.Devices[1].Over {
+	if poor.ID != "a" || !poor.Over || poor.Left != 30_000_000 || poor.Seconds != SecondsUnknown || got.Devices[1].Over {
 		t.Errorf("%+v", got.Devices)
 	}
 	if want := (poor.Bytes() - 5_000_000) * 2; poor.Cost != want || poor.Currency != "EUR" {
