@@ -27,7 +27,7 @@ func (a *Agent) assembleUpdates(composer func() (string, error), gate *update.Ga
 		Fetch: func(ctx context.Context, f protocol.File) error {
 			return a.exchange.Fetch(ctx, []reconciler.FetchFile{{File: f}})
 		},
-		Gate: gate, Switch: a.switchOver, Log: a.log,
+		Gate: gate, Takes: a.spending.Takes, Switch: a.switchOver, Log: a.log,
 	})
 	return err
 }

@@ -48,6 +48,37 @@ func (k *Keeper) isOpen(now time.Time) bool {
 	return ok && !o.Start.After(now) && now.Before(o.End)
 }
 
+// trialOpenings is the most openings that Takes counts on.
+const trialOpenings = 3
+
+// Takes says how long it is from now until there was contact for a time, by the clock and the times of contact that are
+// known, and at most until the end of the third opening. Where there is none any more it is the time itself.
+func (k *Keeper) Takes(contact time.Duration) time.Duration {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	now := k.turn()
+	at := now
+	o, ok := k.openingAt(now)
+	for range trialOpenings {
+		if !ok {
+			break
+		}
+		if o.Start.After(at) {
+			at = o.Start
+		}
+		open := o.End.Sub(at)
+		if open >= contact {
+			return at.Add(contact).Sub(now)
+		}
+		contact, at = contact-open, o.End
+		o, ok = k.contact.Next(o.End)
+	}
+	if !ok {
+		at = at.Add(contact)
+	}
+	return at.Sub(now)
+}
+
 // Await returns when n bytes may be spent on a class, or with the error of ctx. It needs Run.
 func (k *Keeper) Await(ctx context.Context, class protocol.Class, n uint64, urgent bool) error {
 	for {

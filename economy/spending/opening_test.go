@@ -113,3 +113,28 @@ func TestWindowsWithoutAClock(t *testing.T) {
 		}
 	})
 }
+
+// A time of contact takes as long as the windows let it.
+func TestContactTakesItsOpenings(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBox(t, windowed()) // at noon, where a window of ten minutes begins
+		defer b.stop()
+		for contact, want := range map[time.Duration]time.Duration{
+			5 * time.Minute:  5 * time.Minute,
+			15 * time.Minute: 6*time.Hour + 5*time.Minute,
+			24 * time.Hour:   12*time.Hour + 10*time.Minute,
+		} {
+			if got := b.Takes(contact); got != want {
+				t.Errorf("at noon %s of contact take %s, want %s", contact, got, want)
+			}
+		}
+		time.Sleep(time.Hour)
+		if got := b.Takes(5 * time.Minute); got != 5*time.Hour+5*time.Minute {
+			t.Errorf("an hour later five minutes take %s", got)
+		}
+		b.Rules(nil)
+		if got := b.Takes(time.Hour); got != time.Hour {
+			t.Errorf("without rules an hour takes %s", got)
+		}
+	})
+}

@@ -67,6 +67,8 @@ func actAsAgent(rig string) int {
 		select {}
 	case "out of reach":
 		a.deaf = true
+	case "late":
+		a.late = true
 	}
 	if err := a.run(ctx); err != nil {
 		var exit *update.ExitError
@@ -81,7 +83,7 @@ func actAsAgent(rig string) int {
 
 type actor struct {
 	rig, data, self, version string
-	deaf                     bool
+	deaf, late               bool
 	*state.Store
 }
 
@@ -143,6 +145,7 @@ func (a *actor) run(ctx context.Context) error {
 			}
 			return a.PutBlob(f.Hash, b)
 		},
+		Takes: func(contact time.Duration) time.Duration { return contact + a.gap() },
 		Switch: func() {
 			a.hit("switch")
 			switching = true
@@ -153,7 +156,7 @@ func (a *actor) run(ctx context.Context) error {
 		return err
 	}
 	a.hit("before session " + a.version)
-	if !a.deaf {
+	if !a.deaf && !a.late {
 		if err := u.Confirm(); err != nil {
 			return err
 		}
@@ -162,6 +165,14 @@ func (a *actor) run(ctx context.Context) error {
 	runner := commands.New(commands.Config{
 		Journal: a, Updates: u, HubTime: func() (time.Time, bool) { return time.Now(), true }, Log: log,
 	})
+	if a.late { // its opening begins then
+		opening := time.AfterFunc(a.gap(), func() {
+			if err := u.Confirm(); err != nil {
+				panic(err)
+			}
+		})
+		defer opening.Stop()
+	}
 	runner.Wake()
 	if err := runner.Run(ctx); err != nil {
 		return err
@@ -173,6 +184,13 @@ func (a *actor) run(ctx context.Context) error {
 		return update.Relaunch(os.Args[1:])
 	}
 	return nil
+}
+
+// gap is how long there is no contact, as the rig says for this version.
+func (a *actor) gap() time.Duration {
+	b, _ := os.ReadFile(filepath.Join(a.rig, "gap "+a.version))
+	gap, _ := time.ParseDuration(string(b))
+	return gap
 }
 
 // DropBlob is a moment between two pieces.

@@ -204,7 +204,7 @@ func (l *launcher) revert(r Record, reason, output string) error {
 // watch waits until the child has ended. It returns why it was ended by the launcher, "" when it ended by itself or ctx
 // did.
 func (l *launcher) watch(ctx context.Context, c *child, limit time.Duration) (why string) {
-	deadline := time.NewTimer(limit)
+	started, deadline := time.Now(), time.NewTimer(limit)
 	defer deadline.Stop()
 	stop := ctx.Done()
 	for {
@@ -217,7 +217,13 @@ func (l *launcher) watch(ctx context.Context, c *child, limit time.Duration) (wh
 		case s := <-l.Signals:
 			c.signal(s)
 		case <-deadline.C:
-			if r, err := l.folder.Read(); err == nil && r.Trial == nil {
+			r, err := l.folder.Read()
+			if err == nil && r.Trial == nil {
+				continue
+			}
+			if err == nil && time.Duration(r.Trial.Seconds)*time.Second > limit { // it has waited for contact
+				limit = time.Duration(r.Trial.Seconds) * time.Second
+				deadline.Reset(time.Until(started.Add(limit)))
 				continue
 			}
 			if ctx.Err() != nil {

@@ -65,7 +65,7 @@ type Trial struct {
 	Command protocol.CommandID `json:"command"`
 	From    string             `json:"from"`
 	To      string             `json:"to"`
-	// Seconds within which each attempt must be in session with the hub.
+	// Seconds within which each attempt must be in session with the hub. The agent on trial may raise them.
 	Seconds uint32 `json:"seconds"`
 	// Attempts that were begun.
 	Attempts int `json:"attempts,omitempty"`

@@ -229,6 +229,30 @@ func TestUpdateThatProvesItselfStays(t *testing.T) {
 	}
 }
 
+// A trial lasts until there was contact, whether it is known before the switch that there is none or only after it.
+func TestTrialWaitsForContact(t *testing.T) {
+	for name, knows := range map[string][]string{"known before": {"v1.0.0", "v1.1.0"}, "known after": {"v1.1.0"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			r.behaves("v1.1.0", "late")
+			for _, version := range knows {
+				r.must(os.WriteFile(filepath.Join(r.dir, "gap "+version), []byte("4s"), 0o600))
+			}
+			c := r.command(1, "v1.1.0")
+			c.Update.Trial = 2
+			r.give(c)
+			r.service("result")
+			if res := r.theResult(); res.State != protocol.CommandDone {
+				t.Errorf("result %+v", res)
+			}
+			if n := strings.Count(r.said(), "runs v1.1.0"); n != 1 {
+				t.Errorf("it was started %d times:\n%s", n, r.said())
+			}
+		})
+	}
+}
+
 func TestUpdateThatDoesNotProveItselfIsUndone(t *testing.T) {
 	for behaviour, reason := range map[string]string{
 		"exits":        "it ended 3 times before it was in session with the hub, the last time with code 3",

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"sync"
 	"time"
 
@@ -43,6 +44,9 @@ type Config struct {
 	Fetch func(context.Context, protocol.File) error
 	// Gate is closed before the switch.
 	Gate *Gate
+	// Takes says how long it is from now until there was contact with the hub for a time. Nil: as long, for the link may
+	// always be used.
+	Takes func(contact time.Duration) time.Duration
 	// Switch stops the agent and launches it anew. It returns at once.
 	Switch func()
 	Log    *slog.Logger
@@ -195,6 +199,9 @@ func (u *Updater) Update(ctx context.Context, c protocol.Command) (Outcome, bool
 			}
 			continue
 		}
+		if err := u.prolong(c); err != nil {
+			u.cfg.Log.Warn("the trial ends without regard to the times of contact", "error", err)
+		}
 		select {
 		case <-u.confirmed:
 		case <-ctx.Done():
@@ -286,16 +293,39 @@ func (u *Updater) putOnTrial(c protocol.Command, p *plan) error {
 	}
 	r.Slots[p.slot] = Slot{Version: p.release.Version, Programs: p.hashes()}
 	r.Trial = &Trial{
-		Slot: p.slot, Command: c.ID, From: u.cfg.Version, To: p.release.Version, Seconds: trialSeconds(c.Update.Trial),
+		Slot: p.slot, Command: c.ID, From: u.cfg.Version, To: p.release.Version, Seconds: u.trialSeconds(c.Update.Trial),
 	}
 	return u.folder.write(r)
 }
 
-func trialSeconds(asked uint32) uint32 {
-	if asked == 0 {
-		return protocol.DefaultTrial
+// prolong gives this agent, which is on trial, the time that its times of contact call for: the device may have been off
+// since the trial was prepared.
+func (u *Updater) prolong(c protocol.Command) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	r, err := u.folder.Read()
+	if err != nil || r.Trial == nil {
+		return err
 	}
-	return min(asked, protocol.MaxTrial)
+	seconds := u.trialSeconds(c.Update.Trial)
+	if seconds <= r.Trial.Seconds {
+		return nil
+	}
+	r.Trial.Seconds = seconds
+	return u.folder.write(r)
+}
+
+// trialSeconds is how long an attempt may take until it is in session, of which the time asked for is time of contact.
+func (u *Updater) trialSeconds(asked uint32) uint32 {
+	if asked == 0 {
+		asked = protocol.DefaultTrial
+	}
+	asked = min(asked, protocol.MaxTrial)
+	if u.cfg.Takes == nil {
+		return asked
+	}
+	takes := u.cfg.Takes(time.Duration(asked) * time.Second)
+	return max(asked, uint32(min((takes+time.Second-1)/time.Second, math.MaxUint32)))
 }
 
 // Status is how the device stands with updates, for a person at the box.
