@@ -66,7 +66,7 @@ func (e *estimates) EstimateStack(ctx context.Context, spec planner.ApplySpec) (
 }
 
 func (e *estimates) of(ctx context.Context, needs planner.Needs) (estimate.Estimate, error) {
-	ask := estimate.Ask{Content: needs.Content, Shown: needs.Shown}
+	ask := estimate.Ask{Content: needs.Content, Shown: needs.Shown, Secret: needs.Secret}
 	if needs.Alike {
 		ask.Notes = append(ask.Notes, "Images differ in too many ways between devices: some are taken to need all that the bundle is known to use.")
 	}

@@ -47,6 +47,8 @@ type Ask struct {
 	Content func(protocol.Hash) ([]byte, error)
 	// Shown is how the name of an image is shown. Nil: as it is.
 	Shown func(image string) string
+	// Secret reports that the name of an image is not to be told to any registry. Nil: none is.
+	Secret func(image string) bool
 	// Notes that the estimate shall have too.
 	Notes []string
 }

@@ -48,7 +48,7 @@ func (d *Desk) Estimate(ctx context.Context, ask Ask) (Estimate, error) {
 	}
 	out := Estimate{At: d.cfg.Now(), Devices: make([]DeviceEstimate, len(ask.Devices)), Notes: slices.Clone(ask.Notes)}
 	pantry := newPantry(d)
-	if err := pantry.gather(ctx, ask.Devices); err != nil {
+	if err := pantry.gather(ctx, ask); err != nil {
 		return out, err
 	}
 	packs := &packs{content: ask.Content, done: map[File]packed{}}

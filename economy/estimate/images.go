@@ -35,6 +35,9 @@ type answer struct {
 	err   error
 }
 
+// errSecret says that a registry would learn a secret: who has a change estimated chooses the registry, and leaves no trace.
+var errSecret = errors.New("its name has a secret variable in it, which the hub tells no registry")
+
 // pantry is what is known of images in one estimate.
 type pantry struct {
 	desk  *Desk
@@ -94,7 +97,8 @@ func (p *pantry) there(d *Device, image string) bool {
 }
 
 // gather reads about all images that some device needs, and then about those that they have, as far as it is of use.
-func (p *pantry) gather(ctx context.Context, devices []Device) error {
+func (p *pantry) gather(ctx context.Context, ask Ask) error {
+	devices := ask.Devices
 	need := map[wanted]bool{}
 	for i := range devices {
 		d := &devices[i]
@@ -105,8 +109,13 @@ func (p *pantry) gather(ctx context.Context, devices []Device) error {
 			}
 		}
 		for _, image := range d.Images {
-			if !p.there(d, image) {
-				need[wanted{d.Group, d.Platform, p.name(image)}] = true
+			w := wanted{d.Group, d.Platform, p.name(image)}
+			switch {
+			case p.there(d, image):
+			case ask.Secret != nil && ask.Secret(image):
+				p.reads[w] = answer{err: errSecret}
+			default:
+				need[w] = true
 			}
 		}
 	}

@@ -26,6 +26,8 @@ type Needs struct {
 	Alike bool
 	// Shown is the name of an image as whoever asks may see it: without values that they did not give.
 	Shown func(image string) string
+	// Secret reports whether an image's name has the value of a secret variable of a group or device in it.
+	Secret func(image string) bool
 }
 
 // Need is what one device needs.
@@ -279,6 +281,16 @@ const maxKinds = 100
 
 // withImages says which images each device needs. No lock is needed.
 func (p *Planner) withImages(n Needs, kinds []*kind) (Needs, error) {
+	secrets := map[string]string{}
+	hideMore(secrets, kinds)
+	n.Secret = func(image string) bool {
+		for value := range secrets {
+			if strings.Contains(image, value) {
+				return true
+			}
+		}
+		return false
+	}
 	for i, k := range kinds {
 		images := k.known
 		if i < maxKinds {
