@@ -28,7 +28,8 @@ func Connect(s protocol.Settings) uint64 {
 	return ConnectCost + HybridCost
 }
 
-// IdleDay is what a device costs in a day in which nothing happens, over MQTT, with a connection that the path holds.
+// IdleDay is what a device costs in a day in which nothing happens, over MQTT: one connection that the path holds for the
+// whole day, and its pings.
 func IdleDay(s protocol.Settings) uint64 {
 	every, ok := s.Ping.Duration()
 	if s.Link != nil && s.Link.Contact != nil {
@@ -43,7 +44,7 @@ func IdleDay(s protocol.Settings) uint64 {
 	if s.Link != nil && s.Link.Connection == protocol.ConnectionBrief {
 		return pings * Connect(s)
 	}
-	return pings * PingCost
+	return Connect(s) + pings*PingCost
 }
 
 // idleWindows counts a connection for each opening, and pings while it lasts, over the fortnight after a fixed day.

@@ -3,11 +3,15 @@
 # protocol beside their targets, with bytes counted on the wire (internal/benchwire; needs Linux and root). SKIP_ENGINE=1
 # does without a Docker Engine; update.md, what an update of agent and composer costs; backup.md, backup and restore of a
 # hub of 1,000 devices; stacks.md, stacks and rollouts of 5,000 devices; and console.md, the console with 10,000 devices in
-# a browser. bench.sh go, bench.sh wire, bench.sh update, bench.sh backup, bench.sh stacks and bench.sh ui do one of them.
+# a browser. bench.sh go, bench.sh wire, bench.sh update, bench.sh backup, bench.sh stacks and bench.sh ui do one of them;
+# bench.sh profiles measures the ready-made profiles alone, a section of data.md, and bench.sh economy the benchmarks of the
+# ledger and of estimates alone, economy.txt.
 . "$(dirname "$0")/lib.sh"
 
+# go_benchmarks FILE PACKAGE…
 go_benchmarks() {
-	local out
+	local out file=$1
+	shift
 	out=$(mktemp)
 	{
 		echo "date:    $(date -u +%F)"
@@ -17,10 +21,13 @@ go_benchmarks() {
 		echo "load:    $(cut -d' ' -f1-3 /proc/loadavg 2>/dev/null || echo unknown)"
 		echo
 	} | tee "$out"
-	"$GO" test -run '^$' -bench . -benchmem ./... | grep -v -e 'no test files' -e '^PASS$' | tee -a "$out"
-	mv "$out" docs/bench/go.txt
-	chmod 644 docs/bench/go.txt
+	"$GO" test -run '^$' -bench . -benchmem "$@" | grep -v -e 'no test files' -e '^PASS$' | tee -a "$out"
+	mv "$out" "$file"
+	chmod 644 "$file"
 }
+
+# economy takes about a minute.
+economy() { go_benchmarks docs/bench/economy.txt ./economy/...; }
 
 # wire takes about ten minutes: real pings are waited for.
 wire() {
@@ -30,6 +37,11 @@ wire() {
 	else
 		"$GO" run ./internal/testengine/withengine "${run[@]}"
 	fi
+}
+
+# profiles takes about five minutes and writes the section of data.md about the ready-made profiles anew. It needs no engine.
+profiles() {
+	"$GO" test -tags bench -count 1 -timeout 15m -v -run 'TestNumbers/profiles' ./internal/benchwire -args -out "$PWD/docs/bench/data.md"
 }
 
 # ui takes about ten minutes the first time, in which the fleet is made that is kept in .cache for the next.
@@ -57,18 +69,21 @@ stacks() {
 mkdir -p docs/bench
 case ${1:-} in
 '')
-	go_benchmarks
+	go_benchmarks docs/bench/go.txt ./...
+	economy
 	wire
 	update
 	backup
 	stacks
 	ui
 	;;
-go) go_benchmarks ;;
+go) go_benchmarks docs/bench/go.txt ./... ;;
+economy) economy ;;
 wire) wire ;;
+profiles) profiles ;;
 update) update ;;
 backup) backup ;;
 stacks) stacks ;;
 ui) ui ;;
-*) die "usage: bench.sh [go | wire | update | backup | stacks | ui]" ;;
+*) die "usage: bench.sh [go | economy | wire | profiles | update | backup | stacks | ui]" ;;
 esac

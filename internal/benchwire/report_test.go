@@ -42,11 +42,13 @@ func atLeast[T int | float64](got, target T) verdict { return atMost(target, got
 
 // report gathers rows and details.
 type report struct {
-	mu      sync.Mutex
-	rows    []row
-	memory  []row
-	load    string // of the machine, before anything was measured
-	details strings.Builder
+	mu     sync.Mutex
+	rows   []row
+	memory []row
+	// profiles have a section of their own, with its own date: it can be made alone.
+	profiles []row
+	load     string // of the machine, before anything was measured
+	details  strings.Builder
 }
 
 func (r *report) add(t *testing.T, x row) {
@@ -54,6 +56,14 @@ func (r *report) add(t *testing.T, x row) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.rows = append(r.rows, x)
+	note(t, x)
+}
+
+func (r *report) addProfile(t *testing.T, x row) {
+	t.Helper()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.profiles = append(r.profiles, x)
 	note(t, x)
 }
 
@@ -85,16 +95,59 @@ func (r *report) detail(title, text string) {
 func (r *report) write(path string) error {
 	var b strings.Builder
 	b.WriteString("# Numbers\n\nMade by `make bench`; do not edit. How each is measured is in [README.md](README.md).\n\n")
-	fmt.Fprintf(&b, "- date: %s\n- commit: %s\n- machine: %s\n- %s\n- load before, which slows whatever is measured by the clock: %s\n\n",
-		time.Now().UTC().Format("2006-01-02 15:04 UTC"), commit(), machine(), runtime.Version(), r.load)
+	r.made(&b)
 	b.WriteString("*Wire* is IP packets in both directions, headers included; *frame* is what the carrier is handed.\n\n")
 	b.WriteString("## The protocol\n\n")
 	table(&b, r.rows)
-	b.WriteString("\n## Memory and binaries\n\n")
+	b.WriteString("\n")
+	b.WriteString(r.profileSection())
+	b.WriteString(afterProfiles + "\n\n")
 	table(&b, r.memory)
 	b.WriteString("\n## What the figures are made of\n\n")
 	b.WriteString(r.details.String())
 	return os.WriteFile(path, []byte(strings.TrimRight(b.String(), "\n")+"\n"), 0o644)
+}
+
+// Headings between which the section of the profiles stands.
+const (
+	profilesHeading = "## The ready-made profiles"
+	afterProfiles   = "## Memory and binaries"
+)
+
+func (r *report) profileSection() string {
+	var b strings.Builder
+	b.WriteString(profilesHeading + "\n\nMade on its own too, by `scripts/bench.sh profiles`:\n\n")
+	r.made(&b)
+	table(&b, r.profiles)
+	b.WriteString(peers + "\n")
+	return b.String()
+}
+
+// peers are what others say or were measured to cost, reckoned per day of a month of 30 days.
+const peers = `
+Beside them, an idle device of others: Portainer async 47 MB a month with timers of 60 s (about 1,570 kB a day) and 2 MB a
+month with timers of 1 h (about 67 kB a day); balena 33 kB a day with one poll a day, and 196 MB a month as it comes (about
+6,530 kB a day); KubeEdge about 150 MB a day.
+`
+
+// replaceProfiles writes the section of the profiles anew into a file that is there, and leaves the others as they are.
+func (r *report) replaceProfiles(path string) error {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	before, after, ok := strings.Cut(string(raw), afterProfiles)
+	if !ok {
+		return fmt.Errorf("%s has no heading %q: make all of it with scripts/bench.sh wire", path, afterProfiles)
+	}
+	before, _, _ = strings.Cut(before, profilesHeading)
+	return os.WriteFile(path, []byte(before+r.profileSection()+afterProfiles+after), 0o644)
+}
+
+// made says when, of what and where the figures below it were made.
+func (r *report) made(b *strings.Builder) {
+	fmt.Fprintf(b, "- date: %s\n- commit: %s\n- machine: %s\n- %s\n- load before, which slows whatever is measured by the clock: %s\n\n",
+		time.Now().UTC().Format("2006-01-02 15:04 UTC"), commit(), machine(), runtime.Version(), r.load)
 }
 
 func table(b *strings.Builder, rows []row) {
