@@ -4,6 +4,7 @@ package benchwire
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -102,7 +103,7 @@ func (s *site) opening(t *testing.T, seed uint64, profile string) int {
 		t.Fatal(err)
 	}
 	if _, err := s.hub.Services().Fleet.UpdateGroup(fmt.Sprintf("group-%d", seed), func(g *fleet.Group) error {
-		g.Profile = profile
+		g.Profile, g.Settings.Ping = profile, protocol.Frequency(every/time.Second) // in each opening a ping is due, as in those of the profile
 		return nil
 	}); err != nil {
 		t.Fatal(err)
@@ -120,5 +121,8 @@ func (s *site) opening(t *testing.T, seed uint64, profile string) int {
 		}
 	}
 	d.stop()
+	if slices.Min(costs[:]) == 0 {
+		t.Fatalf("in an opening nothing passed: %d B", costs)
+	}
 	return max(min(costs[0], costs[1]), min(max(costs[0], costs[1]), costs[2]))
 }
