@@ -46,8 +46,10 @@ func hardCap(t *testing.T, beyond time.Duration) {
 		ask()
 	}
 	all := s.Wire.Since(0)
-	again := all.Again().Down().Bytes() // what the hub sends again no device can count
-	seen := all.Bytes() - again
+	seen, again := all.Bytes(), all.Again().Down().Bytes()
+	if beyond < time.Minute {
+		seen -= again // a busy machine makes the hub send again, which no device can count; the long test has no such mercy
+	}
 	t.Logf("%d bytes were on the wire, %+.2f %% of the cap, and %d that the hub has sent again", seen, 100*float64(seen-hard)/hard, again)
 	if seen > hard+hard/100 {
 		t.Errorf("%d bytes were on the wire of a device that may spend %d", seen, hard)
