@@ -168,6 +168,10 @@ func (k *Keeper) may(class protocol.Class, n uint64, urgent bool) bool {
 		return false
 	}
 	left, bounded := k.effective().Left(k.spent(), class, urgent)
+	if bounded && n > left && class == protocol.ClassSession {
+		k.reach(protocol.SpendingSilent) // it could not even connect any more
+		return k.mayPing(now, n)
+	}
 	return !bounded || n <= left
 }
 

@@ -69,8 +69,9 @@ func TestAnImageKeepsToTheBudget(t *testing.T) {
 	}
 	r.lacks(ref)
 	today := uint32(time.Now().Unix() / 86400)
-	budget.Lift = &protocol.Lift{Cycle: today - uint32(time.Now().UTC().Day()) + 1, Extra: 10 << 20}
-	keeper.Rules(&protocol.LinkRules{Budget: &budget})
+	lifted := budget // the keeper still reads the other one
+	lifted.Lift = &protocol.Lift{Cycle: today - uint32(time.Now().UTC().Day()) + 1, Extra: 10 << 20}
+	keeper.Rules(&protocol.LinkRules{Budget: &lifted})
 	got := <-done
 	if got.err != nil {
 		t.Fatal(got.err)

@@ -1,3 +1,5 @@
+//go:build !race
+
 package fleettest
 
 import (
@@ -51,7 +53,7 @@ func (f *Fleet) askForEverything(d *Device, hour int) {
 
 // A device with a hard cap of 5 MB that is asked for everything for thirty days stays below it on the wire, is silent
 // then, with a ping a day where that is allowed, and goes on when the next cycle begins.
-func TestHardCapOfThirtyDays(t *testing.T) {
+func TestLargeHardCapOfThirtyDays(t *testing.T) {
 	const hard = 5_000_000
 	for _, c := range []struct {
 		carrier protocol.Carrier
