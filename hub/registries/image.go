@@ -1,13 +1,13 @@
 package registries
 
 import (
-	"bytes"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
 
+	"github.com/farshore/farshore/internal/oci"
 	"github.com/farshore/farshore/protocol"
 )
 
@@ -62,30 +62,13 @@ type document struct {
 	Layers    descriptors `json:"layers"`
 }
 
-// descriptors is a list that is read one by one and to its bound: "{}," takes many times its bytes in memory.
+// descriptors is a list that is read to its bound.
 type descriptors []descriptor
 
 // UnmarshalJSON implements json.Unmarshaler.
-func (l *descriptors) UnmarshalJSON(b []byte) error {
-	d := json.NewDecoder(bytes.NewReader(b))
-	begin, err := d.Token()
-	if *l = nil; err != nil || begin == nil {
-		return err
-	}
-	if begin != json.Delim('[') {
-		return errors.New("what should be a list is none")
-	}
-	for d.More() {
-		if len(*l) == maxEntries {
-			return fmt.Errorf("it names more than %d images or layers", maxEntries)
-		}
-		var one descriptor
-		if err := d.Decode(&one); err != nil {
-			return err
-		}
-		*l = append(*l, one)
-	}
-	return nil
+func (l *descriptors) UnmarshalJSON(b []byte) (err error) {
+	*l, err = oci.List[descriptor](b, maxEntries)
+	return err
 }
 
 func parseDocument(b []byte) (document, error) {
