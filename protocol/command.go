@@ -18,12 +18,15 @@ const (
 	CommandVolumeRemove     CommandKind = 9
 	CommandSnapshot         CommandKind = 10
 	CommandUpdate           CommandKind = 11
+	CommandJobRun           CommandKind = 12
+	CommandJobCancel        CommandKind = 13
+	CommandJobOutput        CommandKind = 14
 )
 
 // CommandKinds lists every kind this build knows.
 func CommandKinds() []CommandKind {
-	out := make([]CommandKind, 0, CommandUpdate)
-	for k := CommandContainerStart; k <= CommandUpdate; k++ {
+	out := make([]CommandKind, 0, CommandJobOutput)
+	for k := CommandContainerStart; k <= CommandJobOutput; k++ {
 		out = append(out, k)
 	}
 	return out
@@ -34,6 +37,7 @@ func (k CommandKind) String() string {
 	names := [...]string{
 		"unknown", "container.start", "container.stop", "container.restart", "container.kill", "container.remove",
 		"container.logs", "stack.redeploy", "image.remove", "volume.remove", "snapshot", "update",
+		"job.run", "job.cancel", "job.output",
 	}
 	if int(k) < len(names) {
 		return names[k]
@@ -81,6 +85,8 @@ type Command struct {
 	Force bool `cbor:"9,keyasint,omitempty" json:"force,omitempty"`
 	// Update is what an update brings. Absent for every other kind. Capability 2.
 	Update *Update `cbor:"10,keyasint,omitempty" json:"-"`
+	// Job is what a command about jobs names. Absent for every other kind. Capability 5.
+	Job *JobAsk `cbor:"11,keyasint,omitempty" json:"job,omitempty"`
 }
 
 // CommandState is how a command ended, or where it stands.

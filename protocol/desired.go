@@ -9,7 +9,7 @@ import (
 // EntryKind is what an entry of the desired set is.
 type EntryKind uint8
 
-// Entry kinds. EntryJob is kept for edge jobs.
+// Entry kinds. An EntryJob has Entry.Job. Capability 5.
 const (
 	EntryStack EntryKind = 1
 	EntryJob   EntryKind = 2
@@ -21,13 +21,13 @@ type EntryKey struct {
 	ID   uint64    `cbor:"2,keyasint"`
 }
 
-// Entry is one stack (later: job) that a device shall have. The entry is the whole truth about it: two equal
+// Entry is one stack or job that a device shall have. The entry is the whole truth about it: two equal
 // entries need no work.
 type Entry struct {
 	EntryKey
-	// Version of the stack, from 1, for people and status; what decides whether work is needed is the whole entry.
+	// Version of it, from 1, for people and status; what decides whether work is needed is the whole entry.
 	Version uint64 `cbor:"3,keyasint"`
-	// Name is the stack's name and its compose project name on the device.
+	// Name is the job's name, or the stack's, which is its compose project name on the device.
 	Name string `cbor:"4,keyasint"`
 	// Files of the bundle, sorted by path.
 	Files []File `cbor:"5,keyasint,omitempty"`
@@ -53,6 +53,8 @@ type Entry struct {
 	Access []byte `cbor:"14,keyasint,omitempty"`
 	// Change says when the device may apply the entry. Absent: at once. It is not part of what is applied.
 	Change *ChangeRule `cbor:"15,keyasint,omitempty"`
+	// Job is what a job is beside its files and variables. Given where Kind is EntryJob, and there alone.
+	Job *Job `cbor:"16,keyasint,omitempty"`
 }
 
 // Bounds of Entry.Retries.
@@ -151,6 +153,9 @@ func (e *Entry) Content() Hash {
 
 // Needs is the least capability of an agent that does all that the entry says.
 func (e *Entry) Needs() uint {
+	if e.Kind == EntryJob {
+		return 5
+	}
 	if e.Verify != 0 || e.Retries != 0 || e.Stay || e.Change != nil || len(e.Sealed) > 0 || len(e.Access) > 0 {
 		return 3
 	}

@@ -63,7 +63,8 @@ const (
 	KindWant     Kind = 7 // Want
 	KindOverdue  Kind = 8 // Overdue
 	KindUsage    Kind = 9 // Usage
-	// 10 is kept for job runs.
+	KindJobRun    Kind = 10 // JobRun
+	KindJobOutput Kind = 11 // JobOutput
 )
 
 // Kinds that go down, from hub to agent.
@@ -98,6 +99,10 @@ func (k Kind) String() string {
 		return "overdue"
 	case KindUsage:
 		return "usage"
+	case KindJobRun:
+		return "job-run"
+	case KindJobOutput:
+		return "job-output"
 	case KindWelcome:
 		return "welcome"
 	case KindOrders:
@@ -120,7 +125,7 @@ type Class uint8
 // ClassPull and ClassOther, which are never queued.
 const (
 	ClassSession  Class = iota // connecting, pings, hello, welcome, acknowledgements, usage
-	ClassResults               // command results, stack status, events
+	ClassResults               // command results, stack status, job runs, events
 	ClassDesired               // orders: desired state, settings, commands
 	ClassSnapshot              // snapshots
 	ClassBlob                  // bundle files, scripts
@@ -145,7 +150,7 @@ func (c Class) String() string {
 // Class tells what the bytes of a message of this kind are spent on.
 func (k Kind) Class() Class {
 	switch k {
-	case KindStatus, KindResult, KindEvent:
+	case KindStatus, KindResult, KindEvent, KindJobRun:
 		return ClassResults
 	case KindOrders:
 		return ClassDesired
@@ -153,7 +158,7 @@ func (k Kind) Class() Class {
 		return ClassSnapshot
 	case KindWant, KindChunk:
 		return ClassBlob
-	case KindOutput:
+	case KindOutput, KindJobOutput:
 		return ClassOutput
 	}
 	return ClassSession

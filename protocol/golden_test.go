@@ -50,6 +50,35 @@ func samples() []sample {
 			ID: 913_000_000_000_000_002, State: CommandFailed, Text: "v1.3.0 did not reach the hub within 300 s: v1.2.0 is back.",
 			Code: UpdateReverted,
 		}},
+		{"job", 0, Entry{
+			EntryKey: EntryKey{Kind: EntryJob, ID: 9}, Version: 2, Name: "nightly",
+			Files: []File{{Path: JobScript, Hash: hashFor(0x11), Size: 300}}, Env: map[string]string{"SITE": "oslo"},
+			Job: &Job{
+				Schedule: JobSchedule{Cron: "0 2 * * *", Zone: "Europe/Oslo", Jitter: 600, Start: 1795305600, End: 1826841600},
+				Container: &JobContainer{
+					Image: "acme/backup:2", Pull: PullAlways, Network: "none", CPUs: 500, Memory: 64 << 20,
+					Mounts: []JobMount{{Source: "/srv/data", Target: "/data", ReadOnly: true}},
+				},
+				Args: []string{"--full"}, Dir: "/data", User: "1000", Timeout: 900, Retries: 2, RetryDelay: 30,
+				Overlap: OverlapKill, Missed: 1, Output: OutputAlways, OutputCap: 4096,
+			},
+		}},
+		{"job-run", KindJobRun, JobRun{
+			ID: 41, Job: 9, Version: 2, Due: 1795305600, State: JobDone, Started: 1795305600_250, Took: 1800,
+			Stdout: &JobStream{Size: 312, Kept: 312},
+		}},
+		{"job-run-failed", KindJobRun, JobRun{
+			ID: 42, Job: 9, Version: 2, Due: 1795305700, State: JobFailed, Attempt: 3, Code: 2, Signal: "SIGSEGV", Started: 1795305700_250,
+			Took: 90_000, Text: "It exited with code 2.", Stderr: &JobStream{Size: 1 << 30, Kept: 1 << 20, Follow: 4096},
+			Command: 913_000_000_000_000_003, Clock: true,
+		}},
+		{"job-run-missed", KindJobRun, JobRun{ID: 43, Job: 9, Version: 2, Due: 1795305600, State: JobMissed, Until: 1795392000, Count: 25}},
+		{"job-output", KindJobOutput, JobOutput{Run: 42, Stream: StreamStderr, Offset: 1<<30 - 4096, Data: []byte("ready\n"), Attempt: 3, Dropped: true}},
+		{"job-commands", 0, OrderBody{Commands: []Command{
+			{ID: 913_000_000_000_000_003, Kind: CommandJobRun, NotAfter: 1795392000, Job: &JobAsk{Job: 9}},
+			{ID: 913_000_000_000_000_004, Kind: CommandJobCancel, NotAfter: 1795392000, Job: &JobAsk{Run: 42}},
+			{ID: 913_000_000_000_000_005, Kind: CommandJobOutput, NotAfter: 1795392000, Job: &JobAsk{Run: 42, Stdout: 100, Stderr: 200, Max: 65536}},
+		}}},
 		{"update", 0, OrderBody{Commands: []Command{{
 			ID: 913_000_000_000_000_002, Kind: CommandUpdate, NotAfter: 1795392000, Update: &Update{
 				Release: []byte{0xa0}, Trial: 600, Downgrade: true,
