@@ -96,7 +96,7 @@ func printStatus(out io.Writer, s edgeagent.Status) error {
 		line("spending", "%s", spent(s.Spending))
 	}
 	if s.OutboxItems > 0 {
-		line("to be sent", "%d items, %d bytes", s.OutboxItems, s.OutboxBytes)
+		line("to be sent", "%d items, %s", s.OutboxItems, program.Size(uint64(s.OutboxBytes)))
 	}
 	line("agent", "%s, started %s", s.Version, ago(s.Started))
 	return w.Flush()
@@ -104,9 +104,9 @@ func printStatus(out io.Writer, s edgeagent.Status) error {
 
 // spent says in a line how far the device is through its budget, and when it may use the link.
 func spent(r *spending.Report) string {
-	text := fmt.Sprintf("%s, %d bytes", r.Stage, r.Spent)
+	text := fmt.Sprintf("%s, %s", r.Stage, program.Size(r.Spent))
 	if r.Hard != 0 {
-		text += fmt.Sprintf(" of %d", r.Hard)
+		text += " of " + program.Size(r.Hard)
 	}
 	text += " until " + r.CycleEnd.Format(minute)
 	switch {

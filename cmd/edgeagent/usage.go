@@ -44,12 +44,12 @@ func printUsage(out io.Writer, r spending.Report) error {
 	line := func(name, format string, args ...any) { fmt.Fprintf(w, "%s\t%s\n", name, fmt.Sprintf(format, args...)) }
 	line("cycle", "%s to %s", r.CycleStart.Format(minute), r.CycleEnd.Format(minute))
 	line("stage", "%s", r.Stage)
-	line("spent", "%d bytes", r.Spent)
+	line("spent", "%s", program.Size(r.Spent))
 	if r.Soft != 0 {
-		line("soft cap", "%d bytes", r.Soft)
+		line("soft cap", "%s", program.Size(r.Soft))
 	}
 	if r.Hard != 0 {
-		line("hard cap", "%d bytes, the last %d for urgent work", r.Hard, r.Reserve)
+		line("hard cap", "%s, the last %s for urgent work", program.Size(r.Hard), program.Size(r.Reserve))
 	}
 	switch {
 	case !r.Local.IsZero():
@@ -64,7 +64,7 @@ func printUsage(out io.Writer, r spending.Report) error {
 		line("contact", "closed until %s", r.Opening.Start.Format(minute))
 	}
 	if r.Rate != 0 {
-		line("rate", "%d bytes a second downwards, lately", r.Rate)
+		line("rate", "%s a second downwards, lately", program.Size(uint64(r.Rate)))
 	}
 	if r.Unkept != "" {
 		line("not kept", "%s", r.Unkept)
@@ -73,13 +73,14 @@ func printUsage(out io.Writer, r spending.Report) error {
 		return err
 	}
 	fmt.Fprintln(out)
-	fmt.Fprintln(w, "CLASS\tUP\tDOWN\tUP TODAY\tDOWN TODAY")
+	fmt.Fprintf(w, "CLASS\t%8s\t%8s\t%10s\t%10s\n", "UP", "DOWN", "UP TODAY", "DOWN TODAY")
 	today := map[string]spending.ClassSpent{}
 	for _, c := range r.Today {
 		today[c.Class] = c
 	}
 	for _, c := range r.Cycle {
-		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\n", c.Class, c.Up, c.Down, today[c.Class].Up, today[c.Class].Down)
+		t := today[c.Class]
+		fmt.Fprintf(w, "%s\t%8s\t%8s\t%10s\t%10s\n", c.Class, program.Size(c.Up), program.Size(c.Down), program.Size(t.Up), program.Size(t.Down))
 	}
 	return w.Flush()
 }
@@ -108,7 +109,7 @@ func openContact(ctx context.Context, args []string, out io.Writer) error {
 	fmt.Fprintf(out, "Contact is open for %s. `farshore-agent status` shows whether the hub is reached.\n", *long)
 	r, err := edgeagent.AskUsage(ctx, *data)
 	if err == nil && r.Stage == protocol.SpendingSilent {
-		fmt.Fprintf(out, "But the budget is spent, %d bytes of %d: nothing more is sent before the billing cycle ends at %s, but for a ping a day where the link profile allows it.\n", r.Spent, r.Hard, r.CycleEnd.Format(minute))
+		fmt.Fprintf(out, "But the budget is spent, %s of %s: nothing more is sent before the billing cycle ends at %s, but for a ping a day where the link profile allows it.\n", program.Size(r.Spent), program.Size(r.Hard), r.CycleEnd.Format(minute))
 	}
 	return err
 }

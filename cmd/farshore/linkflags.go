@@ -117,6 +117,33 @@ func when[T any](given bool, to *T, v T) {
 	}
 }
 
+// capColumns are the caps of a profile, each for a column.
+func capColumns(l *resource.Link) (soft, hard string) {
+	soft, hard = right("-"), right("-")
+	if l != nil && l.Budget != nil && l.Budget.Soft != 0 {
+		soft = column(l.Budget.Soft)
+	}
+	if l != nil && l.Budget != nil && l.Budget.Hard != 0 {
+		hard = column(l.Budget.Hard)
+	}
+	return soft, hard
+}
+
+// budgetLines say what a budget has beside its caps.
+func budgetLines(b *resource.Budget) [][2]string {
+	out := [][2]string{{"cycle", fmt.Sprintf("from day %d of each month, %s", max(b.CycleDay, 1), or(b.Zone, "UTC"))}}
+	if b.Reserve != 0 {
+		out = append(out, [2]string{"reserve", "the last " + size(b.Reserve) + " of the hard cap, for results and urgent work"})
+	}
+	if b.Floor != 0 {
+		out = append(out, [2]string{"near hard", "a ping each " + exactly(time.Duration(b.Floor)*time.Second)})
+	}
+	if b.Hard != 0 {
+		out = append(out, [2]string{"at hard", map[bool]string{true: "one ping a day", false: "silence until the cycle ends"}[b.DailyPing]})
+	}
+	return out
+}
+
 // budgetText says in few words what a profile caps.
 func budgetText(l *resource.Link) string {
 	if l == nil || l.Budget == nil || l.Budget.Hard == 0 && l.Budget.Soft == 0 {

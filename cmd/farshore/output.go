@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/farshore/farshore/internal/program"
 )
 
 // Forms of output.
@@ -158,17 +160,29 @@ func exact(t time.Time) string {
 	return t.UTC().Format("2006-01-02 15:04:05 UTC")
 }
 
-// size gives bytes as people say them.
-func size(n uint64) string {
-	const units = "kMGT"
-	v, i := float64(n), -1
-	for v >= 1000 && i < len(units)-1 {
-		v, i = v/1000, i+1
+// size gives bytes as people say them; JSON and YAML have the number.
+func size(n uint64) string { return program.Size(n) }
+
+// column is size for columns of numbers, which stand under each other.
+func column(n uint64) string { return fmt.Sprintf("%8s", size(n)) }
+
+// right is the head of such a column.
+func right(head string) string { return fmt.Sprintf("%8s", head) }
+
+// counted gives a number with its noun: 1 group, 2 groups.
+func counted(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
 	}
-	if i < 0 {
-		return fmt.Sprintf("%d B", n)
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// cut gives the beginning of a text that is too long for its column.
+func cut(text string, most int) string {
+	if r := []rune(text); len(r) > most {
+		return string(r[:most-1]) + "…"
 	}
-	return fmt.Sprintf("%.1f %cB", v, units[i])
+	return text
 }
 
 func pairs(m map[string]string) string {

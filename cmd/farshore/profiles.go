@@ -14,15 +14,17 @@ import (
 func (a *app) profilesCommand() *cobra.Command {
 	ls := &cobra.Command{
 		Use: "ls", Short: "list link profiles, and what an idle device costs with each", Args: cobra.NoArgs,
+		Long: "Lists link profiles, and what an idle device costs with each. `farshore profiles show` says all of one, -o json all of all.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			all, err := a.profiles(cmd)
 			if err != nil {
 				return err
 			}
 			return a.print(all, func() *table {
-				t := &table{head: []string{"NAME", "IDLE A MONTH", "CAPS", "CONTACT", "DEVICES", "SETTINGS", "BUILT IN"}}
+				t := &table{head: []string{"NAME", "DEVICES", "IDLE A MONTH", right("SOFT"), right("HARD"), "CONTACT"}}
 				for _, p := range all {
-					t.add(p.Name, idleText(&p), budgetText(p.Link), contactText(p.Link), fmt.Sprint(p.Devices), settingsText(p.Settings), yesNo(p.BuiltIn))
+					soft, hard := capColumns(p.Link)
+					t.add(cut(p.Name, 24), fmt.Sprint(p.Devices), idleText(&p), soft, hard, cut(contactText(p.Link), 32))
 				}
 				return t
 			})
@@ -102,8 +104,14 @@ included, both directions together. Caps below what the device's own pings cost 
 func profileTable(p *resource.Profile) *table {
 	t := &table{}
 	t.add("profile", p.Name)
+	t.add("built in", yesNo(p.BuiltIn))
 	t.add("settings", settingsText(p.Settings))
 	t.add("caps", budgetText(p.Link))
+	if p.Link != nil && p.Link.Budget != nil {
+		for _, line := range budgetLines(p.Link.Budget) {
+			t.add(line[:]...)
+		}
+	}
 	t.add("contact", contactText(p.Link))
 	if p.Link != nil {
 		t.add("images", dash(p.Link.Images.String()))
@@ -113,7 +121,7 @@ func profileTable(p *resource.Profile) *table {
 		t.add("tariff", fmt.Sprintf("%s %s a MB, %s included", dash(p.Tariff.PricePerMB), p.Tariff.Currency, size(p.Tariff.Included)))
 	}
 	t.add("idle", fmt.Sprintf("%s a day, %s a month", size(p.Idle.BytesPerDay), idleText(p)))
-	t.add("used by", fmt.Sprintf("%d devices, named by %d groups", p.Devices, p.Groups))
+	t.add("used by", fmt.Sprintf("%s; named by %s", counted(p.Devices, "device"), counted(p.Groups, "group")))
 	for _, w := range p.Warnings {
 		t.add("mind", w)
 	}

@@ -1,13 +1,10 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -142,12 +139,8 @@ func (a *app) showStack(ctx context.Context, name string) error {
 }
 
 func (a *app) applyCommand() *cobra.Command {
-	var apply resource.Apply
-	var name, source, selector, envFile, group, visibility, team string
-	var env, include, exclude, secret []string
-	var how howFlags
-	var rules ruleFlags
-	var removeVolumes, dryRun, estimated, keepEnv bool
+	var spec applyFlags
+	var dryRun, estimated bool
 	var w wait
 	cmd := &cobra.Command{
 		Use: "apply --name NAME [-f FILE|DIR]", Short: "make a stack what it shall be", Args: cobra.NoArgs,
@@ -168,35 +161,11 @@ anew or --at-once is.`,
 			if (dryRun || estimated) && w.on {
 				return usage(cmd, errors.New("--dry-run and --estimate change nothing that --wait could wait for: give one of them"))
 			}
-			var err error
-			if source != "" {
-				if apply.Files, err = readBundle(source); err != nil {
-					return err
-				}
-			}
-			if apply.How, apply.Plan, err = how.read(cmd); err != nil {
+			apply, err := spec.read(cmd, a)
+			if err != nil {
 				return err
 			}
-			if err := rules.put(cmd, func(ctx context.Context) (resource.Stack, error) { return a.stackOrNone(ctx, name) }, &apply); err != nil {
-				return err
-			}
-			given(cmd.Flags().Changed("include"), &apply.Include, append([]string{}, include...))
-			given(cmd.Flags().Changed("exclude"), &apply.Exclude, append([]string{}, exclude...))
-			given(cmd.Flags().Changed("secret"), &apply.Secret, append([]string{}, secret...))
-			if apply.Env, err = readEnv(cmd, envFile, env); err != nil {
-				return err
-			}
-			if keepEnv {
-				var now resource.Stack
-				if err := a.call(cmd.Context(), http.MethodGet, "/stacks/"+seg(name), nil, &now); err != nil {
-					return err
-				}
-				apply.KeepEnv = &resource.KeepEnv{Version: now.Version, Names: append([]string{}, now.Current.Env...)}
-			}
-			given(cmd.Flags().Changed("select"), &apply.Selector, selector)
-			given(cmd.Flags().Changed("group"), &apply.Group, group)
-			apply.Owner = ownerFrom(visibility, team)
-			given(cmd.Flags().Changed("remove-volumes"), &apply.RemoveVolumes, removeVolumes)
+			name := spec.name
 			if estimated {
 				return a.estimate(cmd.Context(), "/stacks/"+seg(name), apply)
 			}
@@ -219,69 +188,15 @@ anew or --at-once is.`,
 			return a.printStack(s)
 		},
 	}
+	spec.flags(cmd)
 	f := cmd.Flags()
-	f.StringVar(&name, "name", "", "name of the stack")
-	f.StringVarP(&source, "file", "f", "", "compose file, or folder with compose.yml (default: the latest version stays)")
-	f.StringVar(&selector, "select", "", "devices that shall have it, by labels (default: as it is; all devices for a new stack)")
-	f.StringSliceVar(&include, "include", nil, "edge groups: only devices in one of them get it; '' for any device (default: as it is)")
-	f.StringSliceVar(&exclude, "exclude", nil, "edge groups: devices in one of them do not get it; '' for none (default: as it is)")
-	f.StringVar(&group, "group", "", "home of the stack: only devices in this group or below it get it (default: as it is; the root for a new stack)")
-	f.StringVar(&visibility, "visibility", "", "whose it is: private (yours), team, public or administrators (default: as it is)")
-	f.StringVar(&team, "team", "", "the team that it belongs to, with --visibility team")
-	f.StringArrayVar(&env, "env", nil, "variable for Compose, NAME=VALUE; may be repeated")
-	f.StringVar(&envFile, "env-file", "", "file with variables for Compose, one NAME=VALUE a line")
-	f.StringSliceVar(&secret, "secret", nil, "variables that are secret: sealed for each device, and given back to nobody (default: those that were)")
-	f.BoolVar(&keepEnv, "keep-env", false, "variables that are not given keep the values of the latest version")
-	f.StringVar(&apply.Pull, "pull", "", "when images are asked of a registry: missing, always or never (default missing)")
-	f.StringVarP(&apply.Message, "message", "m", "", "why, for people")
-	f.BoolVar(&removeVolumes, "remove-volumes", false, "named volumes go with the stack when it is removed")
+	f.StringVar(&spec.name, "name", "", "name of the stack")
 	f.BoolVar(&dryRun, "dry-run", false, "say what would change, and change nothing")
 	f.BoolVar(&estimated, "estimate", false, "say what it would cost devices in bytes, money and time, and change nothing")
 	cmd.MarkFlagsMutuallyExclusive("dry-run", "estimate")
-	how.flags(cmd)
-	rules.flags(cmd)
 	w.flags(cmd, "it runs on all its devices, or cannot; with batches, until the rollout is over or paused")
 	must(cmd.MarkFlagRequired("name"))
 	return cmd
-}
-
-// stackOrNone is a stack, or the zero one where there is none of the name.
-func (a *app) stackOrNone(ctx context.Context, name string) (s resource.Stack, err error) {
-	err = a.call(ctx, http.MethodGet, "/stacks/"+seg(name), nil, &s)
-	if err != nil && exitCode(ctx, err) == exitNotFound {
-		err = nil
-	}
-	return s, err
-}
-
-func readEnv(cmd *cobra.Command, file string, list []string) (map[string]string, error) {
-	out := map[string]string{}
-	if file != "" {
-		raw, err := os.ReadFile(file)
-		if err != nil {
-			return nil, fmt.Errorf("read variables: %w", err)
-		}
-		lines := bufio.NewScanner(bytes.NewReader(raw))
-		for n := 1; lines.Scan(); n++ {
-			line := strings.TrimSpace(lines.Text())
-			if line == "" || strings.HasPrefix(line, "#") {
-				continue
-			}
-			k, v, ok := strings.Cut(line, "=")
-			if !ok {
-				return nil, fmt.Errorf("variables in %q, line %d: want NAME=VALUE", file, n)
-			}
-			out[strings.TrimSpace(k)] = v
-		}
-	}
-	for _, e := range list {
-		k, v, ok := strings.Cut(e, "=")
-		if !ok || k == "" {
-			return nil, usage(cmd, errors.New("--env: want NAME=VALUE"))
-		}
-		out[k] = v
-	}
-	return out, nil
 }
 
 func (a *app) statusCommand() *cobra.Command {

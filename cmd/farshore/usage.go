@@ -150,6 +150,13 @@ func (a *app) deviceUsage(ctx context.Context, device string, u usageFlags) erro
 			t.add("at its end", "not known yet: that takes a full day of use")
 		}
 		t.add("stage", d.Stage.String())
+		if d.Caps.Reserve > 0 {
+			t.add("reserve", "the last "+size(d.Caps.Reserve)+" of the hard cap, for results and urgent work")
+		}
+		if l := d.Lift; l != nil {
+			t.add("lift", liftText(l))
+		}
+		t.add("next contact", nextText(d.NextContact))
 		t.add("as of", ago(d.AsOf))
 		for _, x := range d.Alerts {
 			t.add("alert", x.Text+" ("+ago(x.Since)+")")
@@ -174,22 +181,22 @@ func (a *app) fleetUsage(ctx context.Context, u usageFlags) error {
 	return a.print(all, func() *table {
 		switch u.by {
 		case byGroup:
-			t := &table{head: []string{"GROUP", "BYTES"}}
+			t := &table{head: []string{"GROUP", right("BYTES")}}
 			for _, g := range all.Groups {
-				t.add("/"+g.Group, size(g.Bytes))
+				t.add("/"+g.Group, column(g.Bytes))
 			}
 			return t
 		case byDay, byHour:
 			return stepTable(all.Steps, u.by)
 		}
-		t := &table{head: []string{"CLASS", "UP", "DOWN", "ALL"}}
+		t := &table{head: []string{"CLASS", right("UP"), right("DOWN"), right("ALL")}}
 		var sum resource.UpDown
 		for _, class := range classesBySize(all.Totals) {
 			b := all.Totals[class]
 			sum.Up, sum.Down = sum.Up+b.Up, sum.Down+b.Down
-			t.add(class, size(b.Up), size(b.Down), size(b.Up+b.Down))
+			t.add(class, column(b.Up), column(b.Down), column(b.Up+b.Down))
 		}
-		t.add("all", size(sum.Up), size(sum.Down), size(sum.Up+sum.Down))
+		t.add("all", column(sum.Up), column(sum.Down), column(sum.Up+sum.Down))
 		return t
 	})
 }
@@ -239,13 +246,34 @@ func (a *app) usageRows(ctx context.Context, u usageFlags) error {
 	})
 }
 
+// liftText says what was added to a cycle, by whom and why.
+func liftText(l *resource.Lift) string {
+	text := size(l.Extra) + " were added to this cycle's caps"
+	if l.By != "" {
+		text += " by " + l.By
+	}
+	text += " " + ago(l.At)
+	if l.Note != "" {
+		text += ": " + l.Note
+	}
+	return text
+}
+
+// nextText says when a device is expected.
+func nextText(t time.Time) string {
+	if t.IsZero() {
+		return "none is expected"
+	}
+	return ago(t) + ", " + exact(t)
+}
+
 // stepTable shows hours or days.
 func stepTable(steps []resource.UsageStep, by string) *table {
 	form := "2006-01-02 15:04"
 	if by == byDay {
 		form = time.DateOnly
 	}
-	t := &table{head: []string{strings.ToUpper(by), "UP", "DOWN", "ALL", "MOST FOR"}}
+	t := &table{head: []string{strings.ToUpper(by), right("UP"), right("DOWN"), right("ALL"), "MOST FOR"}}
 	for _, s := range steps {
 		var sum resource.UpDown
 		for _, b := range s.Classes {
@@ -255,7 +283,7 @@ func stepTable(steps []resource.UsageStep, by string) *table {
 		if classes := classesBySize(s.Classes); len(classes) > 0 {
 			most = classes[0]
 		}
-		t.add(s.At.UTC().Format(form), size(sum.Up), size(sum.Down), size(sum.Up+sum.Down), most)
+		t.add(s.At.UTC().Format(form), column(sum.Up), column(sum.Down), column(sum.Up+sum.Down), most)
 	}
 	return t
 }

@@ -32,6 +32,9 @@ func TestUsage(t *testing.T) {
 	if out := d.ok("usage", id, "--from", "2d"); !strings.Contains(out, "class pull") || !strings.Contains(out, "15.0 MB (0 B up, 15.0 MB down)") || !strings.Contains(out, "by the use of the last days") {
 		t.Errorf("of the device:\n%s", out)
 	}
+	if out := d.ok("usage", id); !strings.Contains(out, "next contact") || strings.Contains(out, "reserve") || strings.Contains(out, "lift") {
+		t.Errorf("without a budget:\n%s", out)
+	}
 	if out := d.ok("usage", id, "--by", "day", "--from", "7d"); strings.Count(out, "5.0 MB") < 3 || !strings.Contains(out, "MOST FOR") {
 		t.Errorf("by day:\n%s", out)
 	}
@@ -52,4 +55,13 @@ func TestUsage(t *testing.T) {
 	d.fails(exitUsage, "leave the rest out", "usage", id, "--over")
 	d.fails(exitFailed, "such as 7d", "usage", "--from", "soon")
 	d.fails(exitNotFound, "nobody", "usage", "nobody")
+	d.ok("profiles", "set", "barge", "--from", "satellite", "--hard", "20MB", "--reserve", "2mb")
+	d.ok("devices", "set", id, "--profile", "barge")
+	d.ok("lift", id, "--extra", "5MB", "--note", "port call")
+	if err := d.Hub().Ledger.Look(time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if out := d.ok("usage", id); !strings.Contains(out, "the last 2.0 MB of the hard cap") || !strings.Contains(out, "5.0 MB were added to this cycle's caps by admin") || !strings.Contains(out, ": port call") {
+		t.Errorf("with a reserve and a lift:\n%s", out)
+	}
 }

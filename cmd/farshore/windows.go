@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +12,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -52,19 +55,45 @@ func (a *app) windowsCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			h, err := a.hub()
-			if err != nil {
-				return err
-			}
-			if err := h.Do(cmd.Context(), r, nil); err != nil {
-				return err
-			}
-			a.done("The table of passes of %s is taken away.", whose)
-			return nil
+			return a.clearPasses(cmd.Context(), r, whose)
 		},
 	}
 	clearTable.Flags().String("group", "", "of this group; / is the root")
 	return parent("windows", "when devices may use their links: windows and passes", show, a.passesCommand(), clearTable)
+}
+
+// clearPasses says what was there, and what counts afterwards.
+func (a *app) clearPasses(ctx context.Context, r apiclient.Request, whose string) error {
+	h, err := a.hub()
+	if err != nil {
+		return err
+	}
+	look := r
+	look.Method = http.MethodGet
+	var before, now resource.Passes
+	if err := h.Do(ctx, look, &before); err != nil {
+		return err
+	}
+	if !before.Own {
+		a.done("There is no table of passes of %s itself. %s", whose, tableThatCounts(&before))
+		return nil
+	}
+	if err := h.Do(ctx, r, nil); err != nil {
+		return err
+	}
+	if err := h.Do(ctx, look, &now); err != nil {
+		return err
+	}
+	a.done("The table of passes of %s is taken away. %s", whose, tableThatCounts(&now))
+	return nil
+}
+
+// tableThatCounts says by which table of passes a device or group goes.
+func tableThatCounts(p *resource.Passes) string {
+	if p.From == "" {
+		return "None counts there: contact is as the link profile says, see `farshore windows show DEVICE`."
+	}
+	return fmt.Sprintf("That of %s counts there.", p.From)
 }
 
 func contactTable(c *resource.DeviceContact) *table {
@@ -94,35 +123,26 @@ func bytesOrDash(n uint64) string {
 }
 
 func (a *app) passesCommand() *cobra.Command {
-	var file, after string
+	var csv, jsonFile, after string
 	cmd := &cobra.Command{
 		Use: "passes [DEVICE]", Short: "show, or replace, the table of passes of a device or a group", Args: cobra.MaximumNArgs(1), ValidArgsFunction: a.completeDevices,
 		Long: `Shows the table that counts. With --csv it is replaced by that of a file: a head line start,end,bytes, and a line for each pass, with times like
 2026-11-22T14:00:00Z; bytes, how many are expected to fit, may be empty: estimates go by them, and nothing is held back. The nearest
-table counts alone. Windows of the link profile go on beside it.`,
-		Example: "  farshore windows passes --group ships --csv passes.csv --after silent",
+table counts alone. Windows of the link profile go on beside it. With --json the file is as -o json writes a table.`,
+		Example: `  farshore windows passes --group ships --csv passes.csv --after silent
+  farshore windows passes crane-1 -o json > passes.json
+  farshore windows passes crane-2 --json passes.json`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r, _, err := tableOf(cmd, http.MethodGet, args)
 			if err != nil {
 				return err
 			}
-			if file != "" {
-				if after != "" && !slices.Contains([]string{"daily", "silent", "open"}, after) {
-					return usage(cmd, fmt.Errorf("--after %.40q: want daily, silent or open", after))
-				}
-				raw, err := a.readTable(file)
-				if err != nil {
+			if csv != "" || jsonFile != "" {
+				if err := a.newTable(cmd, &r, tableFile{csv: csv, json: jsonFile, after: after}); err != nil {
 					return err
 				}
-				if len(bytes.TrimSpace(raw)) == 0 {
-					return usage(cmd, fmt.Errorf("table of passes %s: it is empty: `farshore windows clear` takes a table away", file))
-				}
-				r.Method, r.Body, r.Header = http.MethodPut, bytes.NewReader(raw), http.Header{"Content-Type": {"text/csv"}}
-				if after != "" {
-					r.Query.Set("after", after)
-				}
 			} else if after != "" {
-				return usage(cmd, errors.New("--after needs --csv: it belongs to a table"))
+				return usage(cmd, errors.New("--after needs --csv or --json: it belongs to a table"))
 			}
 			h, err := a.hub()
 			if err != nil {
@@ -138,9 +158,9 @@ table counts alone. Windows of the link profile go on beside it.`,
 					t.add("There is no table of passes.")
 					return t
 				}
-				t := &table{head: []string{"START", "SECONDS", "BYTES"}}
+				t := &table{head: []string{"START", "LASTS", right("BYTES")}}
 				for _, x := range p.Passes {
-					t.add(exact(x.Start), fmt.Sprint(x.Seconds), bytesOrDash(x.Bytes))
+					t.add(exact(x.Start), exactly(time.Duration(x.Seconds)*time.Second), fmt.Sprintf("%8s", bytesOrDash(x.Bytes)))
 				}
 				t.add("from", dash(p.From))
 				t.add("afterwards", dash(p.Afterwards))
@@ -152,9 +172,47 @@ table counts alone. Windows of the link profile go on beside it.`,
 		},
 	}
 	cmd.Flags().String("group", "", "of this group; / is the root")
-	cmd.Flags().StringVar(&file, "csv", "", "replace the table by that of this file, or - for standard input")
+	cmd.Flags().StringVar(&csv, "csv", "", "replace the table by that of this CSV file, or - for standard input")
+	cmd.Flags().StringVar(&jsonFile, "json", "", "replace the table by that of this JSON file, or - for standard input")
+	cmd.MarkFlagsMutuallyExclusive("csv", "json")
 	cmd.Flags().StringVar(&after, "after", "", "what holds after the last pass where there are no windows: daily (five minutes a day), silent or open")
 	return cmd
+}
+
+// tableFile names the file of a new table: CSV or JSON.
+type tableFile struct{ csv, json, after string }
+
+// newTable makes r the request that replaces the table by that of a file.
+func (a *app) newTable(cmd *cobra.Command, r *apiclient.Request, from tableFile) error {
+	if from.after != "" && !slices.Contains([]string{"daily", "silent", "open"}, from.after) {
+		return usage(cmd, fmt.Errorf("--after %.40q: want daily, silent or open", from.after))
+	}
+	file := or(from.csv, from.json)
+	raw, err := a.readTable(file)
+	if err != nil {
+		return err
+	}
+	if len(bytes.TrimSpace(raw)) == 0 {
+		return usage(cmd, fmt.Errorf("table of passes %s: it is empty: `farshore windows clear` takes a table away", file))
+	}
+	kind := "text/csv"
+	if from.json != "" {
+		kind = "application/json"
+		var table resource.PutPasses // without what -o json says beside it
+		if err := json.Unmarshal(raw, &table); err != nil {
+			return fmt.Errorf("table of passes %s: it is no JSON such as `farshore windows passes -o json` writes: %w", file, err)
+		}
+		if err := table.After.UnmarshalText([]byte(or(from.after, table.After.String()))); err != nil {
+			return err
+		}
+		if raw, err = json.Marshal(table); err != nil {
+			return err
+		}
+	} else if from.after != "" {
+		r.Query.Set("after", from.after)
+	}
+	r.Method, r.Body, r.Header = http.MethodPut, bytes.NewReader(raw), http.Header{"Content-Type": {kind}}
+	return nil
 }
 
 func (a *app) readTable(file string) ([]byte, error) {

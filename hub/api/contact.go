@@ -123,6 +123,15 @@ func contactFrom(e fleet.Effective, rule *protocol.Contact) string {
 	return cmp.Or(strings.Join(from, ", "), "no windows and no passes")
 }
 
+// presentLift shows what was added to the present cycle; nil: nothing.
+func presentLift(e fleet.Effective, l *fleet.Lift) *resource.Lift {
+	if l == nil || economy.CycleAt(e.Budget(), time.Now()).First != l.Cycle {
+		return nil
+	}
+	shown := lift(e, *l)
+	return &shown
+}
+
 // lift shows what was added to the present cycle.
 func lift(e fleet.Effective, l fleet.Lift) resource.Lift {
 	b := e.Budget()

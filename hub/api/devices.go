@@ -7,9 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
-	"time"
 
-	"github.com/farshore/farshore/economy"
 	"github.com/farshore/farshore/hub/access"
 	"github.com/farshore/farshore/hub/api/resource"
 	"github.com/farshore/farshore/hub/fleet"
@@ -111,13 +109,9 @@ func (s *server) deviceDetail(c *call) (*reply[resource.DeviceDetail], error) {
 	out := resource.DeviceDetail{
 		Device: s.explained(c.eyes(), &d), OwnLabels: d.Labels, Wishes: d.Wishes, Facts: d.Facts, OwnSettings: settings(d.Settings),
 		Effective: effectiveSettings(effective), StackStates: make([]resource.DeviceStack, len(states)),
-		OpenCommands: c.eyes().openOn(&d), Capability: d.Capability, ClockOffsetMS: d.ClockOffset, EnrolmentKey: d.EnrolmentKey, ApprovedBy: d.ApprovedBy,
+		OpenCommands: c.eyes().openOn(&d), Lift: presentLift(effective, d.Lift), Capability: d.Capability, ClockOffsetMS: d.ClockOffset, EnrolmentKey: d.EnrolmentKey, ApprovedBy: d.ApprovedBy,
 		Approved: at(d.Approved), Created: at(d.Created), Revoked: at(d.Revoked), Replaces: d.Replaces, ReplacedBy: d.ReplacedBy,
 		Etag: deviceEtag(&d),
-	}
-	if l := d.Lift; l != nil && economy.CycleAt(effective.Budget(), time.Now()).First == l.Cycle {
-		shown := lift(effective, *l)
-		out.Lift = &shown
 	}
 	for i, st := range states {
 		out.StackStates[i] = s.deviceStack(st)

@@ -121,6 +121,8 @@ func (s *server) deviceUsage(_ context.Context, c *call, in *deviceUsageInput) (
 		Stage: f.Stage, Caps: usageCaps(&f), Spent: f.Spent, Projected: f.Projected, Currency: f.Link.Tariff.Currency, Rate: f.Rate,
 		AsOf: utc(s.Usage.AsOf()), Alerts: usageAlerts(&f), From: begins(first, f.Cycle.Zone), To: begins(next, f.Cycle.Zone), Steps: []resource.UsageStep{},
 	}
+	effective, _ := s.Devices.Effective(d.ID)
+	out.NextContact, out.Lift = utc(s.Devices.Liveness(d.ID, now).NextContact), presentLift(effective, d.Lift)
 	if out.Currency != "" {
 		out.Cost = economy.CostText(f.Cost())
 		if f.Known {

@@ -63,6 +63,8 @@ type DeviceUsage struct {
 	Cost          string            `json:"cost,omitempty" doc:"Of this cycle; absent: the profile has no tariff" example:"4.20"`
 	ProjectedCost string            `json:"projected_cost,omitempty" example:"12.60"`
 	Currency      string            `json:"currency,omitempty" example:"EUR"`
+	NextContact   time.Time         `json:"next_contact,omitzero" doc:"When the hub expects the device next; absent: it expects no contact"`
+	Lift          *Lift             `json:"lift,omitempty" doc:"What was added to the caps of this cycle; absent: nothing"`
 	Rate          uint32            `json:"rate,omitempty" doc:"Bytes a second at which bytes came down lately; absent: not measured"`
 	AsOf          time.Time         `json:"as_of" doc:"When the hub counted last"`
 	Alerts        []UsageAlert      `json:"alerts" nullable:"false"`

@@ -3137,7 +3137,14 @@ export interface components {
              * @description Totals and steps begin here
              */
             from: string;
+            /** @description What was added to the caps of this cycle; absent: nothing */
+            lift?: components["schemas"]["Lift"];
             name: string;
+            /**
+             * Format: date-time
+             * @description When the hub expects the device next; absent: it expects no contact
+             */
+            next_contact?: string;
             /** @description The link profile that holds */
             profile?: string;
             /**
