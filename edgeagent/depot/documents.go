@@ -13,6 +13,7 @@ import (
 
 	"github.com/farshore/farshore/edgeagent/engine"
 	"github.com/farshore/farshore/internal/durable"
+	"github.com/farshore/farshore/internal/oci"
 	"github.com/farshore/farshore/stacks/composer/ipc"
 )
 
@@ -97,15 +98,15 @@ func (w *wanted) digests() []string {
 	return list
 }
 
-func (o *order) platform(ctx context.Context, image ipc.Image) (platform, error) {
+func (o *order) platform(ctx context.Context, image ipc.Image) (oci.Platform, error) {
 	text := image.Platform
 	if text == "" {
 		var err error
 		if text, err = o.d.cfg.Engine.Platform(ctx); err != nil {
-			return platform{}, err
+			return oci.Platform{}, err
 		}
 	}
-	return readPlatform(text)
+	return oci.ReadPlatform(text)
 }
 
 // still asks whether the tag stands for what it did, without getting it.

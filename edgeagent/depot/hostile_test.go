@@ -39,12 +39,12 @@ func TestHostileRegistries(t *testing.T) {
 		"huge manifest": {make([]byte, 5<<20), ipc.CodeImageUnavailable, "more than 4194304 bytes"},
 		"no manifest":   {[]byte("<html>please sign in</html>"), ipc.CodeImageUnavailable, "cannot be read"},
 		"a list of nothing, of which memory would be full": {
-			[]byte(`{"schemaVersion":2,"manifests":[` + strings.Repeat("{},", 1<<20) + `{}]}`), ipc.CodeImageUnavailable, "more than 1024",
+			[]byte(`{"schemaVersion":2,"manifests":[` + strings.Repeat("{},", 1<<20) + `{}]}`), ipc.CodeImageUnavailable, "more than 512",
 		},
 		"old manifest": {[]byte(`{"schemaVersion":1,"fsLayers":[]}`), ipc.CodeImageUnavailable, "too old"},
 		"many layers": {
 			marshal(t, map[string]any{"schemaVersion": 2, "config": map[string]any{"digest": digestOf(config), "size": 1}, "layers": many}),
-			ipc.CodeImageUnavailable, "600 layers",
+			ipc.CodeImageUnavailable, "more than 512",
 		},
 		"larger than the disk": {manifest(map[string]any{"size": int64(1) << 39}), ipc.CodeDiskFull, "too full"},
 		"larger than it is":    {manifest(map[string]any{"size": len(small.packed) + 100}), ipc.CodeImageUnavailable, "app:1"},

@@ -12,8 +12,6 @@ import (
 // Bounds on what registries send, beside the sizes that they declare.
 const (
 	maxDocument = 4 << 20 // of a manifest, an index or a config
-	maxLayers   = 512
-	maxEntries  = 1024 // of an index
 	maxLayer    = 1 << 40
 )
 
@@ -26,11 +24,11 @@ const (
 
 // descriptor names content.
 type descriptor struct {
-	MediaType string    `json:"mediaType"`
-	Digest    string    `json:"digest"`
-	Size      int64     `json:"size"`
-	URLs      []string  `json:"urls"`
-	Platform  *platform `json:"platform"`
+	MediaType string        `json:"mediaType"`
+	Digest    string        `json:"digest"`
+	Size      int64         `json:"size"`
+	URLs      []string      `json:"urls"`
+	Platform  *oci.Platform `json:"platform"`
 }
 
 func (c descriptor) check() error {
@@ -56,7 +54,7 @@ type descriptors []descriptor
 
 // UnmarshalJSON implements json.Unmarshaler.
 func (l *descriptors) UnmarshalJSON(b []byte) (err error) {
-	*l, err = oci.List[descriptor](b, maxEntries)
+	*l, err = oci.List[descriptor](b, oci.MaxEntries)
 	return err
 }
 
@@ -72,9 +70,6 @@ func readManifest(raw []byte) (manifest, error) {
 	if m.Config.Digest == "" {
 		return m, errors.New("its manifest is of a kind that is too old or unknown; push the image again with a tool of today")
 	}
-	if len(m.Layers) > maxLayers {
-		return m, fmt.Errorf("it has %d layers, more than %d", len(m.Layers), maxLayers)
-	}
 	if m.Config.Size > maxDocument {
 		return m, fmt.Errorf("its config has %d bytes, more than %d", m.Config.Size, maxDocument)
 	}
@@ -89,87 +84,17 @@ func readManifest(raw []byte) (manifest, error) {
 	return m, nil
 }
 
-// platform is what an image runs on.
-type platform struct {
-	OS           string `json:"os"`
-	Architecture string `json:"architecture"`
-	Variant      string `json:"variant"`
-}
-
-func (p platform) String() string {
-	return strings.TrimSuffix(p.OS+"/"+p.Architecture+"/"+p.Variant, "/")
-}
-
-func readPlatform(text string) (platform, error) {
-	parts := strings.Split(strings.ToLower(text), "/")
-	if len(parts) < 2 || len(parts) > 3 {
-		return platform{}, fmt.Errorf("platform %q: want one such as linux/arm64", text)
-	}
-	p := platform{OS: parts[0], Architecture: parts[1]}
-	if len(parts) == 3 {
-		p.Variant = parts[2]
-	}
-	return p.normal(), nil
-}
-
-// normal gives names that mean the same the same form.
-func (p platform) normal() platform {
-	switch p.Architecture {
-	case "x86_64", "x86-64":
-		p.Architecture = "amd64"
-	case "aarch64":
-		p.Architecture = "arm64"
-	case "armhf", "armv7l":
-		p.Architecture, p.Variant = "arm", "v7"
-	case "armel", "armv6l":
-		p.Architecture, p.Variant = "arm", "v6"
-	}
-	switch {
-	case p.Architecture == "arm64" && (p.Variant == "v8" || p.Variant == "8"), p.Architecture == "amd64" && p.Variant == "v1":
-		p.Variant = ""
-	case p.Architecture == "arm" && p.Variant == "":
-		p.Variant = "v7"
-	}
-	return p
-}
-
-// fit says how well an image for have runs on want: 0 for not at all.
-func fit(have, want platform) int {
-	have = have.normal()
-	if have.OS != want.OS || have.Architecture != want.Architecture {
-		return 0
-	}
-	switch {
-	case have.Variant == want.Variant:
-		return 9
-	case want.Architecture == "arm" && len(have.Variant) == 2 && have.Variant < want.Variant:
-		return int(have.Variant[1] - '0') // an older variant runs on a newer one: v6 before v5
-	case have.Variant == "":
-		return 1
-	}
-	return 0
-}
-
 // choose picks the manifest of an index for a platform.
-func (m manifest) choose(want platform) (descriptor, error) {
-	var best descriptor
-	score := 0
-	var there []string
-	for _, c := range m.Manifests {
-		if c.Platform == nil || c.Platform.OS == "unknown" {
-			continue
-		}
-		if s := fit(*c.Platform, want); s > score {
-			best, score = c, s
-		}
-		if len(there) < 8 {
-			there = append(there, c.Platform.String())
-		}
+func (m manifest) choose(want oci.Platform) (descriptor, error) {
+	platforms := make([]*oci.Platform, len(m.Manifests))
+	for i, c := range m.Manifests {
+		platforms[i] = c.Platform
 	}
-	if score == 0 {
-		return best, fmt.Errorf("it is not there for %s, only for %.200s", want, strings.Join(there, ", "))
+	at, err := oci.Choose(platforms, want)
+	if err != nil {
+		return descriptor{}, err
 	}
-	return best, best.check()
+	return m.Manifests[at], m.Manifests[at].check()
 }
 
 // diffs are the digests of the unpacked layers, by the image's config.

@@ -33,25 +33,16 @@ type Layer struct {
 const (
 	maxManifest = 4 << 20
 	maxLayer    = 1 << 40
-	maxEntries  = 512 // of an index, and layers of a manifest
-	maxNested   = 2   // indexes above a manifest
 )
 
 // The media types that are asked for.
 const accepted = "application/vnd.oci.image.index.v1+json, application/vnd.docker.distribution.manifest.list.v2+json, " +
 	"application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json"
 
-// errNoPlatform: an index has nothing for a platform.
-var errNoPlatform = errors.New("is not made for the platform")
-
 type descriptor struct {
-	Digest   string `json:"digest"`
-	Size     int64  `json:"size"`
-	Platform *struct {
-		OS      string `json:"os"`
-		Arch    string `json:"architecture"`
-		Variant string `json:"variant"`
-	} `json:"platform"`
+	Digest   string        `json:"digest"`
+	Size     int64         `json:"size"`
+	Platform *oci.Platform `json:"platform"`
 }
 
 // document is an index or a manifest.
@@ -67,7 +58,7 @@ type descriptors []descriptor
 
 // UnmarshalJSON implements json.Unmarshaler.
 func (l *descriptors) UnmarshalJSON(b []byte) (err error) {
-	*l, err = oci.List[descriptor](b, maxEntries)
+	*l, err = oci.List[descriptor](b, oci.MaxEntries)
 	return err
 }
 
@@ -85,44 +76,21 @@ func parseDocument(b []byte) (document, error) {
 	return d, nil
 }
 
-// choose gives the manifest of an index for a platform such as linux/arm/v7.
+// choose gives the manifest of an index for a platform such as linux/arm/v7: the very one that devices choose.
 func (d *document) choose(platform string) (protocol.Hash, error) {
-	want := strings.SplitN(platform, "/", 3)
-	if len(want) < 2 {
-		return protocol.Hash{}, fmt.Errorf("the platform %.60q of the device is not one such as linux/arm64", platform)
+	want, err := oci.ReadPlatform(platform)
+	if err != nil {
+		return protocol.Hash{}, err
 	}
-	variant := ""
-	if len(want) == 3 {
-		variant = want[2]
-	}
-	best, at := -1, 0
+	platforms := make([]*oci.Platform, len(d.Manifests))
 	for i, m := range d.Manifests {
-		if m.Platform == nil || m.Platform.OS != want[0] || m.Platform.Arch != want[1] {
-			continue
-		}
-		if n := fits(variant, m.Platform.Variant); n > best {
-			best, at = n, i
-		}
+		platforms[i] = m.Platform
 	}
-	if best < 0 {
-		return protocol.Hash{}, fmt.Errorf("%w %.60s", errNoPlatform, platform)
+	at, err := oci.Choose(platforms, want)
+	if err != nil {
+		return protocol.Hash{}, err
 	}
 	return parseDigest(d.Manifests[at].Digest)
-}
-
-// fits says how well a variant of a processor runs what was made for another; below 0: not at all.
-func fits(has, made string) int {
-	switch {
-	case has == made:
-		return 100
-	case made == "":
-		return 1
-	case has == "": // v8 is what arm64 is without a word
-		return 0
-	case len(has) == 2 && len(made) == 2 && made[1] < has[1]:
-		return 10 + int(made[1]-'0')
-	}
-	return -1
 }
 
 // image reads a manifest.

@@ -90,7 +90,7 @@ func (b *Book) readImage(ctx context.Context, e entry, named reference.Named, pl
 	}
 	var index protocol.Hash
 	var documents uint64
-	for range maxNested + 1 {
+	for range 2 { // an index and a manifest: devices go no further either
 		body, digest, err := r.manifest(ctx, ref)
 		if err != nil {
 			return Image{}, err
@@ -114,7 +114,7 @@ func (b *Book) readImage(ctx context.Context, e entry, named reference.Named, pl
 		}
 		ref = "sha256:" + next.String()
 	}
-	return Image{}, errors.New("its index names an index that names an index, and so on: push it again as an image")
+	return Image{}, errors.New("its index names an index: push it again as an image")
 }
 
 // reading is one look at an image.
