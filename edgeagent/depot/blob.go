@@ -312,6 +312,10 @@ func (d *Depot) slice(ctx context.Context, s *stream, p *part) error {
 		return err
 	}
 	defer leave()
+	// Others fill the disk too while days pass between two slices.
+	if err := d.room(min(d.cfg.Slice(), p.want.Size-p.offset)); err != nil {
+		return err
+	}
 	n, err := d.grant(ctx, min(max(d.cfg.Slice(), least), p.want.Size-p.offset), least, s.src.http.CloseIdleConnections)
 	if err != nil {
 		return err

@@ -180,6 +180,14 @@ func (w *wanted) lacking(ctx context.Context) ([]string, error) {
 // spare is how much of the disk is left free.
 const spare = 32 << 20
 
+// room fails where so much more would leave too little of the disk.
+func (d *Depot) room(size int64) error {
+	if have, ok := free(d.cfg.Dir); ok && have < size+spare {
+		return fmt.Errorf("%d MB are to be fetched, and of the %d MB that are free %d stay so for all else: %w", (size+1<<20-1)>>20, have>>20, spare>>20, syscall.ENOSPC)
+	}
+	return nil
+}
+
 // fetch gets blobs of the image into the depot.
 func (w *wanted) fetch(ctx context.Context, digests []string) error {
 	d := w.o.d
@@ -194,8 +202,8 @@ func (w *wanted) fetch(ctx context.Context, digests []string) error {
 		todo = append(todo, blob)
 		size += blob.Size - d.partSize(blob)
 	}
-	if have, ok := free(d.cfg.Dir); ok && have < size+spare {
-		return fmt.Errorf("%d MB are to be fetched, and %d MB are free: %w", size>>20, have>>20, syscall.ENOSPC)
+	if err := d.room(size); err != nil {
+		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(d.cfg.Lanes)

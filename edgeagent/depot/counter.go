@@ -56,14 +56,15 @@ func (d *Depot) openCounter(image *wanted) (*counter, error) {
 		c.has[layer.Digest] = layer.Size
 	}
 	c.server = http.Server{
-		Handler: c, ReadHeaderTimeout: time.Minute, MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug),
+		Handler: c, ConnContext: withGuest, MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug),
+		ReadHeaderTimeout: strangerTimeout, WriteTimeout: strangerTimeout, IdleTimeout: time.Minute,
 	}
 	d.mu.Lock()
 	d.counters[c.repo] = true
 	d.mu.Unlock()
 	go func() {
 		defer close(c.done)
-		_ = c.server.Serve(listener) // until it is closed
+		_ = c.server.Serve(&door{Listener: listener}) // until it is closed
 	}()
 	return c, nil
 }
@@ -105,6 +106,9 @@ func (c *counter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.mu.Lock()
 	_, blob := c.has[digest]
 	c.mu.Unlock()
+	if ok {
+		welcome(w, r)
+	}
 	switch {
 	case ok && kind == "manifests" && digest == c.manifest:
 		c.serve(w, r, digest, c.kind)
