@@ -37,10 +37,18 @@ func TestNext(t *testing.T) {
 		after    string
 		want     []string
 	}{
-		{"clocks go forward: the first moment after the gap", protocol.JobSchedule{Cron: "30 2 * * *", Zone: "Europe/Oslo"},
-			"2027-03-27T12:00:00Z", []string{"2027-03-28T01:00:00Z", "2027-03-29T00:30:00Z"}},
-		{"clocks go back: once", protocol.JobSchedule{Cron: "30 2 * * *", Zone: "Europe/Oslo"},
-			"2027-10-30T12:00:00Z", []string{"2027-10-31T00:30:00Z", "2027-11-01T01:30:00Z"}},
+		{
+			"clocks go forward: the first moment after the gap",
+			protocol.JobSchedule{Cron: "30 2 * * *", Zone: "Europe/Oslo"},
+			"2027-03-27T12:00:00Z",
+			[]string{"2027-03-28T01:00:00Z", "2027-03-29T00:30:00Z"},
+		},
+		{
+			"clocks go back: once",
+			protocol.JobSchedule{Cron: "30 2 * * *", Zone: "Europe/Oslo"},
+			"2027-10-30T12:00:00Z",
+			[]string{"2027-10-31T00:30:00Z", "2027-11-01T01:30:00Z"},
+		},
 		{"start and end count", protocol.JobSchedule{
 			Cron: "0 * * * *", Zone: "UTC", Start: moment(t, "2027-01-01T10:00:00Z").Unix(), End: moment(t, "2027-01-01T11:00:00Z").Unix(),
 		}, "2026-01-01T00:00:00Z", []string{"2027-01-01T10:00:00Z", "2027-01-01T11:00:00Z"}},

@@ -1,0 +1,281 @@
+package runner
+
+import (
+	"errors"
+	"time"
+
+	"github.com/farshore/farshore/jobs"
+	"github.com/farshore/farshore/protocol"
+)
+
+const (
+	// onTime is how late a run may be and still count as on time.
+	onTime = time.Minute
+	// ahead is by how much a cursor may be ahead of the time that the hub vouches for: beyond it, a clock was wrong.
+	ahead = 5 * time.Minute
+	// farBack bounds how long ago what is due is looked for.
+	farBack = 3 * 366 * 24 * time.Hour
+)
+
+// adopt takes over the jobs of the desired set.
+func (r *Runner) adopt(now time.Time, own bool) error {
+	var errs []error
+	wanted := map[uint64]bool{}
+	for _, e := range r.cfg.State.Desired() {
+		if e.Kind != protocol.EntryJob || e.Job == nil {
+			continue
+		}
+		wanted[e.ID] = true
+		errs = append(errs, r.adoptOne(e, now, own))
+	}
+	for id, j := range r.jobs {
+		if !wanted[id] {
+			errs = append(errs, r.leave(id, j))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (r *Runner) adoptOne(e protocol.Entry, now time.Time, own bool) error {
+	j, hash := r.jobs[e.ID], e.Content()
+	if j != nil && !j.gone && j.cursor.Entry == hash {
+		j.entry.Access = e.Access
+		return nil
+	}
+	known := j != nil
+	if !known {
+		j = &job{}
+	}
+	plan, err := jobs.NewPlan(e.Job.Schedule, e.ID, r.cfg.Device)
+	cursor := Cursor{Job: e.ID, Entry: hash, Schedule: e.Job.Schedule, Until: now.Unix()}
+	switch {
+	case known && j.cursor.Entry == hash: // the agent was started anew
+		cursor = j.cursor
+	case known: // what was due by the schedule before is accounted for first
+		if err := r.accountOld(j, e, now, own); err != nil {
+			return err
+		}
+		if plan.Once() && e.Job.Schedule.At != j.cursor.Schedule.At {
+			cursor.Until = 0
+		}
+	case plan.Once():
+		cursor.Until = 0
+	}
+	j.entry, j.plan, j.gone, j.bad = e, plan, false, ""
+	if err != nil {
+		j.bad = err.Error()
+	}
+	r.jobs[e.ID] = j
+	r.prepare(j)
+	if known && cursor == j.cursor {
+		return nil
+	}
+	c := Change{Cursors: []Cursor{cursor}}
+	if j.bad != "" { // it will never be due: that is told once
+		run := r.next(j, now.Unix(), own)
+		run.State, run.Text = protocol.JobRefused, j.bad
+		c.Runs, c.Reports = []Run{{run, Over}}, []protocol.JobRun{run}
+	}
+	return r.put(c)
+}
+
+// accountOld accounts for what was due by the schedule that a job had until now.
+func (r *Runner) accountOld(j *job, e protocol.Entry, now time.Time, own bool) error {
+	plan, err := jobs.NewPlan(j.cursor.Schedule, e.ID, r.cfg.Device)
+	if err != nil {
+		return nil //nolint:nilerr // it was never due
+	}
+	before := *j
+	j.plan, j.entry = plan, e
+	if before.entry.Job != nil {
+		j.entry = before.entry
+	}
+	err = r.accountOne(j, now, own)
+	j.plan, j.entry = before.plan, before.entry
+	return err
+}
+
+// leave ends what a job that is not wanted any more has under way, and forgets it.
+func (r *Runner) leave(id uint64, j *job) error {
+	j.gone = true
+	if j.fetch != nil {
+		j.fetch()
+		j.fetch = nil
+	}
+	if j.active != nil {
+		j.cancel(errRemoved) // when it is over this is called again
+		return nil
+	}
+	c := Change{DropCursors: []uint64{id}}
+	for _, run := range r.runs {
+		if run.Job == id {
+			c.DropRuns = append(c.DropRuns, run.ID)
+		}
+	}
+	if err := r.put(c); err != nil {
+		return err
+	}
+	delete(r.jobs, id)
+	return nil
+}
+
+// account accounts for all that is due.
+func (r *Runner) account(now time.Time, own bool) error {
+	var errs []error
+	for _, j := range r.jobs {
+		if !j.gone && j.bad == "" {
+			errs = append(errs, r.accountOne(j, now, own))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// accountOne decides about each due time of a job that is not accounted for: it is run, skipped or missed.
+func (r *Runner) accountOne(j *job, now time.Time, own bool) error {
+	until := time.Unix(j.cursor.Until, 0)
+	if !own && until.Sub(now) > ahead && !j.plan.Once() { // it was moved on by a clock that was ahead
+		cursor := j.cursor
+		cursor.Until = now.Unix()
+		return r.put(Change{Cursors: []Cursor{cursor}})
+	}
+	if least := now.Add(-farBack); until.Before(least) && !j.plan.Once() {
+		until = least
+	}
+	dues := r.due(j, until, now)
+	if dues.count == 0 {
+		return nil
+	}
+	cursor := j.cursor
+	cursor.Until = dues.last
+	c := Change{Cursors: []Cursor{cursor}}
+	if n := dues.count - uint64(len(dues.newest)); n > 0 {
+		run := r.next(j, dues.first, own)
+		run.State, run.Text = protocol.JobMissed, "The device or its agent was off when it was due."
+		if n > 1 {
+			run.Until, run.Count = dues.missed, n
+		}
+		c.Runs, c.Reports = append(c.Runs, Run{run, Over}), append(c.Reports, run)
+	}
+	busy := j.active != nil || len(j.queue) > 0
+	for i, due := range dues.newest {
+		run := Run{r.next(j, due, own), Queued}
+		late := now.Sub(time.Unix(due, 0)) > onTime || i < len(dues.newest)-1
+		if !late && busy && !r.overlaps(j, &run, &c) {
+			continue
+		}
+		c.Runs = append(c.Runs, run)
+	}
+	r.forgetOld(j, &c)
+	return r.enqueue(j, c)
+}
+
+// enqueue writes a change, and puts its queued runs into the job's queue.
+func (r *Runner) enqueue(j *job, c Change) error {
+	if err := r.put(c); err != nil {
+		return err
+	}
+	for _, run := range c.Runs {
+		if run.Stage == Queued {
+			j.queue = append(j.queue, r.runs[run.ID])
+		}
+	}
+	return nil
+}
+
+// overlaps goes by the overlap rule for a run that is due while another is under way. False: it is skipped, and that is in
+// the change.
+func (r *Runner) overlaps(j *job, run *Run, c *Change) bool {
+	switch {
+	case j.entry.Job.Overlap == protocol.OverlapKill:
+		if j.active != nil {
+			j.cancel(errOverlap)
+		}
+		for _, waiting := range j.queue {
+			w := *waiting
+			w.Stage, w.State, w.Text = Over, protocol.JobCancelled, errOverlap.Error()
+			c.Runs, c.Reports = append(c.Runs, w), append(c.Reports, w.JobRun)
+		}
+		j.queue = nil
+		return true
+	case j.entry.Job.Overlap == protocol.OverlapQueue && len(j.queue) < MaxQueued:
+		return true
+	}
+	// Those that are skipped one after the other are one.
+	if last := r.lastOf(j); last != nil && last.State == protocol.JobSkipped && last.Version == run.Version && len(c.Runs) == 0 {
+		r.last-- // its ID was not used
+		one := *last
+		one.Until, one.Count = run.Due, max(one.Count, 1)+1
+		c.Runs, c.Reports = append(c.Runs, one), append(c.Reports, one.JobRun)
+		return false
+	}
+	run.Stage, run.State = Over, protocol.JobSkipped
+	run.Text = "An earlier run was still under way."
+	c.Runs, c.Reports = append(c.Runs, *run), append(c.Reports, run.JobRun)
+	return false
+}
+
+// lastOf is the job's run with the highest ID; nil: none is kept.
+func (r *Runner) lastOf(j *job) *Run {
+	var last *Run
+	for _, run := range r.runs {
+		if run.Job == j.entry.ID && (last == nil || run.ID > last.ID) {
+			last = run
+		}
+	}
+	return last
+}
+
+// dues are the times at which a job was due and that are not accounted for.
+type dues struct {
+	count       uint64
+	first, last int64
+	newest      []int64 // those that are run, by time
+	missed      int64   // the last of the others
+}
+
+// due gathers what is due after until and up to now.
+func (r *Runner) due(j *job, until, now time.Time) dues {
+	var d dues
+	want := int(min(j.entry.Job.Missed, protocol.MaxJobMissed))
+	ran := map[int64]bool{} // a clock that was set back does not make it run again
+	for _, run := range r.runs {
+		if run.Job == j.entry.ID && run.State != protocol.JobMissed && run.Command == 0 {
+			ran[run.Due] = true
+		}
+	}
+	for t := until; ; {
+		next, ok := j.plan.Next(t)
+		if !ok || next.After(now) {
+			break
+		}
+		t = next
+		d.last = next.Unix()
+		if ran[d.last] {
+			continue
+		}
+		if d.count++; d.count == 1 {
+			d.first = d.last
+		}
+		d.newest = append(d.newest, d.last)
+		if len(d.newest) > max(want, 1) {
+			d.missed, d.newest = d.newest[0], d.newest[1:]
+		}
+	}
+	if d.count > 0 && want == 0 && now.Sub(time.Unix(d.last, 0)) > onTime { // not even the newest is run
+		d.missed, d.newest = d.newest[0], nil
+	}
+	return d
+}
+
+// forgetOld drops runs of a job that are over beyond KeepRuns.
+func (r *Runner) forgetOld(j *job, c *Change) {
+	var over []uint64
+	for _, run := range r.sorted() {
+		if run.Job == j.entry.ID && run.Stage == Over {
+			over = append(over, run.ID)
+		}
+	}
+	if n := len(over) - KeepRuns; n > 0 {
+		c.DropRuns = append(c.DropRuns, over[:n]...)
+	}
+}
