@@ -71,6 +71,26 @@ func (c Caps) Left(spent uint64, class protocol.Class, urgent bool) (uint64, boo
 	return limit - min(spent, limit), true
 }
 
+// Kept are the caps that a device keeps to: below the hard cap stay a little for what is on its way when it is met, and
+// what a silent device may need for the contacts given, of each bytes: one, by which it learns that the cycle has ended,
+// or with a ping a day those that are left.
+func (c Caps) Kept(b *protocol.Budget, contacts, each uint64) Caps {
+	if c.Hard == 0 {
+		return c
+	}
+	most := c.Hard / 16
+	if b != nil && b.DailyPing {
+		most = c.Hard / 4
+	}
+	back := min(max(c.Hard/256, 4<<10), 64<<10) + min(contacts*each, most)
+	c.Hard -= min(back, c.Hard)
+	c.Last -= min(back, c.Last)
+	return c
+}
+
+// SilentContact is what a silent device may need for one contact, where a connection costs so much.
+func SilentContact(connect uint64) uint64 { return connect + SessionCost + 1000 }
+
 // Waits reports that bytes of a class are not spent at a stage. Orders are received as long as there is contact; what a
 // device then does about them waits.
 func Waits(class protocol.Class, at protocol.Spending) bool {

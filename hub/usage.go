@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"github.com/farshore/farshore/economy"
 	"github.com/farshore/farshore/economy/ledger"
 	"github.com/farshore/farshore/hub/access"
 	"github.com/farshore/farshore/hub/audit"
@@ -13,11 +14,13 @@ import (
 
 func (h *Hub) openLedger() (err error) {
 	h.ledger, err = ledger.New(ledger.Config{
-		Store: h.store,
-		Link:  h.linkOf,
-		Spent: func(fn func(protocol.DeviceID, meter.Counts)) { h.sessions.SpentByEach(fn) },
-		Tell:  h.usageNotice,
-		Log:   h.log,
+		Store:   h.store,
+		Link:    h.linkOf,
+		Spent:   func(fn func(protocol.DeviceID, meter.Counts)) { h.sessions.SpentByEach(fn) },
+		SpentBy: func(id protocol.DeviceID) meter.Counts { return h.sessions.Spent(id) },
+		Stage:   h.fleet.InferStage,
+		Tell:    h.usageNotice,
+		Log:     h.log,
 	})
 	return err
 }
@@ -25,7 +28,7 @@ func (h *Hub) openLedger() (err error) {
 // linkOf is what a device's settings say of its link.
 func (h *Hub) linkOf(id protocol.DeviceID) (ledger.Link, bool) {
 	e, ok := h.fleet.Effective(id)
-	return ledger.Link{Rules: e.Settings.Link, Tariff: e.Tariff, Profile: e.Settings.Profile}, ok
+	return ledger.Link{Rules: e.Settings.Link, Tariff: e.Tariff, Profile: e.Settings.Profile, Connect: economy.Connect(e.Settings)}, ok
 }
 
 func (h *Hub) onUsage(p *session.Peer, u protocol.Usage) ([]protocol.Message, error) {
@@ -34,7 +37,8 @@ func (h *Hub) onUsage(p *session.Peer, u protocol.Usage) ([]protocol.Message, er
 	if err := h.ledger.Report(r); err != nil {
 		return nil, err
 	}
-	h.fleet.SetStage(p.ID, u.Stage) // which is one that there is
+	f, _ := h.ledger.Figures(p.ID)
+	h.fleet.SetStage(p.ID, f.Stage)
 	return nil, nil
 }
 

@@ -35,7 +35,7 @@ func (a *app) usageCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "usage [DEVICE]", Short: "show what devices spend on their links", Args: cobra.MaximumNArgs(1), ValidArgsFunction: atFirst(a.completeDevices),
 		Long: "Shows what a device, or all together, spend on their links: TCP/IP headers included, by what the bytes are for. What counts of " +
-			"a day is the larger of what the hub and the device have counted. A projection is by the use of the last seven full days.",
+			"a day is what the device says of it, and what the hub has counted since. A projection is by the use of the last seven full days.",
 		Example: `  farshore usage crane-1
   farshore usage crane-1 --by day --from 90d
   farshore usage --by group --group norway --from 7d

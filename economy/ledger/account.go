@@ -22,6 +22,10 @@ type Standing struct {
 	First uint32 `cbor:"7,keyasint,omitempty"`
 	// Alerts of the present cycle and day, those that are over too.
 	Alerts []Alert `cbor:"8,keyasint,omitempty"`
+	// Counted is what the hub itself had counted of the cycle when the device reported last.
+	Counted uint64 `cbor:"9,keyasint,omitempty"`
+	// Told is the stage that people were told of last.
+	Told protocol.Spending `cbor:"10,keyasint,omitzero"`
 }
 
 // account is what is in memory of a device. It is guarded by Ledger.mu.
@@ -33,8 +37,9 @@ type account struct {
 	// stale: a day before today has changed since past was worked out.
 	stale bool
 	past  past
-	// now is how the device stood when it was last judged.
-	now Figures
+	// now is how the device stood when it was last judged, and heard: it has reported since.
+	now   Figures
+	heard bool
 }
 
 func newAccount(s Standing) *account {
@@ -60,7 +65,7 @@ func (l *Ledger) open(id protocol.DeviceID, a *account, at Slot) (*slot, error) 
 	if err != nil {
 		return nil, fmt.Errorf("read what device %s has spent: %w", id, err)
 	}
-	s := &slot{hub: counts(e.Hub), device: counts(e.Device), lost: counts(e.Lost)}
+	s := e.slot()
 	a.slots[at] = s
 	return s, nil
 }

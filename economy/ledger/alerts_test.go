@@ -154,3 +154,51 @@ func TestStagesAreTold(t *testing.T) {
 		t.Errorf("of the cycle before it had said %v", f.Stage)
 	}
 }
+
+// A device that reaches its hard cap cannot say so: its last word and what the hub has counted since do.
+func TestTheStageOfADeviceThatFellSilent(t *testing.T) {
+	budget := &protocol.Budget{Day: 1, Soft: 4_000_000, Hard: 5_000_000}
+	b := newBooks(t, "2026-11-22T10:00:00Z", budget)
+	cycle := economy.CycleAt(budget, b.now).First
+	is := func(want protocol.Spending, told int, when string) {
+		t.Helper()
+		if f := b.figures(); f.Stage != want || b.stages[pump] != want || b.toldOf(ledger.Staged, "") != told {
+			t.Errorf("%s: %v, the fleet has %v, want %v; told %v", when, f.Stage, b.stages[pump], want, b.told)
+		}
+	}
+	b.saw(protocol.ClassBlob, 0, 6_000_000)
+	is(protocol.SpendingFree, 0, "of an agent that knows no budgets")
+
+	b = newBooks(t, "2026-11-22T10:00:00Z", budget)
+	says := func(spent uint64, stage protocol.Spending) {
+		t.Helper()
+		day := b.day(0, protocol.ClassPull, 0, spent)
+		if err := b.report(1, protocol.Usage{Cycle: cycle, Spent: spent, Stage: stage, Days: []protocol.UsageDay{day}}); err != nil {
+			t.Fatal(err)
+		}
+		b.look()
+	}
+	says(4_100_000, protocol.SpendingSaving)
+	is(protocol.SpendingSaving, 1, "by its word")
+	b.saw(protocol.ClassResults, 300_000, 0)
+	is(protocol.SpendingSaving, 1, "below the reserve")
+	b.saw(protocol.ClassResults, 400_000, 0)
+	is(protocol.SpendingLast, 2, "in the reserve")
+	b.die() // and what was told is remembered
+	b.saw(protocol.ClassResults, 180_000, 0)
+	is(protocol.SpendingSilent, 3, "what is left is kept for a contact")
+	b.look()
+	is(protocol.SpendingSilent, 3, "a minute later")
+	says(4_900_000, protocol.SpendingLast)
+	is(protocol.SpendingLast, 4, "it says that it is not there yet")
+	b.saw(protocol.ClassResults, 80_000, 0)
+	is(protocol.SpendingSilent, 5, "and then it is")
+	budget.Lift = &protocol.Lift{Cycle: cycle, Extra: 1_000_000}
+	b.look()
+	is(protocol.SpendingLast, 6, "after a lift of which it has not heard")
+	b.now = at(t, "2026-12-01T00:01:00Z")
+	b.look()
+	is(protocol.SpendingFree, 7, "in the next cycle")
+	b.saw(protocol.ClassResults, 5_000_000, 0)
+	is(protocol.SpendingSilent, 8, "before its first word of the cycle")
+}

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/farshore/farshore/economy"
-	"github.com/farshore/farshore/internal/meter"
 	"github.com/farshore/farshore/protocol"
 )
 
@@ -17,7 +16,8 @@ type Figures struct {
 	Link  Link
 	Cycle economy.Cycle
 	Caps  economy.Caps
-	// Stage is the device's word of this cycle; free where it has none.
+	// Stage is the device's word of this cycle, or what follows from what the hub has counted since, whichever is further;
+	// free where it has none.
 	Stage protocol.Spending
 	// Spent bytes of this cycle.
 	Spent uint64
@@ -65,8 +65,8 @@ const (
 // past is what follows from the days before today.
 type past struct {
 	today, cycle uint32
-	// spent of the cycle before today.
-	spent uint64
+	// spent of the cycle before today, and counted, by the hub itself.
+	spent, counted uint64
 	// rate is what a day costs: the mean of the last seven full days, without the dearest and the cheapest where there
 	// are five or more. The day on which the device was first seen is not a full one.
 	rate uint64
@@ -82,13 +82,15 @@ func (l *Ledger) look(id protocol.DeviceID, a *account, today uint32, cycle econ
 	var classes [protocol.Classes][]uint64
 	from := max(min(cycle.First, today-min(today, usualDays)), a.First)
 	for day := from; day < today; day++ {
-		counts, err := l.countsOf(id, a, Slot{Day, day})
+		s, err := l.peek(id, a, Slot{Day, day})
 		if err != nil {
 			return err
 		}
+		counts := s.counts()
 		total := sum(counts)
 		if day >= cycle.First {
 			p.spent += total
+			p.counted += sum(s.hub)
 		}
 		if day > a.First && day+usualDays >= today {
 			p.full++
@@ -108,16 +110,16 @@ func (l *Ledger) look(id protocol.DeviceID, a *account, today uint32, cycle econ
 	return nil
 }
 
-// countsOf gives the counts of a slot without keeping it in memory. The caller holds mu.
-func (l *Ledger) countsOf(id protocol.DeviceID, a *account, at Slot) (meter.Counts, error) {
+// peek gives a slot without keeping it in memory. The caller holds mu.
+func (l *Ledger) peek(id protocol.DeviceID, a *account, at Slot) (*slot, error) {
 	if s := a.slots[at]; s != nil {
-		return s.counts(), nil
+		return s, nil
 	}
 	e, err := l.c.Store.UsageEntry(at, id)
 	if err != nil {
-		return meter.Counts{}, fmt.Errorf("read what device %s has spent: %w", id, err)
+		return nil, fmt.Errorf("read what device %s has spent: %w", id, err)
 	}
-	return e.Counts(), nil
+	return e.slot(), nil
 }
 
 // usualDay is the mean of some days, without the dearest and the cheapest where there are five or more. 0: of none.
@@ -182,14 +184,24 @@ func (l *Ledger) judge(id protocol.DeviceID, a *account, now time.Time) ([]Notic
 		Link: link, Cycle: cycle, Caps: economy.CapsOf(budget, cycle.First), Rate: a.Rate,
 		Spent: a.past.spent + sum(counts), Known: a.past.full > 0,
 	}
-	if a.Cycle == cycle.First {
-		f.Stage = a.Stage
+	counted := a.past.counted + sum(day.hub)
+	if a.heard {
+		a.Counted = counted
 	}
+	f.Stage = a.stage(&f, budget, today, counted)
 	if f.Known {
 		f.Projected = f.Spent + uint64(float64(a.past.rate)*max(0, cycle.End().Sub(now).Hours()/24))
 	}
 	notices := a.warn(id, &f, today, counts, now)
-	a.now = f
+	if f.Stage != a.Told {
+		notices = append(notices, staged(id, a.Told, f.Stage))
+		a.Told = f.Stage
+		a.edition++
+	}
+	if l.c.Stage != nil && !a.heard {
+		l.c.Stage(id, f.Stage)
+	}
+	a.now, a.heard = f, false
 	a.tidy(HourOf(now), Slot{Day, today})
 	return notices, nil
 }

@@ -24,11 +24,14 @@ type books struct {
 	links map[protocol.DeviceID]ledger.Link
 	spent map[protocol.DeviceID]meter.Counts
 	told  []ledger.Notice
+	// stages are those that followed from looks.
+	stages map[protocol.DeviceID]protocol.Spending
 }
 
 func newBooks(t *testing.T, now string, b *protocol.Budget) *books {
 	t.Helper()
 	out := &books{t: t, dir: t.TempDir(), now: at(t, now), links: map[protocol.DeviceID]ledger.Link{}, spent: map[protocol.DeviceID]meter.Counts{}}
+	out.stages = map[protocol.DeviceID]protocol.Spending{}
 	out.links[pump] = ledger.Link{Profile: "ship", Rules: &protocol.LinkRules{Budget: b}}
 	out.open()
 	t.Cleanup(func() { _ = out.store.Close() }) // closed twice it says nothing
@@ -49,7 +52,8 @@ func (b *books) open() {
 				fn(id, c)
 			}
 		},
-		Tell: func(n ledger.Notice) { b.told = append(b.told, n) },
+		Tell:  func(n ledger.Notice) { b.told = append(b.told, n) },
+		Stage: func(id protocol.DeviceID, s protocol.Spending) { b.stages[id] = s },
 	})
 	if err != nil {
 		b.t.Fatal(err)

@@ -2,9 +2,9 @@
 // for each device how far it is through its billing cycle, where that will end, and what about it is worth a warning.
 //
 // There are two counts of the same bytes: the hub's own of the connections it sees, and the device's, which knows of
-// images and of days on which it was away. What counts of a day is the larger of both, class by class and direction by
-// direction. The device alone decides what it still spends; its stage is its own word. The ledger never holds anything
-// back, and never asks a device for anything.
+// images and of days on which it was away. What counts of a day is the device's word and what the hub has counted since;
+// see DESIGN.md. The device alone decides what it still spends; its stage is its own word too, until by what was counted
+// since it must be further. The ledger never holds anything back, and never asks a device for anything.
 //
 // The books of a device go with its record: one that is removed is in no sum any more, of any day.
 //
@@ -46,6 +46,8 @@ type Link struct {
 	Tariff economy.Tariff
 	// Profile is the name of its link profile. "": none.
 	Profile string
+	// Connect is what a connection costs it. 0: as with the dearest settings.
+	Connect uint64
 }
 
 // Store keeps the books. Each method is one transaction.
@@ -65,13 +67,18 @@ type Store interface {
 	ForgetUsage(dev protocol.DeviceID, slots []Slot) error
 }
 
-// Config of a Ledger. All is required but Tell and Log.
+// Config of a Ledger. All is required where nothing else is said.
 type Config struct {
 	Store Store
 	// Link gives a device's link, and false where there is no such device.
 	Link func(protocol.DeviceID) (Link, bool)
 	// Spent calls back with what each device's connections have cost since the hub started. No count goes down.
 	Spent func(func(protocol.DeviceID, meter.Counts))
+	// SpentBy is Spent of one device. Nil: when a device reports, what the hub has counted is as of the last look.
+	SpentBy func(protocol.DeviceID) meter.Counts
+	// Stage is told of each stage that follows from a look, without word of the device. It must not call the Ledger.
+	// Nil: nobody is.
+	Stage func(protocol.DeviceID, protocol.Spending)
 	// Tell is told of what is worth a warning, once a cycle or day. It must not wait. Nil: nobody is told.
 	Tell func(Notice)
 	Log  *slog.Logger
@@ -152,35 +159,38 @@ func (l *Ledger) Look(now time.Time) error {
 func (l *Ledger) take(now time.Time) (err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.c.Spent(func(id protocol.DeviceID, counts meter.Counts) {
-		more := less(counts, l.seen[id])
-		if more == (meter.Counts{}) {
-			return
-		}
-		link, ok := l.c.Link(id)
-		if !ok {
-			l.seen[id] = counts
-			return
-		}
-		a := l.account(id)
-		today := economy.Day(now, l.cycle(link.Rules, now).Zone)
-		hour, hourErr := l.open(id, a, HourOf(now))
-		day, dayErr := l.open(id, a, Slot{Day, today})
-		if hourErr != nil || dayErr != nil {
-			err = errors.Join(hourErr, dayErr)
-			return // they are taken the next time
-		}
-		l.seen[id] = counts
-		before := day.counts()
-		hour.hub.Add(more)
-		day.hub.Add(more)
-		l.total.Add(less(day.counts(), before))
-		hour.edition++
-		day.edition++
-		a.began(today)
-	})
+	l.c.Spent(func(id protocol.DeviceID, counts meter.Counts) { err = errors.Join(err, l.count(id, counts, now)) })
 	l.asOf = now
 	return err
+}
+
+// count adds what the hub has counted of a device since it was last asked. The caller holds mu.
+func (l *Ledger) count(id protocol.DeviceID, counts meter.Counts, now time.Time) error {
+	more := less(counts, l.seen[id])
+	if more == (meter.Counts{}) {
+		return nil
+	}
+	link, ok := l.c.Link(id)
+	if !ok {
+		l.seen[id] = counts
+		return nil
+	}
+	a := l.account(id)
+	today := economy.Day(now, l.cycle(link.Rules, now).Zone)
+	hour, hourErr := l.open(id, a, HourOf(now))
+	day, dayErr := l.open(id, a, Slot{Day, today})
+	if hourErr != nil || dayErr != nil {
+		return errors.Join(hourErr, dayErr) // they are taken the next time
+	}
+	l.seen[id] = counts
+	before := day.counts()
+	hour.hub.Add(more)
+	day.hub.Add(more)
+	l.total.Add(less(day.counts(), before))
+	hour.edition++
+	day.edition++
+	a.began(today)
+	return nil
 }
 
 // less gives how much more a is than b.

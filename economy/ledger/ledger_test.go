@@ -10,23 +10,54 @@ import (
 	"github.com/farshore/farshore/protocol"
 )
 
-func TestTheLargerCountIsKept(t *testing.T) {
+// What counts of a day is what the device says of it, and what the hub has counted since.
+func TestTheDeviceKnowsBetter(t *testing.T) {
 	b := newBooks(t, "2026-11-22T10:00:00Z", nil)
 	b.saw(protocol.ClassSession, 1000, 500)
-	b.says(1, protocol.UsageDay{Day: b.day(0, 0, 0, 0).Day, Counts: []protocol.UsageCount{
-		{Class: protocol.ClassSession, Up: 900, Down: 800}, {Class: protocol.ClassPull, Up: 10, Down: 5_000_000},
-	}})
-	want := meter.Counts{protocol.ClassSession: {Up: 1000, Down: 800}, protocol.ClassPull: {Up: 10, Down: 5_000_000}}
-	if got := b.kept(0); got != want {
-		t.Errorf("kept are %v, want %v", got, want)
+	if got := b.kept(0)[protocol.ClassSession]; got != (meter.Bytes{Up: 1000, Down: 500}) {
+		t.Errorf("before its word: %v", got)
 	}
-	b.saw(protocol.ClassSession, 1, 0)
-	want[protocol.ClassSession].Up++
-	if got := b.kept(0); got != want {
-		t.Errorf("a byte more, and kept are %v", got)
+	today := b.day(0, 0, 0, 0).Day
+	says := func(up, down, pulled uint64) {
+		b.says(1, protocol.UsageDay{Day: today, Counts: []protocol.UsageCount{
+			{Class: protocol.ClassSession, Up: up, Down: down}, {Class: protocol.ClassPull, Down: pulled},
+		}})
 	}
-	if got, all := b.figures().Spent, uint64(1001+800+10+5_000_000); got != all {
-		t.Errorf("%d are spent, want %d", got, all)
+	says(970, 480, 5_000_000)
+	want := meter.Counts{protocol.ClassSession: {Up: 970, Down: 480}, protocol.ClassPull: {Down: 5_000_000}}
+	if got := b.kept(0); got != want {
+		t.Errorf("by its word: %v, want %v", got, want)
+	}
+	// The hub sends what the device never reads: until it says so that counts, and survives a restart of the hub.
+	b.saw(protocol.ClassBlob, 0, 70_000)
+	b.die()
+	b.saw(protocol.ClassBlob, 0, 7)
+	want[protocol.ClassBlob].Down = 70_007
+	if got := b.kept(0); got != want {
+		t.Errorf("what was counted since: %v, want %v", got, want)
+	}
+	says(970, 480, 5_000_000) // the same once more, which was under way
+	if got := b.kept(0); got != want {
+		t.Errorf("the same word twice: %v, want %v", got, want)
+	}
+	says(975, 480, 5_000_000)
+	want = meter.Counts{protocol.ClassSession: {Up: 975, Down: 480}, protocol.ClassPull: {Down: 5_000_000}}
+	if got, all := b.figures().Spent, uint64(975+480+5_000_000); b.kept(0) != want || got != all {
+		t.Errorf("its next word: %v, spent %d, want %v, %d", b.kept(0), got, want, all)
+	}
+}
+
+// A device cannot talk away what the hub has seen.
+func TestADeviceThatSaysTooLittle(t *testing.T) {
+	b := newBooks(t, "2026-11-22T10:00:00Z", nil)
+	b.saw(protocol.ClassBlob, 0, 10_000_000)
+	b.says(1, b.day(0, protocol.ClassBlob, 0, 500_000))
+	if got := b.figures().Spent; got != 10_000_000 {
+		t.Errorf("spent are %d, and the hub has seen 10 MB", got)
+	}
+	b.says(1, b.day(0, protocol.ClassBlob, 0, 9_600_000))
+	if got := b.figures().Spent; got != 9_600_000 {
+		t.Errorf("spent are %d, and the device has read 9.6 MB", got)
 	}
 }
 
@@ -80,7 +111,8 @@ func TestCountsOnlyGrow(t *testing.T) {
 func TestKilledInTheMiddle(t *testing.T) {
 	b := newBooks(t, "2026-11-22T10:00:00Z", nil)
 	b.saw(protocol.ClassSession, 1000, 0)
-	b.says(1, b.day(0, protocol.ClassPull, 0, 5000), b.day(-1, protocol.ClassPull, 0, 70))
+	b.says(1, protocol.UsageDay{Day: b.day(0, 0, 0, 0).Day, Counts: []protocol.UsageCount{{Up: 1000}, {Class: protocol.ClassPull, Down: 5000}}},
+		b.day(-1, protocol.ClassPull, 0, 70))
 	b.die()
 	b.now = b.now.Add(time.Minute)
 	b.saw(protocol.ClassSession, 200, 0)

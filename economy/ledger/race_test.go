@@ -10,7 +10,6 @@ import (
 // Whatever comes at the same time, what was acknowledged is what is stored.
 func TestReportsAndLooksAtTheSameTime(t *testing.T) {
 	b := newBooks(t, "2026-11-22T10:00:00Z", nil)
-	b.saw(protocol.ClassSession, 5, 0)
 	var all sync.WaitGroup
 	for n := range uint64(20) {
 		all.Go(func() {
@@ -26,6 +25,7 @@ func TestReportsAndLooksAtTheSameTime(t *testing.T) {
 		})
 	}
 	all.Wait()
+	b.saw(protocol.ClassSession, 5, 0)
 	b.die()
 	if got := b.kept(0); got[protocol.ClassPull].Down != 1019 || got[protocol.ClassSession].Up != 5 {
 		t.Errorf("stored of today: %v", got)

@@ -76,6 +76,11 @@ func check(u *protocol.Usage) error {
 
 // enter writes a report into the books. The caller holds mu.
 func (l *Ledger) enter(r *Report, link Link) ([]Notice, error) {
+	if l.c.SpentBy != nil { // so that what it says is set against what was counted by now
+		if err := l.count(r.Device, l.c.SpentBy(r.Device), r.At); err != nil {
+			return nil, err
+		}
+	}
 	a := l.account(r.Device)
 	today := economy.Day(r.At, l.cycle(link.Rules, r.At).Zone)
 	another := a.At != 0 && a.Boot != r.Boot
@@ -101,14 +106,9 @@ func (l *Ledger) enter(r *Report, link Link) ([]Notice, error) {
 	}
 	a.Boot, a.At = r.Boot, r.At.Unix()
 	a.Cycle, a.Spent, a.Rate = r.Usage.Cycle, r.Usage.Spent, r.Usage.Rate
-	var notices []Notice
-	if r.Usage.Stage != a.Stage {
-		notices = append(notices, staged(r.Device, a.Stage, r.Usage.Stage))
-		a.Stage = r.Usage.Stage
-	}
+	a.Stage, a.heard = r.Usage.Stage, true
 	a.edition++
-	more, err := l.judge(r.Device, a, r.At)
-	return append(notices, more...), err
+	return l.judge(r.Device, a, r.At)
 }
 
 // say takes over what a device says of a day, and reports whether that changes anything. Another: it is another run of
@@ -129,9 +129,10 @@ func (s *slot) say(c meter.Counts, another bool) bool {
 			s.device[i].Up, s.device[i].Down = max(s.device[i].Up, c[i].Up), max(s.device[i].Down, c[i].Down)
 		}
 	}
-	if *s == before {
+	if s.told && *s == before {
 		return false
 	}
+	s.seen, s.told = s.hub, true
 	s.edition++
 	return true
 }

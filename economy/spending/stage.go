@@ -10,27 +10,20 @@ import (
 // caps are those of the present cycle.
 func (k *Keeper) caps() economy.Caps { return economy.CapsOf(k.rules.Budget, k.cycle.First) }
 
-// guard is what is kept free below the hard cap for what is on its way when it is met.
-func guard(hard uint64) uint64 { return min(max(hard/256, 4<<10), 64<<10) }
-
-// effective are the caps that are kept to: below the hard cap stay a little for what is on its way, and what a silent
-// device may need for a contact a day until the cycle ends, or for one to learn that it has ended.
+// effective are the caps that are kept to.
 func (k *Keeper) effective() economy.Caps {
 	c := k.caps()
 	if c.Hard == 0 {
 		return c
 	}
-	pings, most := uint64(1), c.Hard/16
+	pings := uint64(1)
 	if k.rules.Budget.DailyPing {
-		pings, most = uint64(k.cycle.Next-1-min(k.day, k.cycle.Next-1)), c.Hard/4
+		pings = uint64(k.cycle.Next - 1 - min(k.day, k.cycle.Next-1))
 		if k.ping.day != k.day {
 			pings++
 		}
 	}
-	back := guard(c.Hard) + min(pings*k.pingSize(), most)
-	c.Hard -= min(back, c.Hard)
-	c.Last -= min(back, c.Last)
-	return c
+	return c.Kept(k.rules.Budget, pings, k.pingSize())
 }
 
 // stage is that of now. Within a cycle and its caps it never goes back, although what is kept for contacts gets less.
@@ -66,7 +59,7 @@ type ping struct {
 const pingAttempts = 4
 
 // pingSize is what one contact may cost.
-func (k *Keeper) pingSize() uint64 { return k.connect + economy.SessionCost + 1000 }
+func (k *Keeper) pingSize() uint64 { return economy.SilentContact(k.connect) }
 
 // mayPing reports whether a silent device may spend n bytes on its contact of the day: on the one there is, or on one to
 // come.

@@ -22,7 +22,7 @@ func openUntil(p *Presence) time.Time { return time.Unix(p.Open, 0) }
 // never is the opening that does not come.
 var never = opening{Start: 1 << 36, End: 1 << 36}
 
-// stage is how far the device is through its budget, as it told last. One without a cap has nothing to be silent for,
+// stage is how far the device is through its budget, as it told last or as it must be by what was counted since. One without a cap has nothing to be silent for,
 // whatever it says.
 func (p *Presence) stage(e *Effective) protocol.Spending {
 	if b := e.Budget(); b == nil || b.Hard == 0 && b.Soft == 0 {
@@ -172,7 +172,7 @@ func (l *Liveness) byOpenings(p *Presence, now time.Time) {
 	}
 }
 
-// Stage is how far the device is through its budget, as it told last.
+// Stage is how far the device is through its budget, as it told last or as it must be by what was counted since.
 func (r *Registry) Stage(id protocol.DeviceID) protocol.Spending {
 	r.mu.RLock()
 	e := r.now.devices[id]
@@ -197,9 +197,36 @@ func (r *Registry) SetStage(id protocol.DeviceID, stage protocol.Spending) {
 	r.mu.RUnlock()
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.seen.Stage == stage {
+	if e.seen.Stage == stage && e.by == effective {
 		return
 	}
+	e.restage(stage, effective)
+}
+
+// InferStage takes over how far a device must be through its budget, without its word. One that must be further is judged
+// by that at once, since it may be unable to say so; one that need not be as far is so from its next contact on, since it
+// may not know. Unknown ids are ignored.
+func (r *Registry) InferStage(id protocol.DeviceID, stage protocol.Spending) {
+	r.mu.RLock()
+	e := r.now.devices[id]
+	if e == nil {
+		r.mu.RUnlock()
+		return
+	}
+	effective := e.effective
+	r.mu.RUnlock()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	switch {
+	case stage > e.seen.Stage:
+		e.restage(stage, effective)
+	case stage < e.seen.Stage:
+		e.seen.Stage, e.dirty, e.by = stage, true, nil
+	}
+}
+
+// restage judges the device by a stage from its last contact on. The caller holds e.mu.
+func (e *entry) restage(stage protocol.Spending, effective *Effective) {
 	e.seen.Stage, e.dirty = stage, true
 	if e.seen.LastContact != 0 {
 		e.seen.expect(effective, time.Unix(e.seen.LastContact, 0))

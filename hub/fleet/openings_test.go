@@ -163,6 +163,38 @@ func TestOpeningsWithoutAHubAreNotMissed(t *testing.T) {
 	})
 }
 
+// A device that must have fallen silent, by what was counted since its last word, is not waited for; one that may speak
+// again is, from its next contact on.
+func TestSilenceThatFollows(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		h := quick(t, dir)
+		must(t, h.PutProfile(fleet.Profile{Name: "vessel", Settings: protocol.Settings{
+			Ping: 600, Link: &protocol.LinkRules{Budget: &protocol.Budget{Day: 2, Soft: 4_000_000, Hard: 5_000_000}},
+		}}, nil))
+		d := newDevice(1, "aurora")
+		d.Profile = "vessel"
+		must(t, h.Add(d))
+		at := func(hour, min int) time.Time { return time.Date(2000, 1, 1, hour, min, 0, 0, time.UTC) }
+		is := func(when time.Time, want fleet.LivenessState, says string) {
+			t.Helper()
+			if l, text := h.Explain(d.ID, when); l.State != want || !strings.Contains(text, says) {
+				t.Errorf("at %s: %s, want %s with %q\n%s", when.Format("02 15:04"), l.State, want, says, text)
+			}
+		}
+		h.Contact(d.ID, at(6, 0), protocol.CarrierMQTT)
+		h.SetStage(d.ID, protocol.SpendingSaving)
+		is(at(12, 0), fleet.Overdue, "Pings each 40 min")
+		h.InferStage(d.ID, protocol.SpendingSilent)
+		is(at(12, 0), fleet.Quiet, "silent until its billing cycle ends, on 2 January, 00:00 UTC")
+		h.InferStage(d.ID, protocol.SpendingFree) // the cycle has ended, or the cap was lifted: it has not been heard of since
+		is(at(24, 5), fleet.OnTime, "times that held at its last contact (at any time from the next on)")
+		h.Contact(d.ID, at(24, 6), protocol.CarrierMQTT)
+		is(at(24, 10), fleet.OnTime, "Pings each 10 min")
+		is(at(26, 0), fleet.Overdue, "Pings each 10 min")
+	})
+}
+
 // quick is a registry that nobody runs.
 func quick(t *testing.T, dir string) *fleet.Registry {
 	t.Helper()

@@ -287,6 +287,15 @@ func TestStoredUsageIsReadForEver(t *testing.T) {
 	golden(t, usageAt(ledger.Slot{Step: ledger.Day, At: 20_370}, "qz3x4y5w6v7u2t3s"), "usage-day", ledger.Entry{
 		Hub: some[:1], Device: some, Lost: some[:1],
 	})
+	golden(t, usageAt(ledger.Slot{Step: ledger.Day, At: 20_371}, "qz3x4y5w6v7u2t3s"), "usage-day-seen", ledger.Entry{
+		Hub: some[:1], Device: some, Seen: some[:1],
+	})
+	golden(t, usageAt(ledger.Slot{Step: ledger.Day, At: 20_372}, "qz3x4y5w6v7u2t3s"), "usage-day-seen-nothing", ledger.Entry{
+		Hub: some[:1], Device: some, Seen: []protocol.UsageCount{},
+	})
+	golden(t, usageStandingAt("qz3x4y5w6v7u2t3s"), "usage-device-counted", ledger.Standing{
+		At: 1_760_000_000, Cycle: 20_362, Spent: 5_003_000, Stage: protocol.SpendingSaving, Counted: 3_000, Told: protocol.SpendingSilent,
+	})
 	golden(t, usageStandingAt("qz3x4y5w6v7u2t3s"), "usage-device", ledger.Standing{
 		Boot: [8]byte{1, 2, 3, 4, 5, 6, 7, 8}, At: 1_760_000_000, Cycle: 20_362, Spent: 5_003_000, Stage: protocol.SpendingSaving, Rate: 12_000, First: 20_300,
 		Alerts: []ledger.Alert{{Kind: ledger.Unusual, Class: protocol.ClassTunnel, Period: 20_370, Since: 1_760_000_000, Over: true, Text: "class tunnel"}},

@@ -46,7 +46,7 @@ type UsageCaps struct {
 type DeviceData struct {
 	Spent     uint64            `json:"spent" doc:"Bytes of this cycle"`
 	Cap       uint64            `json:"cap,omitempty" doc:"The hard cap, or else the soft one, in bytes; absent: there is none"`
-	Stage     protocol.Spending `json:"stage" doc:"free, saving, last or silent, as the device says"`
+	Stage     protocol.Spending `json:"stage" doc:"free, saving, last or silent, as the device says, or as it must be by what the hub has counted since"`
 	Projected uint64            `json:"projected,omitempty" doc:"Bytes at the end of the cycle, by the use of the last days; absent: less than a day is known"`
 }
 
@@ -56,9 +56,9 @@ type DeviceUsage struct {
 	Name          string            `json:"name"`
 	Profile       string            `json:"profile,omitempty" doc:"The link profile that holds"`
 	Cycle         BillingCycle      `json:"cycle"`
-	Stage         protocol.Spending `json:"stage" doc:"free, saving, last or silent, as the device says"`
+	Stage         protocol.Spending `json:"stage" doc:"free, saving, last or silent, as the device says, or as it must be by what the hub has counted since"`
 	Caps          UsageCaps         `json:"caps"`
-	Spent         uint64            `json:"spent" doc:"Bytes of this cycle: of each day, class and direction the larger of what hub and device counted"`
+	Spent         uint64            `json:"spent" doc:"Bytes of this cycle: what the device says of each day, and what the hub has counted since"`
 	Projected     uint64            `json:"projected,omitempty" doc:"Bytes at the end of the cycle, by the use of the last seven full days; absent: less than a day is known"`
 	Cost          string            `json:"cost,omitempty" doc:"Of this cycle; absent: the profile has no tariff" example:"4.20"`
 	ProjectedCost string            `json:"projected_cost,omitempty" example:"12.60"`

@@ -2953,7 +2953,7 @@ export interface components {
              * @description Bytes of this cycle
              */
             spent: number;
-            /** @description free, saving, last or silent, as the device says */
+            /** @description free, saving, last or silent, as the device says, or as it must be by what the hub has counted since */
             stage: string;
         };
         DeviceDetail: {
@@ -3161,10 +3161,10 @@ export interface components {
             rate?: number;
             /**
              * Format: int64
-             * @description Bytes of this cycle: of each day, class and direction the larger of what hub and device counted
+             * @description Bytes of this cycle: what the device says of each day, and what the hub has counted since
              */
             spent: number;
-            /** @description free, saving, last or silent, as the device says */
+            /** @description free, saving, last or silent, as the device says, or as it must be by what the hub has counted since */
             stage: string;
             /** @description Those in which something was spent */
             steps: components["schemas"]["UsageStep"][];
