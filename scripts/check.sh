@@ -22,9 +22,8 @@ check_format() {
 	[ -z "$files" ] || { printf 'Not formatted (make fmt):\n%s\n' "$files"; return 1; }
 }
 
-check_vet() {
-	"$GO" vet ./... && "$GO" vet -tags soak,bench ./...
-}
+# Nothing has a constraint that asks for the absence of these tags.
+check_vet() { "$GO" vet -tags soak,bench ./...; }
 
 check_staticcheck() { "$GO" tool staticcheck -tags soak,bench ./...; }
 

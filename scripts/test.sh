@@ -23,9 +23,10 @@ if [ "${1:-}" != with-engine ]; then
 	exec .cache/withengine scripts/test.sh with-engine
 fi
 
-# words of ARGS and PKG are separate arguments on purpose
+# `make check` vets all, so what go test would vet again for each kind of build is left out. Words of ARGS and PKG are
+# separate arguments on purpose.
 # shellcheck disable=SC2206
-args=(${ARGS:-}) packages=(${PKG:-./...})
+args=(-vet=off ${ARGS:-}) packages=(${PKG:-./...})
 
 # A browser ends its requests when engines of other tests make network interfaces, so the console's scenarios come first
 # and by themselves.
@@ -35,8 +36,14 @@ if [ "${packages[*]}" = ./... ]; then
 	mapfile -t packages < <("$GO" list ./... | grep -v '/internal/uitest$')
 fi
 
+# The race detector watches all but these libraries. They compute, share nothing, and are many times slower when watched.
+computing=()
+for library in github.com/klauspost/compress golang.org/x/crypto/{argon2,scrypt} github.com/santhosh-tekuri/jsonschema; do
+	computing+=("-gcflags=$library/...=-race=false")
+done
+
 say 'tests, with the race detector'
-"$GO" test -race -timeout 20m "${args[@]}" "${packages[@]}"
+"$GO" test -race "${computing[@]}" -timeout 20m "${args[@]}" "${packages[@]}"
 
 # Virtual fleets of more than 20 agents crash the race runtime of Go 1.26. Their tests are called TestLarge…, in files
 # with the constraint `//go:build !race`, and run here.
