@@ -47,6 +47,12 @@ func (a *Agent) assembleDepot() (reconciler.Images, error) {
 			}
 			return o.End.Sub(now)
 		},
+		Lanes: func() int {
+			if rules := a.exchange.Settings().Link; rules != nil && (rules.Budget != nil || rules.Contact != nil) {
+				return 1 // what is whole is worth more than two halves
+			}
+			return depot.DefaultLanes
+		},
 		NotNow: spending.ErrNotNow,
 		Dial:   depot.Dial(a.spending.Dial(protocol.ClassPull, a.dial)),
 		Slice: func() int64 {

@@ -287,7 +287,22 @@ func (d *Depot) blob(ctx context.Context, src *source, want descriptor, progress
 	progress(p.offset)
 	s := &stream{src: src, blob: want}
 	err = d.persist(ctx, func() (moved bool, err error) {
+		var leave func()
+		defer func() {
+			if leave != nil {
+				leave()
+			}
+		}()
 		for p.offset < want.Size {
+			if leave != nil && !d.lanes.stay(src.order.rank()) {
+				leave()
+				leave = nil
+			}
+			if leave == nil {
+				if leave, err = d.lanes.enter(ctx, src.order.rank()); err != nil {
+					return moved, errors.Join(err, p.note())
+				}
+			}
 			before := p.offset
 			err := d.slice(ctx, s, p)
 			progress(p.offset - before)
@@ -305,13 +320,8 @@ func (d *Depot) blob(ctx context.Context, src *source, want descriptor, progress
 	return errors.Join(err, p.close())
 }
 
-// slice gets the next bytes of a blob, when they may be spent and it is its turn.
+// slice gets the next bytes of a blob, when they may be spent.
 func (d *Depot) slice(ctx context.Context, s *stream, p *part) error {
-	leave, err := d.lane(ctx)
-	if err != nil {
-		return err
-	}
-	defer leave()
 	// Others fill the disk too while days pass between two slices.
 	if err := d.room(min(d.cfg.Slice(), p.want.Size-p.offset)); err != nil {
 		return err

@@ -206,7 +206,7 @@ func (w *wanted) fetch(ctx context.Context, digests []string) error {
 		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(d.cfg.Lanes)
+	group.SetLimit(max(d.cfg.Lanes(), 1))
 	for _, blob := range todo {
 		w.o.more(blob.Size)
 		group.Go(func() error { return d.blob(ctx, w.src, blob, w.o.moved) })
@@ -219,6 +219,13 @@ func (o *order) more(n int64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.total += n
+}
+
+// rank is how soon the order's next request is needed.
+func (o *order) rank() rank {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return rank{o.Down, o.total - o.done}
 }
 
 func (o *order) moved(n int64) {

@@ -49,7 +49,7 @@ type Dial func(ctx context.Context, network, address string) (net.Conn, error)
 // Defaults of Config.
 const (
 	DefaultSlice = 256 << 10
-	DefaultLanes = 2
+	DefaultLanes = 3
 	DefaultPause = time.Second
 )
 
@@ -75,8 +75,8 @@ type Config struct {
 	Authorities []string
 	// Slice is how many bytes are asked for at a time. Nil: DefaultSlice.
 	Slice func() int64
-	// Lanes is how many slices are under way at once. 0: DefaultLanes.
-	Lanes int
+	// Lanes is how many slices are under way at once, from now on. Nil: DefaultLanes.
+	Lanes func() int
 	// Pause is how long is waited after a link was cut before it is used again; while nothing comes it doubles four
 	// times. 0: DefaultPause.
 	Pause time.Duration
@@ -89,7 +89,7 @@ type Config struct {
 // Depot fetches images and hands them to the engine.
 type Depot struct {
 	cfg   Config
-	lanes chan struct{}
+	lanes *lanes
 
 	mu       sync.Mutex // guards the fields below, and the files of records
 	records  map[uint64]*record
@@ -100,7 +100,6 @@ type Depot struct {
 
 // New opens the depot's folder.
 func New(cfg Config) (*Depot, error) {
-	cfg.Lanes = cmp.Or(cfg.Lanes, DefaultLanes)
 	cfg.Pause = cmp.Or(cfg.Pause, DefaultPause)
 	if cfg.Await == nil {
 		cfg.Await = func(ctx context.Context, _ uint64) error { return ctx.Err() }
@@ -114,13 +113,16 @@ func New(cfg Config) (*Depot, error) {
 	if cfg.Authorities == nil {
 		cfg.Authorities = []string{"/etc/docker/certs.d", "/etc/containers/certs.d"}
 	}
+	if cfg.Lanes == nil {
+		cfg.Lanes = func() int { return DefaultLanes }
+	}
 	if cfg.Slice == nil {
 		cfg.Slice = func() int64 { return DefaultSlice }
 	}
 	if cfg.Listen == nil {
 		cfg.Listen = func() (net.Listener, error) { return net.Listen("tcp", "127.0.0.1:0") }
 	}
-	d := &Depot{cfg: cfg, rate: firstRate, lanes: make(chan struct{}, cfg.Lanes), records: map[uint64]*record{}, counters: map[string]bool{}, busy: map[string]chan struct{}{}}
+	d := &Depot{cfg: cfg, rate: firstRate, lanes: &lanes{most: cfg.Lanes}, records: map[uint64]*record{}, counters: map[string]bool{}, busy: map[string]chan struct{}{}}
 	for _, dir := range []string{blobsDir, stacksDir} {
 		if err := os.MkdirAll(filepath.Join(cfg.Dir, dir), 0o700); err != nil {
 			return nil, fmt.Errorf("make the folder for images: %w", err)
@@ -154,16 +156,6 @@ func (d *Depot) only(ctx context.Context, name string) (leave func(), err error)
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
-	}
-}
-
-// lane waits for a place on the link.
-func (d *Depot) lane(ctx context.Context) (leave func(), err error) {
-	select {
-	case d.lanes <- struct{}{}:
-		return func() { <-d.lanes }, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
 	}
 }
 

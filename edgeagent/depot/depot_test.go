@@ -250,7 +250,7 @@ func TestRegistryThatGoesAndComesBack(t *testing.T) {
 	r := newRig(t)
 	first, second := newLayer(t, "x", 400<<10), newLayer(t, "y", 400<<10)
 	put(t, r.registry.Addr, "app", "1", "", first, second)
-	r.cfg.Lanes = 1
+	r.cfg.Lanes = func() int { return 1 }
 	r.restart()
 	r.front.guarded(func(w http.ResponseWriter, req *http.Request) bool {
 		if r.front.of(first) == len(first.packed) {

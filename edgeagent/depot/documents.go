@@ -126,7 +126,7 @@ func (w *wanted) still(ctx context.Context, top string) (same bool, err error) {
 // request asks for a manifest, when that may be.
 func (w *wanted) request(ctx context.Context, method, what string, read func(*http.Response, io.Reader) error) error {
 	d := w.o.d
-	leave, err := d.lane(ctx)
+	leave, err := d.lanes.enter(ctx, w.o.rank())
 	if err != nil {
 		return err
 	}

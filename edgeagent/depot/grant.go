@@ -25,7 +25,7 @@ func (d *Depot) grant(ctx context.Context, n, atLeast int64, idle func()) (int64
 		}
 		left := d.cfg.Left()
 		d.mu.Lock()
-		fits := left.Seconds() / 2 * d.rate / float64(d.cfg.Lanes)
+		fits := left.Seconds() / 2 * d.rate / float64(max(d.cfg.Lanes(), 1))
 		d.mu.Unlock()
 		if fits >= float64(min(n, atLeast)) {
 			return int64(min(float64(n), fits)), nil

@@ -17,7 +17,7 @@ func TestNothingIsOnItsWayWhenAnOpeningEnds(t *testing.T) {
 			inside := func() time.Duration { return long - time.Since(began)%every }
 			closed := 0
 			d, err := New(Config{
-				Dir: t.TempDir(), Lanes: 1, Left: inside, Log: slog.New(slog.DiscardHandler),
+				Dir: t.TempDir(), Lanes: func() int { return 1 }, Left: inside, Log: slog.New(slog.DiscardHandler),
 				Await: func(ctx context.Context, _ uint64) error {
 					if inside() <= 0 {
 						time.Sleep(every - long + inside())

@@ -32,7 +32,7 @@ const (
 
 // source is one repository of a registry, for one order.
 type source struct {
-	d      *Depot
+	order  *order
 	http   *http.Client
 	base   url.URL
 	repo   string
@@ -88,7 +88,7 @@ func (o *order) source(n name) *source {
 		client = o.d.newClient(n.host, o.tally)
 		o.clients[n.host] = client
 	}
-	return &source{d: o.d, http: client, repo: n.repo, base: url.URL{Scheme: scheme, Host: address}, access: authFor(n.host, o.Access)}
+	return &source{order: o, http: client, repo: n.repo, base: url.URL{Scheme: scheme, Host: address}, access: authFor(n.host, o.Access)}
 }
 
 // refusal is an answer that is not what was asked for.

@@ -24,6 +24,8 @@ type ImageOrder struct {
 	Stack, Version uint64
 	Images         []ipc.Image
 	Access         protocol.RegistryAccess
+	// Down: nothing of the stack runs until it has its images.
+	Down bool
 	// Progress is told how many bytes of how many are there, and what that has cost, by one goroutine at a time until
 	// Bring returns. Nil: nobody is.
 	Progress func(done, total, spent int64)
@@ -55,6 +57,7 @@ func (r *Reconciler) bringImages(ctx context.Context, j *job, req ipc.Request) *
 	}
 	spent, err := r.cfg.Images.Bring(ctx, ImageOrder{
 		Stack: j.entry.ID, Version: j.entry.Version, Images: final.Images, Access: access,
+		Down: j.why != prepare || j.was == nil || j.was.Entry.Version == 0,
 		Progress: func(done, total, spent int64) {
 			j.stack.cost(j.entry.Version, spent)
 			if j.why == prepare && j.meter.told.IsZero() {
