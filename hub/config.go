@@ -49,6 +49,8 @@ type Config struct {
 	AgentImage string
 	// GitAllowLocal lets repositories that stacks come from be on this machine, and at link-local addresses.
 	GitAllowLocal bool
+	// OpenRegistries are registries that estimates of everybody may ask although no user is known for them.
+	OpenRegistries []string
 	// Images says what images weigh, for estimates. Nil: their registries are asked.
 	Images estimate.Images
 	// ReleaseKeys are the public keys that may have signed a release for devices. None: no release is accepted.

@@ -18,28 +18,46 @@ type estimates struct {
 	*planner.Planner
 	hub   *Hub
 	desk  *estimate.Desk
-	begun chan planner.Needs // changes that were made, still to be estimated
+	begun chan begun // changes that were made, still to be estimated
+}
+
+// begun is a change that was made, with who had it made.
+type begun struct {
+	planner.Needs
+	by asker
+}
+
+// asker is for whom registries are asked.
+type asker struct {
+	name string
+	// abroad: any registry on the internet.
+	abroad bool
 }
 
 // maxBegun is how many changes wait to be estimated; of more nothing is kept.
 const maxBegun = 32
 
 func newEstimates(h *Hub) *estimates {
-	images := h.cfg.Images
-	if images == nil {
-		images = imagesOf{h.registries}
+	return &estimates{Planner: h.planner, hub: h, desk: estimate.New(estimate.Config{}), begun: make(chan begun, maxBegun)}
+}
+
+// images are what registries say to somebody.
+func (e *estimates) images(by asker) estimate.Images {
+	if e.hub.cfg.Images != nil {
+		return e.hub.cfg.Images
 	}
-	return &estimates{
-		Planner: h.planner, hub: h, desk: estimate.New(estimate.Config{Images: images}), begun: make(chan planner.Needs, maxBegun),
-	}
+	return imagesOf{e.hub.registries, by}
 }
 
 // imagesOf are what registries say, as estimates see it.
-type imagesOf struct{ book *registries.Book }
+type imagesOf struct {
+	book *registries.Book
+	by   asker
+}
 
 // Image implements estimate.Images.
 func (i imagesOf) Image(ctx context.Context, group, image, platform string) (estimate.Image, error) {
-	x, err := i.book.Image(ctx, group, image, platform)
+	x, err := i.book.Image(ctx, registries.Question{Group: group, Image: image, Platform: platform, By: i.by.name, Abroad: i.by.abroad})
 	if err != nil {
 		return estimate.Image{}, err
 	}
@@ -62,11 +80,11 @@ func (e *estimates) EstimateStack(ctx context.Context, spec planner.ApplySpec) (
 	if spec.Sees != nil {
 		needs.Devices = slices.DeleteFunc(needs.Devices, func(n planner.Need) bool { return !spec.Sees(n.Device) })
 	}
-	return e.of(ctx, needs)
+	return e.of(ctx, begun{needs, asker{spec.Author, spec.Abroad}})
 }
 
-func (e *estimates) of(ctx context.Context, needs planner.Needs) (estimate.Estimate, error) {
-	ask := estimate.Ask{Content: needs.Content, Shown: needs.Shown, Secret: needs.Secret}
+func (e *estimates) of(ctx context.Context, needs begun) (estimate.Estimate, error) {
+	ask := estimate.Ask{Images: e.images(needs.by), Content: needs.Content, Shown: needs.Shown, Secret: needs.Secret}
 	if needs.Alike {
 		ask.Notes = append(ask.Notes, "Images differ in too many ways between devices: some are taken to need all that the bundle is known to use.")
 	}
@@ -156,7 +174,7 @@ func (e *estimates) Apply(spec planner.ApplySpec) (stacks.Stack, stacks.Version,
 	needs, needsErr := e.Needs(spec)
 	rec, v, err := e.Planner.Apply(spec)
 	if err == nil && needsErr == nil && rec.Rollouts != before.Rollouts {
-		e.begin(needs)
+		e.begin(begun{needs, asker{spec.Author, spec.Abroad}})
 	}
 	return rec, v, err
 }
@@ -166,12 +184,12 @@ func (e *estimates) Deploy(spec planner.DeploySpec) (uint64, error) {
 	needs, needsErr := e.NeedsOf(spec.Stack, spec.Version)
 	number, err := e.Planner.Deploy(spec)
 	if err == nil && needsErr == nil {
-		e.begin(needs)
+		e.begin(begun{needs, asker{spec.By, spec.Abroad}})
 	}
 	return number, err
 }
 
-func (e *estimates) begin(needs planner.Needs) {
+func (e *estimates) begin(needs begun) {
 	select {
 	case e.begun <- needs:
 	default: // nobody waits for it
@@ -190,7 +208,7 @@ func (e *estimates) Run(ctx context.Context) error {
 	}
 }
 
-func (e *estimates) keep(ctx context.Context, needs planner.Needs) {
+func (e *estimates) keep(ctx context.Context, needs begun) {
 	got, err := e.of(ctx, needs)
 	if ctx.Err() != nil {
 		return

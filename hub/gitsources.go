@@ -28,7 +28,7 @@ func (g gitStacks) Apply(b gitsource.Bundle) (uint64, error) {
 	spec := planner.ApplySpec{
 		Name: b.Stack, Selector: b.Target.Selector, Group: b.Target.Group, Owner: b.Target.Owner, RemoveVolumes: b.Target.RemoveVolumes,
 		Files: b.Files, Env: b.Env, Pull: b.Pull, Author: b.Author, Message: b.Message, Source: b.Source, Expect: b.Expect,
-		During: planner.Queue,
+		During: planner.Queue, Abroad: true, // who set the source may have the hub reach out
 	}
 	if b.Env == nil {
 		if now, err := g.planner.Get(b.Stack); err == nil {
@@ -52,7 +52,7 @@ func refusedNow(err error) bool {
 
 // Redeploy implements gitsource.Stacks.
 func (g gitStacks) Redeploy(stack, by string) error {
-	_, err := g.estimates.Deploy(planner.DeploySpec{Stack: stack, Force: true, During: planner.Queue, By: by})
+	_, err := g.estimates.Deploy(planner.DeploySpec{Stack: stack, Force: true, During: planner.Queue, By: by, Abroad: true})
 	return err
 }
 

@@ -19,7 +19,7 @@ func (h *Hub) openSecrets() (err error) {
 	if err != nil {
 		return err
 	}
-	h.registries, err = registries.New(registries.Config{Store: h.store, Vault: h.vault, Changed: h.registriesChanged, Log: h.log})
+	h.registries, err = registries.New(registries.Config{Store: h.store, Vault: h.vault, Changed: h.registriesChanged, Open: h.cfg.OpenRegistries, Log: h.log})
 	if err = errors.Join(err, h.variables.Tidy()); err != nil {
 		return err
 	}

@@ -124,6 +124,10 @@ func (s *settings) flags(command string) *flag.FlagSet {
 	fs.StringVar(&cfg.AdminPasswordFile, "admin-password-file", "", "file with the administrator's password, 12 characters or more")
 	fs.StringVar(&cfg.AgentImage, "agent-image", "", "image that commands name which start an agent in a container (default: farshore/agent:VERSION)")
 	fs.BoolVar(&cfg.GitAllowLocal, "git-allow-local", false, "let Git repositories of stacks be on this machine and at link-local addresses")
+	fs.Func("open-registries", "registries, such as docker.io, that the hub asks for everybody's estimates although no user is known for them; separated by commas", func(list string) error {
+		cfg.OpenRegistries = append(cfg.OpenRegistries, strings.Split(list, ",")...)
+		return nil
+	})
 	fs.Func("release-key", "public keys (fsrp1_...) that may have signed a release for devices, beside those built in; separated by commas, may be repeated", s.trustReleases)
 	fs.StringVar(&s.logLevel, "log-level", "info", "debug, info, warn or error; farshore log-level changes it while the hub runs")
 	fs.StringVar(&s.logFormat, "log-format", "text", "text or json")

@@ -43,6 +43,8 @@ type Layer struct {
 // Ask is what is asked for.
 type Ask struct {
 	Devices []Device
+	// Images says what registries know, as far as who asks may have them asked. Nil: as in Config.
+	Images Images
 	// Content gives files that are named by devices. Nil: none are.
 	Content func(protocol.Hash) ([]byte, error)
 	// Shown is how the name of an image is shown. Nil: as it is.

@@ -47,7 +47,7 @@ func (d *Desk) Estimate(ctx context.Context, ask Ask) (Estimate, error) {
 		ask.Shown = func(image string) string { return image }
 	}
 	out := Estimate{At: d.cfg.Now(), Devices: make([]DeviceEstimate, len(ask.Devices)), Notes: slices.Clone(ask.Notes)}
-	pantry := newPantry(d)
+	pantry := newPantry(d, ask.Images)
 	if err := pantry.gather(ctx, ask); err != nil {
 		return out, err
 	}

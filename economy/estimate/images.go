@@ -40,8 +40,9 @@ var errSecret = errors.New("its name has a secret variable in it, which the hub 
 
 // pantry is what is known of images in one estimate.
 type pantry struct {
-	desk  *Desk
-	names map[string]string // references in their one form
+	desk   *Desk
+	images Images
+	names  map[string]string // references in their one form
 
 	mu    sync.Mutex
 	reads map[wanted]answer // guarded by mu
@@ -51,8 +52,11 @@ type pantry struct {
 
 type diskKey struct{ platform, name string }
 
-func newPantry(d *Desk) *pantry {
-	return &pantry{desk: d, names: map[string]string{}, reads: map[wanted]answer{}, onDisk: map[diskKey]uint64{}}
+func newPantry(d *Desk, images Images) *pantry {
+	if images == nil {
+		images = d.cfg.Images
+	}
+	return &pantry{desk: d, images: images, names: map[string]string{}, reads: map[wanted]answer{}, onDisk: map[diskKey]uint64{}}
 }
 
 // name gives a reference in its one form: with registry and tag. What is none stays as it is.
@@ -126,7 +130,7 @@ func (p *pantry) gather(ctx context.Context, ask Ask) error {
 	if err := p.read(ctx, list[:min(len(list), maxWanted)]); err != nil || len(list) == 0 {
 		return err
 	}
-	return p.read(ctx, p.unknown(devices, list))
+	return p.read(ctx, slices.DeleteFunc(p.unknown(devices, list), func(w wanted) bool { return ask.Secret != nil && ask.Secret(w.image) }))
 }
 
 func sorted(set map[wanted]bool) []wanted {
@@ -215,7 +219,7 @@ func (p *pantry) read(ctx context.Context, list []wanted) error {
 			continue
 		}
 		group.Go(func() error {
-			image, err := p.desk.cfg.Images.Image(ctx, w.group, w.image, w.platform)
+			image, err := p.images.Image(ctx, w.group, w.image, w.platform)
 			if err == nil {
 				p.desk.known.put(&image)
 			}

@@ -6,14 +6,18 @@ import (
 	"github.com/farshore/farshore/protocol"
 )
 
-// maxKnown is of how many images layers are remembered.
-const maxKnown = 8192
+// Of how many images layers are remembered, and how many layers together.
+const (
+	maxKnown       = 8192
+	maxKnownLayers = 1 << 18
+)
 
 // known remembers which layers images have, by whatever engines call them. It is safe for concurrent use; the zero value
 // knows nothing.
 type known struct {
 	mu     sync.Mutex
 	layers map[protocol.Hash][]Layer // guarded by mu
+	count  int                       // of all layers; guarded by mu
 }
 
 func (k *known) put(i *Image) {
@@ -23,14 +27,22 @@ func (k *known) put(i *Image) {
 		k.layers = map[protocol.Hash][]Layer{}
 	}
 	for _, id := range i.IDs {
+		k.drop(id)
 		for other := range k.layers {
-			if len(k.layers) < maxKnown {
+			if len(k.layers) < maxKnown && k.count+len(i.Layers) <= maxKnownLayers {
 				break
 			}
-			delete(k.layers, other) // any: what is needed is read again
+			k.drop(other) // any: what is needed is read again
 		}
 		k.layers[id] = i.Layers
+		k.count += len(i.Layers)
 	}
+}
+
+// drop forgets one. The caller holds mu.
+func (k *known) drop(id protocol.Hash) {
+	k.count -= len(k.layers[id])
+	delete(k.layers, id)
 }
 
 func (k *known) of(id protocol.Hash) ([]Layer, bool) {

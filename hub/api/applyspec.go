@@ -185,6 +185,12 @@ func (s *server) nameEdgeGroups(c *call, rec *stacks.Stack, out *resource.Stack)
 	out.Include, out.Exclude = names(rec.Include), names(rec.Exclude)
 }
 
+// mayAbroad reports whether registries that are not in the hub's book may be asked for the caller about a stack: who
+// can have the hub reach any repository for it anyway, and see what it keeps secret.
+func (s *server) mayAbroad(c *call, on access.Resource) bool {
+	return s.Accounts.Authorize(c.who, access.StacksSource, on) == nil && s.Accounts.Authorize(c.who, access.SecretsRead, on) == nil
+}
+
 // mayApply asks for the right to apply the stack that a call is about.
 func (s *server) mayApply(c *call) error {
 	return s.Accounts.Authorize(c.who, access.StacksApply, c.on)

@@ -127,6 +127,7 @@ func (s *server) home(c *call, name string, b *resource.Apply, spec *planner.App
 	if !there {
 		before = rec
 	}
+	spec.Abroad = s.mayAbroad(c, on)
 	spec.Exempt = s.Accounts.Authorize(c.who, access.PolicyExempt, access.Resource{Kind: "group", ID: "/" + rec.Group, Group: rec.Group}) == nil
 	spec.Expect = func(now *stacks.Stack) error {
 		// The right was asked for where it was then, and for whose it was.

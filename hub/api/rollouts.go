@@ -141,7 +141,7 @@ func (s *server) deploy(_ context.Context, c *call, in *deployInput) (*reply[res
 	b := in.Body
 	spec := planner.DeploySpec{
 		Stack: c.on.ID, Version: b.Version, Force: b.Force, During: planner.During(b.During), Begin: b.Begin, By: c.by(), Message: b.Message,
-		Sees:   s.seesDevice(c.eyes()),
+		Sees: s.seesDevice(c.eyes()), Abroad: s.mayAbroad(c, c.on),
 		Exempt: s.Accounts.Authorize(c.who, access.PolicyExempt, access.Resource{Kind: "group", ID: "/" + c.on.Group, Group: c.on.Group}) == nil,
 	}
 	if b.Plan != nil { // the stack's own plan binds who may only operate it

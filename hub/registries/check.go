@@ -15,8 +15,6 @@ import (
 	"strings"
 	"syscall"
 	"time"
-
-	"github.com/farshore/farshore/internal/ownaddr"
 )
 
 // checkTimeout bounds a check from end to end.
@@ -42,7 +40,7 @@ func (b *Book) Check(ctx context.Context, id string) (Finding, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	client, err := b.client(e.CA)
+	client, err := b.client(e)
 	if err != nil {
 		return Finding{}, err
 	}
@@ -50,15 +48,17 @@ func (b *Book) Check(ctx context.Context, id string) (Finding, error) {
 	return (&asking{entry: e, client: client}).ask(ctx), nil
 }
 
-// client speaks TLS alone, follows nothing, and connects only to where it may.
-func (b *Book) client(ca string) (*http.Client, error) {
+// client speaks TLS alone, follows nothing, and connects only to where it may for an entry.
+func (b *Book) client(e entry) (*http.Client, error) {
 	roots, err := x509.SystemCertPool()
 	if err != nil {
 		roots = x509.NewCertPool()
 	}
-	if ca != "" && !roots.AppendCertsFromPEM([]byte(ca)) {
+	if e.CA != "" && !roots.AppendCertsFromPEM([]byte(e.CA)) {
 		return nil, fmt.Errorf("%w: the authority's certificate cannot be read", ErrInvalid)
 	}
+	bounds := &bounds{reaches: b.cfg.Reaches}
+	bounds.outside.Store(!e.known())
 	dialer := &net.Dialer{
 		Timeout: 5 * time.Second,
 		Control: func(_, address string, _ syscall.RawConn) error { // the address as it was resolved
@@ -66,27 +66,26 @@ func (b *Book) client(ca string) (*http.Client, error) {
 			if err != nil {
 				return err
 			}
-			return b.cfg.Reaches(at.Addr().Unmap())
+			return bounds.check(at.Addr().Unmap())
 		},
 	}
 	return &http.Client{
 		Transport: &http.Transport{
-			DialContext: dialer.DialContext, TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+			DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+				conn, err := dialer.DialContext(ctx, network, address)
+				if err == nil {
+					bounds.met(conn.RemoteAddr())
+				}
+				return conn, err
+			},
+			DisableCompression: true, // else a little that is sent is much to read
+			TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
 			ResponseHeaderTimeout: 10 * time.Second, MaxResponseHeaderBytes: 64 << 10,
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}, nil
 }
 
-// errLocal: an address that is not asked.
-var errLocal = errors.New("is of the hub's own machine or link")
-
-func reaches(a netip.Addr) error {
-	if ownaddr.Is(a) {
-		return fmt.Errorf("%s %w", a, errLocal)
-	}
-	return nil
-}
 
 // asking is one check.
 type asking struct {
@@ -146,6 +145,9 @@ func (a *asking) realm(challenge map[string]string) (*url.URL, error) {
 		}
 	}
 	realm.RawQuery = query.Encode()
+	if len(realm.Host) > 255 {
+		return nil, fmt.Errorf("%s sends its callers for a token to an address that is none", a.Address)
+	}
 	return realm, nil
 }
 
@@ -199,6 +201,10 @@ func (a *asking) unreached(host string, err error) string {
 	switch {
 	case errors.Is(err, errLocal):
 		return fmt.Sprintf("%s is an address of the hub's own machine or link, where the hub does not ask: it means another machine on each device.", host)
+	case errors.Is(err, errPrivate) && a.known():
+		return fmt.Sprintf("%s is of a private network, and %s is not: the hub does not let itself be sent there.", host, a.Address)
+	case errors.Is(err, errPrivate):
+		return fmt.Sprintf("%s is of a private network, where the hub asks only registries that it knows for the devices' group: add it there.", host)
 	case errors.As(err, &unknownCA):
 		return fmt.Sprintf("The certificate of %s is from an authority that the hub does not know: give the authority's certificate with the registry, and to the engines of the devices.", host)
 	case errors.As(err, &wrongName):

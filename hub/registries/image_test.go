@@ -1,6 +1,7 @@
 package registries_test
 
 import (
+	"compress/gzip"
 	"errors"
 	"fmt"
 	"net/http"
@@ -8,11 +9,18 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/farshore/farshore/hub/registries"
 	"github.com/farshore/farshore/internal/certtest"
 	"github.com/farshore/farshore/internal/testengine"
+	"github.com/farshore/farshore/protocol"
 )
+
+// ask asks as somebody who may have any registry asked.
+func (b *bench) ask(group, image, platform string) (registries.Image, error) {
+	return b.Image(b.t.Context(), registries.Question{Group: group, Image: image, Platform: platform, By: "ada", Abroad: true})
+}
 
 func layers(sizes ...int) (out [][]byte) {
 	for i, n := range sizes {
@@ -44,7 +52,7 @@ func TestARegistrySaysWhatAnImageIs(t *testing.T) {
 		{"/plant/one", "linux/amd64", single.Configs[0], []uint64{5, 6}},
 		{"/plant/one@" + single.Digest, "linux/riscv64", single.Configs[0], []uint64{5, 6}},
 	} {
-		got, err := b.Image(t.Context(), "norway/oslo", real.Addr+c.image, c.platform)
+		got, err := b.ask("norway/oslo", real.Addr+c.image, c.platform)
 		if err != nil {
 			t.Errorf("%s for %s: %v", c.image, c.platform, err)
 			continue
@@ -65,28 +73,28 @@ func TestARegistrySaysWhatAnImageIs(t *testing.T) {
 		{"norway", "no-such.invalid/app", "linux/amd64", "does not find no-such.invalid"},
 		{"norway", "A b", "linux/amd64", "not one of an image"},
 	} {
-		_, err := b.Image(t.Context(), c.group, c.image, c.platform)
+		_, err := b.ask(c.group, c.image, c.platform)
 		if !errors.Is(err, registries.ErrUnread) || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), password) {
 			t.Errorf("%s in %s: %v, want an error that says %q", c.image, c.group, err, c.says)
 		}
 	}
 	real.Stop()
-	if _, err := b.Image(t.Context(), "norway", real.Addr+"/plant/app:1", "linux/amd64"); err != nil {
+	if _, err := b.ask("norway", real.Addr+"/plant/app:1", "linux/amd64"); err != nil {
 		t.Errorf("what was read before: %v", err)
 	}
-	if _, err := b.Image(t.Context(), "norway", real.Addr+"/plant/app:3", "linux/amd64"); err == nil || !strings.Contains(err.Error(), "Nobody answers") {
+	if _, err := b.ask("norway", real.Addr+"/plant/app:3", "linux/amd64"); err == nil || !strings.Contains(err.Error(), "Nobody answers") {
 		t.Errorf("of a registry that is away: %v", err)
 	}
 	if err := b.Remove(id, nil); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.Image(t.Context(), "norway", real.Addr+"/plant/app:1", "linux/amd64"); err == nil {
+	if _, err := b.ask("norway", real.Addr+"/plant/app:1", "linux/amd64"); err == nil {
 		t.Error("what was read with a password is told after the password was taken away")
 	}
 	// In the hub itself what is on its own machine is not asked.
 	b.reaches = nil
 	b.open(b.dir)
-	if _, err := b.Image(t.Context(), "", real.Addr+"/plant/app:1", "linux/amd64"); err == nil || !strings.Contains(err.Error(), "the hub does not ask") {
+	if _, err := b.ask("", real.Addr+"/plant/app:1", "linux/amd64"); err == nil || !strings.Contains(err.Error(), "the hub does not ask") {
 		t.Errorf("on the hub's own machine: %v", err)
 	}
 }
@@ -99,10 +107,18 @@ func TestWhateverARegistryAnswers(t *testing.T) {
 	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { touched = true }))
 	defer other.Close()
 	zeros := strings.Repeat("0", 64)
-	reaches := map[string]bool{}
+	nested := map[string][]byte{} // an index of an index of an index
+	next := []byte(`{"schemaVersion":2,"config":{"digest":"sha256:` + zeros + `"}}`)
+	for range 4 {
+		digest := "sha256:" + protocol.HashOf(next).String()
+		nested[digest] = next
+		next = fmt.Appendf(nil, `{"schemaVersion":2,"manifests":[{"digest":"%s","platform":{"os":"linux","architecture":"amd64"}}]}`, digest)
+	}
+	nested["latest"] = next
 	b := newBench(t)
-	b.reaches = func(a netip.Addr) error { reaches[a.String()] = true; return nil }
+	b.reaches = func(netip.Addr) error { return nil }
 	b.open(b.dir)
+	b.SetPatience(2 * time.Second)
 	for says, handler := range map[string]http.HandlerFunc{
 		"answers with 307": func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, other.URL, http.StatusTemporaryRedirect)
@@ -119,6 +135,43 @@ func TestWhateverARegistryAnswers(t *testing.T) {
 		"is it an":       func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"schemaVersion":2}`)) },
 		"which cannot": func(w http.ResponseWriter, _ *http.Request) {
 			fmt.Fprintf(w, `{"schemaVersion":2,"config":{"digest":"sha256:%s"},"layers":[{"digest":"sha256:%s","size":-1}]}`, zeros, zeros)
+		},
+		"cannot unmarshal": func(w http.ResponseWriter, _ *http.Request) { // 2^63
+			fmt.Fprintf(w, `{"schemaVersion":2,"config":{"digest":"sha256:%s"},"layers":[{"digest":"sha256:%s","size":9223372036854775808}]}`, zeros, zeros)
+		},
+		"layer of 1099511627777 bytes": func(w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprintf(w, `{"schemaVersion":2,"config":{"digest":"sha256:%s"},"layers":[{"digest":"sha256:%s","size":1099511627777}]}`, zeros, zeros)
+		},
+		"invalid character": func(w http.ResponseWriter, _ *http.Request) { // a little that would be much
+			w.Header().Set("Content-Encoding", "gzip")
+			z := gzip.NewWriter(w)
+			_, _ = z.Write(make([]byte, 64<<20))
+			_ = z.Close()
+		},
+		"did not answer the hub in time": func(w http.ResponseWriter, r *http.Request) { // byte by byte
+			_, _ = w.Write([]byte(`{`))
+			w.(http.Flusher).Flush()
+			<-r.Context().Done()
+		},
+		"gives no token": func(w http.ResponseWriter, r *http.Request) { // that ends
+			if r.URL.Path != "/token" {
+				w.Header().Set("WWW-Authenticate", `Bearer realm="https://`+r.Host+`/token"`)
+				w.WriteHeader(http.StatusUnauthorized)
+				return
+			}
+			fmt.Fprintf(w, `{"token":"%s"}`, strings.Repeat("x", 1<<20))
+		},
+		"is of a private network, and": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("WWW-Authenticate", `Bearer realm="https://10.0.0.5/token"`)
+			w.WriteHeader(http.StatusUnauthorized)
+		},
+		"to an address that is none": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("WWW-Authenticate", `Bearer realm="https://`+strings.Repeat("x", 1000)+`/token"`)
+			w.WriteHeader(http.StatusUnauthorized)
+		},
+		"index that names an index": func(w http.ResponseWriter, r *http.Request) {
+			at := strings.LastIndexByte(r.URL.Path, '/')
+			_, _ = w.Write(nested[r.URL.Path[at+1:]])
 		},
 		"64 digits": func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = w.Write([]byte(`{"schemaVersion":2,"config":{"digest":"md5:x"}}`))
@@ -142,7 +195,7 @@ func TestWhateverARegistryAnswers(t *testing.T) {
 		s.StartTLS()
 		address := strings.TrimPrefix(s.URL, "https://")
 		b.add(registries.Change{Address: address, User: "bot", CA: string(authority.PEM)})
-		_, err := b.Image(t.Context(), "", address+"/app", "linux/amd64")
+		_, err := b.ask("", address+"/app", "linux/amd64")
 		if !errors.Is(err, registries.ErrUnread) || !strings.Contains(err.Error(), says) || len(err.Error()) > 600 {
 			t.Errorf("%v, want an error that says %q", err, says)
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -19,40 +20,84 @@ import (
 // readTimeout bounds reading about one image from end to end.
 const readTimeout = 20 * time.Second
 
+// maxToken is how long a token may be that lets the hub read; headers of requests are bounded where they arrive.
+const maxToken = 64 << 10
+
 // ErrUnread is wrapped where a registry did not say what an image is. The error is a sentence for people, with the reason.
 var ErrUnread = errors.New("cannot be read from its registry")
 
-// Image asks the registry of an image what it is for a platform such as linux/arm/v7, with what lets devices of a group
-// in. It asks over TLS alone, follows no redirection, and connects only to where Check may. What it found it remembers for
-// a while. Errors wrap ErrUnread.
-func (b *Book) Image(ctx context.Context, group, image, platform string) (Image, error) {
-	named, err := reference.ParseNormalizedNamed(image)
+// Question is what Image is asked.
+type Question struct {
+	// Group is that of the devices whose access counts; Image and Platform are as in linux/arm/v7.
+	Group, Image, Platform string
+	// By is who asks, and has a share of what is asked at once. "": the hub itself.
+	By string
+	// Abroad: who asks may have the hub ask any registry on the internet. Else it asks those in the book for the group, and
+	// those of Config.Open.
+	Abroad bool
+}
+
+// Image asks the registry of an image what it is, with what lets devices of the group in. It asks over TLS alone, follows
+// no redirection, and connects only to where Check may, and for a registry that is not in the book only to what is on the
+// internet. What it found it remembers for a while. Errors wrap ErrUnread.
+func (b *Book) Image(ctx context.Context, q Question) (Image, error) {
+	named, err := reference.ParseNormalizedNamed(q.Image)
 	if err != nil {
-		return Image{}, unread(image, "its name is not one of an image")
+		return Image{}, fmt.Errorf("an image %w: its name is not one of an image", ErrUnread)
 	}
 	named = reference.TagNameOnly(named)
 	address, err := ParseAddress(reference.Domain(named))
 	if err != nil {
-		return Image{}, unread(image, "its registry's address cannot be asked")
+		return Image{}, unread(q.Image, "its registry's address cannot be asked")
 	}
-	e := b.nearest(group, address)
-	key := readKey{named.String(), platform, e.ID, e.Updated}
+	e := b.nearest(q.Group, address)
+	if !e.known() && !q.Abroad && !b.open[address] {
+		return Image{}, unread(q.Image, fmt.Sprintf(
+			"the hub does not ask %s, which is not among the registries that it knows for the devices' group: have it added there, or somebody ask who may `stacks.source`", address))
+	}
+	key := readKey{named.String(), q.Platform, e.ID, e.Updated}
+	away := readKey{image: "//" + address, entry: e.ID, updated: e.Updated} // no image is called so
 	now := time.Now()
-	if found, ok := b.reads.get(key, now); ok {
-		return found.image, found.err
+	for _, k := range []readKey{key, away} {
+		if found, ok := b.reads.get(k, now); ok {
+			if found.err != nil {
+				return Image{}, unread(q.Image, found.err.Error())
+			}
+			return found.image, nil
+		}
 	}
-	out, err := b.readImage(ctx, e, named, platform)
-	if err != nil {
-		err = unread(image, err.Error())
-	}
+	out, err := b.readImage(ctx, e, named, q)
 	if ctx.Err() == nil { // else it is about the asking, not about the image
-		b.reads.put(key, read{out, err}, now)
+		_, pinned := named.(reference.Digested)
+		if errors.As(err, new(awayError)) {
+			key = away
+		}
+		b.reads.put(key, read{out, err}, now.Add(readFor(err, pinned)))
 	}
-	return out, err
+	if err != nil {
+		return Image{}, unread(q.Image, err.Error())
+	}
+	return out, nil
 }
 
+// awayError: no connection could be made, whichever the image.
+type awayError struct{ text string }
+
+func (e awayError) Error() string { return e.text }
+
+// failed says why there is no answer from a host.
+func (r *reading) failed(host string, err error) error {
+	var dial *net.OpError
+	text := r.unreached(host, err)
+	if errors.As(err, &dial) && dial.Op == "dial" {
+		return awayError{text}
+	}
+	return errors.New(text)
+}
+
+// unread does not cut a name short: who shows the error hides secrets in it by the whole of them.
 func unread(image, why string) error {
-	return fmt.Errorf("%.200s %w: %s", protocol.Printable(image, protocol.MaxName), ErrUnread, why)
+	return fmt.Errorf("%s %w: %s", image, ErrUnread, why)
 }
 
 // nearest is the registry at an address whose home is nearest to a group; one without a user where there is none.
@@ -66,16 +111,15 @@ func (b *Book) nearest(group, address string) (best entry) {
 	return best
 }
 
-func (b *Book) readImage(ctx context.Context, e entry, named reference.Named, platform string) (Image, error) {
-	select {
-	case b.asks <- struct{}{}:
-		defer func() { <-b.asks }()
-	case <-ctx.Done():
-		return Image{}, errors.New("the hub asks registries about too many images at once: ask again later")
+func (b *Book) readImage(ctx context.Context, e entry, named reference.Named, q Question) (Image, error) {
+	done, err := b.turns.take(ctx, q.By)
+	if err != nil {
+		return Image{}, errors.New("no time was left to ask about it, since so much was asked: ask again, and what is known by now is not asked for again")
 	}
-	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer done()
+	ctx, cancel := context.WithTimeout(ctx, b.patience)
 	defer cancel()
-	client, err := b.client(e.CA)
+	client, err := b.client(e)
 	if err != nil {
 		return Image{}, err
 	}
@@ -108,7 +152,7 @@ func (b *Book) readImage(ctx context.Context, e entry, named reference.Named, pl
 		if index == (protocol.Hash{}) {
 			index = digest
 		}
-		next, err := d.choose(platform)
+		next, err := d.choose(q.Platform)
 		if err != nil {
 			return Image{}, err
 		}
@@ -132,7 +176,7 @@ func (r *reading) manifest(ctx context.Context, ref string) ([]byte, protocol.Ha
 	for tries := 0; ; tries++ {
 		resp, body, err := r.get(ctx, address)
 		if err != nil {
-			return nil, none, errors.New(r.unreached(r.Address, err))
+			return nil, none, r.failed(r.Address, err)
 		}
 		switch {
 		case resp.StatusCode == http.StatusUnauthorized && tries == 0:
@@ -183,7 +227,7 @@ func (r *reading) signIn(ctx context.Context, challenge string) error {
 	r.with = "basic"
 	resp, body, err := r.get(ctx, realm.String())
 	if err != nil {
-		return errors.New(r.unreached(realm.Host, err))
+		return r.failed(realm.Host, err)
 	}
 	if resp.StatusCode != http.StatusOK {
 		return r.refused(resp)
@@ -223,7 +267,7 @@ func tokenOf(body []byte) (string, error) {
 		Token  string `json:"token"`
 		Access string `json:"access_token"`
 	}
-	if err := json.Unmarshal(body, &t); err != nil || t.Token+t.Access == "" {
+	if err := json.Unmarshal(body, &t); err != nil || t.Token+t.Access == "" || len(t.Token)+len(t.Access) > maxToken {
 		return "", errors.New("no token")
 	}
 	if t.Token != "" {

@@ -5,16 +5,29 @@ import (
 	"time"
 )
 
-// readsAtOnce is how many images are read about at a time by all estimates together: each may take maxManifest of memory
-// and more, and who asks chooses the registry.
-const readsAtOnce = 32
-
-// How long what was read of an image is remembered, how long that it could not be read, and of how many images.
+// How long what was read of an image is remembered: by its tag, by its digest, which stays what it is but may be let nobody
+// in any more, and that it could not be read.
 const (
-	readFor   = 5 * time.Minute
-	unreadFor = 30 * time.Second
-	maxReads  = 4096
+	readByTag    = 5 * time.Minute
+	readByDigest = time.Hour
+	unreadFor    = 30 * time.Second
 )
+
+// Of how many images it is remembered, with how many layers together.
+const (
+	maxReads      = 4096
+	maxReadLayers = 1 << 17
+)
+
+func readFor(err error, pinned bool) time.Duration {
+	switch {
+	case err != nil:
+		return unreadFor
+	case pinned:
+		return readByDigest
+	}
+	return readByTag
+}
 
 // readKey is an image for a platform, as one registry's entry lets the hub see it.
 type readKey struct {
@@ -27,29 +40,44 @@ type read struct {
 	err   error
 }
 
+type remembered struct {
+	read
+	until time.Time
+}
+
 // reads remembers what was read. It is safe for concurrent use; the zero value is empty.
 type reads struct {
-	mu    sync.Mutex
-	until map[readKey]time.Time // guarded by mu
-	found map[readKey]read      // guarded by mu
+	mu     sync.Mutex
+	found  map[readKey]remembered // guarded by mu
+	layers int                    // of all of them; guarded by mu
 }
 
 func (r *reads) get(k readKey, now time.Time) (read, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	until, ok := r.until[k]
-	return r.found[k], ok && now.Before(until)
+	x, ok := r.found[k]
+	return x.read, ok && now.Before(x.until)
 }
 
-func (r *reads) put(k readKey, x read, now time.Time) {
+func (r *reads) put(k readKey, x read, until time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.found == nil || len(r.found) >= maxReads {
-		r.until, r.found = map[readKey]time.Time{}, map[readKey]read{}
+	if r.found == nil {
+		r.found = map[readKey]remembered{}
 	}
-	keep := readFor
-	if x.err != nil {
-		keep = unreadFor
+	r.drop(k)
+	for other := range r.found {
+		if len(r.found) < maxReads && r.layers+len(x.image.Layers) <= maxReadLayers {
+			break
+		}
+		r.drop(other) // any: what is needed is read again
 	}
-	r.until[k], r.found[k] = now.Add(keep), x
+	r.found[k] = remembered{x, until}
+	r.layers += len(x.image.Layers)
+}
+
+// drop forgets one. The caller holds mu.
+func (r *reads) drop(k readKey) {
+	r.layers -= len(r.found[k].image.Layers)
+	delete(r.found, k)
 }

@@ -77,7 +77,9 @@ type Config struct {
 	Changed func(groups ...string)
 	// Reaches says why Check and Image may not connect to an address. Nil: it may not where only the hub's own machine or link is.
 	Reaches func(netip.Addr) error
-	Log     *slog.Logger
+	// Open are addresses of registries that Image asks for everybody although they are not in the book.
+	Open []string
+	Log  *slog.Logger
 }
 
 // Book knows all registries. Create it with New.
@@ -85,8 +87,11 @@ type Book struct {
 	cfg   Config
 	write sync.Mutex // held while a change is made
 	now   atomic.Pointer[map[string]entry]
-	reads reads         // guards itself
-	asks  chan struct{} // holds one for each image that is being read about
+	open  map[string]bool // Config.Open in their one form; immutable
+	reads reads           // guards itself
+	turns turns           // guards itself
+	// patience is how long reading about one image may take.
+	patience time.Duration
 }
 
 type entry struct {
@@ -95,6 +100,9 @@ type entry struct {
 	lost     bool
 }
 
+// known reports whether it is in the book.
+func (e *entry) known() bool { return e.ID != "" }
+
 // New loads what is stored. It starts nothing.
 func New(cfg Config) (*Book, error) {
 	if cfg.Log == nil {
@@ -102,6 +110,14 @@ func New(cfg Config) (*Book, error) {
 	}
 	if cfg.Reaches == nil {
 		cfg.Reaches = reaches
+	}
+	open := make(map[string]bool, len(cfg.Open))
+	for _, text := range cfg.Open {
+		address, err := ParseAddress(text)
+		if err != nil {
+			return nil, err
+		}
+		open[address] = true
 	}
 	saved, err := cfg.Store.LoadRegistries()
 	if err != nil {
@@ -115,7 +131,7 @@ func New(cfg Config) (*Book, error) {
 		}
 		all[r.ID] = entry{Registry: r, password: string(password), lost: err != nil}
 	}
-	b := &Book{cfg: cfg, asks: make(chan struct{}, readsAtOnce)}
+	b := &Book{cfg: cfg, open: open, patience: readTimeout}
 	b.now.Store(&all)
 	return b, nil
 }

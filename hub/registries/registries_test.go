@@ -29,6 +29,7 @@ type bench struct {
 	changed []string
 	log     bytes.Buffer
 	reaches func(netip.Addr) error
+	public  []string
 }
 
 func newBench(t *testing.T) *bench {
@@ -52,7 +53,7 @@ func (b *bench) open(keys string) {
 	}
 	b.Book, err = registries.New(registries.Config{
 		Store: b.store, Vault: v, Changed: func(groups ...string) { b.changed = append(b.changed, groups...) },
-		Reaches: b.reaches, Log: slog.New(slog.NewTextHandler(&b.log, nil)),
+		Reaches: b.reaches, Open: b.public, Log: slog.New(slog.NewTextHandler(&b.log, nil)),
 	})
 	if err != nil {
 		b.t.Fatal(err)

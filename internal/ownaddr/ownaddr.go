@@ -1,5 +1,6 @@
 // Package ownaddr says which addresses the hub does not connect to where somebody else chose the address: its own
-// machine's, those of its link, and those at which clouds tell a machine its secrets.
+// machine's, those of its link, and those at which clouds tell a machine its secrets; and which are of networks that the
+// internet does not reach, where not everybody may send it either.
 //
 // It resolves nothing, and keeps no state: ask it when a connection is made, with the address that it is made to.
 package ownaddr
@@ -17,6 +18,25 @@ func Is(a netip.Addr) bool {
 	}
 	return a.IsLoopback() || a.IsLinkLocalUnicast() || a.IsLinkLocalMulticast() || a.IsMulticast() || a.IsUnspecified() ||
 		slices.ContainsFunc(told(), func(p netip.Prefix) bool { return p.Contains(a) })
+}
+
+// Private reports whether an address is of a network that the internet does not reach, also where it is written as an IPv6
+// address that leads to one. What Is says is not repeated.
+func Private(a netip.Addr) bool {
+	a = a.WithZone("").Unmap()
+	if v4, ok := inside(a); ok {
+		a = v4
+	}
+	return a.IsPrivate() || slices.ContainsFunc(within(), func(p netip.Prefix) bool { return p.Contains(a) })
+}
+
+// within are the blocks beside RFC 1918 and RFC 4193 that are nobody's on the internet (RFC 6890): of carriers, of
+// protocols, of benchmarks, reserved, and the site-local ones of old.
+func within() []netip.Prefix {
+	return []netip.Prefix{
+		netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24"), netip.MustParsePrefix("198.18.0.0/15"),
+		netip.MustParsePrefix("240.0.0.0/4"), netip.MustParsePrefix("fec0::/10"),
+	}
 }
 
 // told are 0.0.0.0/8, which is the machine itself, and where clouds answer beside their link-local addresses.

@@ -26,6 +26,8 @@ type DeploySpec struct {
 	// Exempt: policies do not bind whoever wants it there. Others bring back what somebody exempt has made only where it is
 	// what the devices shall have already.
 	Exempt bool
+	// Abroad is as in ApplySpec.
+	Abroad bool
 	// Sees reports whether who wants it may be told of a device. Nil: of all.
 	Sees func(protocol.DeviceID) bool
 	// By and Message are who wants it, and why.

@@ -32,6 +32,8 @@ type ApplySpec struct {
 	Begin  time.Time
 	// Exempt: policies do not bind the author there.
 	Exempt bool
+	// Abroad: for the author any registry on the internet may be asked what images weigh. The planner asks none.
+	Abroad bool
 	// Files of the bundle by path, all of them.
 	Files map[string][]byte
 	// Env are the variables for Compose, all of them but those that are kept.
