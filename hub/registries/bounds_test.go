@@ -71,7 +71,7 @@ func TestWhatIsRememberedIsBounded(t *testing.T) {
 	for i := range 2 * maxReads {
 		n := 0
 		if i%4 == 0 {
-			n = maxEntries
+			n = 512
 		}
 		k := readKey{image: fmt.Sprint(i)}
 		r.put(k, read{image: Image{Layers: make([]Layer, n)}}, now.Add(time.Minute))

@@ -78,14 +78,13 @@ func (b *Book) client(e entry) (*http.Client, error) {
 				}
 				return conn, err
 			},
-			DisableCompression: true, // else a little that is sent is much to read
-			TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+			DisableCompression:    true, // else a little that is sent is much to read
+			TLSClientConfig:       &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
 			ResponseHeaderTimeout: 10 * time.Second, MaxResponseHeaderBytes: 64 << 10,
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}, nil
 }
-
 
 // asking is one check.
 type asking struct {

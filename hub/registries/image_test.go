@@ -169,7 +169,7 @@ func TestWhateverARegistryAnswers(t *testing.T) {
 			w.Header().Set("WWW-Authenticate", `Bearer realm="https://`+strings.Repeat("x", 1000)+`/token"`)
 			w.WriteHeader(http.StatusUnauthorized)
 		},
-		"index that names an index": func(w http.ResponseWriter, r *http.Request) {
+		"names an index": func(w http.ResponseWriter, r *http.Request) {
 			at := strings.LastIndexByte(r.URL.Path, '/')
 			_, _ = w.Write(nested[r.URL.Path[at+1:]])
 		},
