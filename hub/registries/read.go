@@ -1,6 +1,7 @@
 package registries
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -258,7 +259,7 @@ func (r *reading) get(ctx context.Context, address string) (*http.Response, []by
 	}
 	defer resp.Body.Close() // only read
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxManifest+1))
-	return resp, body, err
+	return resp, body, cmp.Or(err, ctx.Err()) // what was broken off may look as if it had ended
 }
 
 // tokenOf reads the answer of a token service.
