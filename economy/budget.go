@@ -59,7 +59,7 @@ func (c Caps) Left(spent uint64, class protocol.Class, urgent bool) (uint64, boo
 	switch {
 	case c.Hard == 0 && c.Soft == 0:
 		return 0, false
-	case Waits(class, protocol.SpendingSaving) && c.Soft != 0:
+	case !urgent && Waits(class, protocol.SpendingSaving) && c.Soft != 0:
 		limit = c.Soft
 	case c.Hard == 0:
 		return 0, false

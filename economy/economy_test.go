@@ -81,6 +81,9 @@ func TestStages(t *testing.T) {
 	if left, _ := caps.Left(4_900_000, protocol.ClassBlob, true); left != 100_000 {
 		t.Errorf("urgent work may take %d", left)
 	}
+	if left, _ := caps.Left(4_900_000, protocol.ClassOutput, true); left != 100_000 {
+		t.Errorf("output of urgent work may take %d", left)
+	}
 	if _, bounded := CapsOf(nil, 0).Left(1<<50, protocol.ClassPull, false); bounded {
 		t.Error("without a budget something is bounded")
 	}

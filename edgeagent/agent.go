@@ -306,7 +306,7 @@ func (a *Agent) assemble() error {
 	})
 	a.commands = commands.New(commands.Config{
 		Journal: a.state, Engine: cfg.Engine, Stacks: a.reconciler, Snapshot: a.capture.Now,
-		HubTime: a.exchange.Clock().Now, Updates: a.updates(), Gate: gate, Log: a.log,
+		HubTime: a.exchange.Clock().Now, Holds: a.spending.Holds, Updates: a.updates(), Gate: gate, Log: a.log,
 	})
 	base.Wrap = a.metered(a.spending.WrapFor(protocol.ClassOther))
 	base.Abrupt = a.state.Orders().Settings != nil // a device that was in before may have times of contact

@@ -37,7 +37,7 @@ func (a *Agent) assembleDepot() (reconciler.Images, error) {
 	return depot.New(depot.Config{
 		Dir: filepath.Join(a.cfg.Data, "depot"), Engine: engine, Proxy: proxy, Log: a.log,
 		Authorities: []string{filepath.Join(root, "etc/docker/certs.d"), filepath.Join(root, "etc/containers/certs.d")},
-		Await:       func(ctx context.Context, n uint64) error { return a.spending.Await(ctx, protocol.ClassPull, n, false) },
+		Await:       func(ctx context.Context, n uint64) error { return a.spending.Await(ctx, protocol.ClassPull, n) },
 		Left: func() time.Duration {
 			rules := a.exchange.Settings().Link
 			now, _ := a.exchange.Clock().Now()

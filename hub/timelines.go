@@ -66,6 +66,9 @@ func (h *Hub) noteCommand(n commands.Notice) {
 	}
 	if n.Kind == commands.KindGiven {
 		e.By = r.By
+		if r.Urgent {
+			e.Text += ", urgent"
+		}
 	} else {
 		e.By = r.RepealedBy
 	}

@@ -71,7 +71,7 @@ type Command struct {
 	Kind CommandKind `cbor:"2,keyasint" json:"kind"`
 	// NotAfter is the last moment at which it may start, Unix seconds of the hub's clock. Always set.
 	NotAfter int64 `cbor:"3,keyasint" json:"not_after"`
-	// Urgent commands go before all others.
+	// Urgent commands go before all others, and may spend the reserve of a budget.
 	Urgent bool `cbor:"4,keyasint,omitempty" json:"urgent,omitempty"`
 	// Target is a container's name or id, an image's id or reference, a volume's name, or a stack's id in decimal.
 	Target string `cbor:"5,keyasint,omitempty" json:"target,omitempty"`
@@ -92,6 +92,9 @@ type Command struct {
 // CommandState is how a command ended, or where it stands.
 type CommandState uint8
 
+// WaitsForBudget is the code of a command that waits until the device may spend on more than urgent work.
+const WaitsForBudget = "budget"
+
 // The states. The hub alone knows CommandQueued and CommandSent; a device reports the others.
 const (
 	CommandQueued      CommandState = 1 // waits for the device
@@ -102,11 +105,12 @@ const (
 	CommandInterrupted CommandState = 6 // the agent stopped in the middle: it may or may not have had its effect
 	CommandRefused     CommandState = 7 // the device will not do it: Text says why
 	CommandWithdrawn   CommandState = 8 // withdrawn by an operator before it started
+	CommandWaiting     CommandState = 9 // the device has it and does not start it yet: Code says why. Capability 4
 )
 
 // String names the state as API and CLI do.
 func (s CommandState) String() string {
-	names := [...]string{"unknown", "queued", "sent", "done", "failed", "expired", "interrupted", "refused", "withdrawn"}
+	names := [...]string{"unknown", "queued", "sent", "done", "failed", "expired", "interrupted", "refused", "withdrawn", "waiting"}
 	if int(s) < len(names) {
 		return names[s]
 	}
@@ -118,7 +122,7 @@ func (s CommandState) MarshalText() ([]byte, error) { return []byte(s.String()),
 
 // UnmarshalText reads what MarshalText gives.
 func (s *CommandState) UnmarshalText(b []byte) error {
-	for i := range CommandWithdrawn + 1 {
+	for i := range CommandWaiting + 1 {
 		if i.String() == string(b) {
 			*s = i
 			return nil
@@ -134,7 +138,7 @@ func (s CommandState) MarshalCBOR() ([]byte, error) { return Marshal(uint8(s)) }
 func (s *CommandState) UnmarshalCBOR(b []byte) error { return Unmarshal(b, (*uint8)(s)) }
 
 // Final reports whether the command will not change any more.
-func (s CommandState) Final() bool { return s >= CommandDone }
+func (s CommandState) Final() bool { return s >= CommandDone && s != CommandWaiting }
 
 // CommandResult is what became of a command. It is kept on the device until the hub acknowledged it.
 type CommandResult struct {
@@ -149,7 +153,7 @@ type CommandResult struct {
 	OutputSize uint64 `cbor:"6,keyasint,omitempty" json:"output_size,omitempty"`
 	// OutputDropped is how many bytes of output were cut to stay below MaxOutput, from the front.
 	OutputDropped uint64 `cbor:"7,keyasint,omitempty" json:"output_dropped,omitempty"`
-	// Code of a failure that others act on, such as UpdateReverted. Absent: there is none.
+	// Code of a failure that others act on, such as UpdateReverted, or of what is waited for. Absent: there is none.
 	Code string `cbor:"8,keyasint,omitempty" json:"code,omitempty"`
 }
 

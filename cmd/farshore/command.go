@@ -80,7 +80,7 @@ func (a *app) verbCommand(v verb) *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.DurationVar(&ttl, "ttl", 24*time.Hour, "how long it may wait for the device")
-	f.BoolVar(&n.Urgent, "urgent", false, "before all others")
+	f.BoolVar(&n.Urgent, "urgent", false, "before all others, and near a hard cap too, out of the reserve")
 	if v.tail {
 		f.Uint32Var(&n.Tail, "tail", 100, "lines from the end of the log")
 	}
@@ -179,7 +179,7 @@ func (a *app) listCommandsCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&device, "device", "", "only those for this device")
-	cmd.Flags().StringVar(&state, "state", "", "only those queued, sent, done, failed, expired, interrupted, refused or withdrawn")
+	cmd.Flags().StringVar(&state, "state", "", "only those queued, sent, done, failed, expired, interrupted, refused, withdrawn or waiting")
 	cmd.Flags().IntVar(&limit, "limit", 100, "at most so many, up to 1000")
 	return cmd
 }

@@ -38,11 +38,11 @@ func (k *Keeper) Wrap(c net.Conn) net.Conn {
 
 // WrapFor is Wrap for connections of which all is of one class.
 func (k *Keeper) WrapFor(class protocol.Class) func(net.Conn) net.Conn {
-	return func(c net.Conn) net.Conn { return k.wrap(c, class, false) }
+	return func(c net.Conn) net.Conn { return k.wrap(c, class) }
 }
 
-func (k *Keeper) wrap(c net.Conn, class protocol.Class, urgent bool) net.Conn {
-	return k.opened(&conn{Conn: meter.Wrap(c, k.tally(class), meter.AgentSide), k: k, class: class, urgent: urgent})
+func (k *Keeper) wrap(c net.Conn, class protocol.Class) net.Conn {
+	return k.opened(&conn{Conn: meter.Wrap(c, k.tally(class), meter.AgentSide), k: k, class: class})
 }
 
 // closes is what it costs at most to close a connection. It is held back as long as there is one.
@@ -70,16 +70,9 @@ func (k *Keeper) Dial(class protocol.Class, dial Dialer) Dialer {
 		if err != nil {
 			return nil, err
 		}
-		return k.wrap(c, class, isUrgent(ctx)), nil
+		return k.wrap(c, class), nil
 	}
 }
-
-type urgentKey struct{}
-
-// Urgent lets the connections that are made by Dial with the context spend the reserve.
-func Urgent(ctx context.Context) context.Context { return context.WithValue(ctx, urgentKey{}, true) }
-
-func isUrgent(ctx context.Context) bool { return ctx.Value(urgentKey{}) != nil }
 
 // opens is what it costs at most to open and close a connection on which nothing is said.
 const opens = 8*72 + closes
@@ -91,7 +84,7 @@ func (k *Keeper) attempts(class protocol.Class, dial Dialer) Dialer {
 		}
 		k.mu.Lock()
 		now := k.turn()
-		err := k.refusal(now, class, isUrgent(ctx))
+		err := k.refusal(now, class)
 		if err == nil && k.stage() == protocol.SpendingSilent {
 			k.tryPing(now)
 		}
@@ -110,13 +103,13 @@ func (k *Keeper) attempts(class protocol.Class, dial Dialer) Dialer {
 }
 
 // refusal is why a connection for a class cannot be made now, nil if it can.
-func (k *Keeper) refusal(now time.Time, class protocol.Class, urgent bool) error {
+func (k *Keeper) refusal(now time.Time, class protocol.Class) error {
 	switch {
 	case k.closed:
 		return fmt.Errorf("%w: the agent is stopping", ErrNotNow)
 	case !k.isOpen(now):
 		return fmt.Errorf("%w: outside of its times of contact", ErrNotNow)
-	case !k.may(class, opens, urgent):
+	case !k.may(class, opens, false):
 		return fmt.Errorf("%w: %s", ErrNotNow, k.why())
 	}
 	return nil
@@ -164,12 +157,11 @@ func (k *Keeper) failed(class protocol.Class, after time.Duration) {
 // conn is a connection that spends.
 type conn struct {
 	*meter.Conn
-	k      *Keeper
-	hub    bool
-	class  protocol.Class // of all its bytes, unless it is the hub's
-	urgent bool
-	once   sync.Once
-	err    error
+	k     *Keeper
+	hub   bool
+	class protocol.Class // of all its bytes, unless it is the hub's
+	once  sync.Once
+	err   error
 
 	pinging bool      // guarded by k.mu: it is the contact of the day of a silent device
 	last    time.Time // of the reader: when something was read
@@ -308,7 +300,7 @@ func (k *Keeper) limit(c *conn, now time.Time) (left uint64, bounded bool, err e
 		if c.hub {
 			left, bounded = k.effective().Left(k.spent(), protocol.ClassSession, true)
 		} else {
-			left, bounded = k.effective().Left(k.spent(), c.class, c.urgent)
+			left, bounded = k.effective().Left(k.spent(), c.class, false)
 		}
 		return left, bounded, nil
 	}

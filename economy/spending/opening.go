@@ -79,11 +79,20 @@ func (k *Keeper) Takes(contact time.Duration) time.Duration {
 	return at.Sub(now)
 }
 
+// Holds reports whether work that is not urgent waits now, because the hard cap is near or met. changed is closed when that
+// may be otherwise. It needs Run.
+func (k *Keeper) Holds() (holds bool, changed <-chan struct{}) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.turn()
+	return k.stage() >= protocol.SpendingLast, k.waiters
+}
+
 // Await returns when n bytes may be spent on a class, or with the error of ctx. It needs Run.
-func (k *Keeper) Await(ctx context.Context, class protocol.Class, n uint64, urgent bool) error {
+func (k *Keeper) Await(ctx context.Context, class protocol.Class, n uint64) error {
 	for {
 		k.mu.Lock()
-		may, changed := k.may(class, n, urgent), k.waiters
+		may, changed := k.may(class, n, false), k.waiters
 		k.mu.Unlock()
 		if may {
 			return nil

@@ -48,7 +48,7 @@ func TestNothingOutsideOfOpenings(t *testing.T) {
 			t.Error("urgent work may not open a window")
 		}
 		started := time.Now()
-		if err := b.Await(t.Context(), protocol.ClassPull, 1000, false); err != nil {
+		if err := b.Await(t.Context(), protocol.ClassPull, 1000); err != nil {
 			t.Fatal(err)
 		}
 		if waited := time.Since(started); waited != 4*time.Hour+50*time.Minute {

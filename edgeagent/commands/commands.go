@@ -24,6 +24,8 @@ type Journal interface {
 	// PendingCommands are those that were accepted and not started, in the order in which they are to run.
 	PendingCommands() []protocol.Command
 	StartCommand(protocol.CommandID) error
+	// DelayCommand tells the hub that a command waits for what code says.
+	DelayCommand(id protocol.CommandID, code string) error
 	FinishCommand(r protocol.CommandResult, output []byte) error
 	// StartedCommands are updates that an earlier process has begun.
 	StartedCommands() []protocol.Command
@@ -90,6 +92,8 @@ type Config struct {
 	// HubTime is the time by the hub's clock; false while it is not known, as after a reboot without contact. A
 	// command waits until it is known that it has not expired.
 	HubTime func() (time.Time, bool)
+	// Holds reports whether only urgent commands are started now; changed is closed when that may be otherwise. Nil: never.
+	Holds func() (holds bool, changed <-chan struct{})
 	// Updates replaces the agent's own programs. Nil: updates are refused.
 	Updates Updates
 	// Gate is passed for each command but redeploys and updates. Nil: there is none.
@@ -109,6 +113,7 @@ type Runner struct {
 type lane struct {
 	wake chan struct{}
 	mine func(protocol.CommandKind) bool
+	told map[protocol.CommandID]bool // the hub was told that they wait; owned by serve
 }
 
 // New returns a Runner; Run starts it.
@@ -119,8 +124,12 @@ func New(cfg Config) *Runner {
 	updates := func(k protocol.CommandKind) bool { return k == protocol.CommandUpdate }
 	short := func(k protocol.CommandKind) bool { return !long(k) && !updates(k) }
 	return &Runner{cfg: cfg, lanes: [3]lane{
-		{make(chan struct{}, 1), short}, {make(chan struct{}, 1), long}, {make(chan struct{}, 1), updates},
+		newLane(short), newLane(long), newLane(updates),
 	}}
+}
+
+func newLane(mine func(protocol.CommandKind) bool) lane {
+	return lane{wake: make(chan struct{}, 1), mine: mine, told: map[protocol.CommandID]bool{}}
 }
 
 // Wake tells that there may be new commands, or that the hub's time has become known.
@@ -150,12 +159,9 @@ func (r *Runner) serve(ctx context.Context, l lane) {
 		}
 	}
 	for ctx.Err() == nil {
-		c, ok := r.next(l)
+		c, ok, held := r.next(l)
 		if !ok {
-			select {
-			case <-ctx.Done():
-			case <-l.wake:
-			}
+			held.wait(ctx, l)
 			continue
 		}
 		if !r.handle(ctx, c) {
@@ -167,17 +173,32 @@ func (r *Runner) serve(ctx context.Context, l lane) {
 	}
 }
 
-// next is the lane's first command that can be decided: without the hub's time none can.
-func (r *Runner) next(l lane) (protocol.Command, bool) {
-	if _, known := r.cfg.HubTime(); !known {
-		return protocol.Command{}, false
+// next is the lane's first command that can be decided: without the hub's time none can. Where it is none, held says what
+// is waited for besides a wake.
+func (r *Runner) next(l lane) (c protocol.Command, ok bool, held held) {
+	now, known := r.cfg.HubTime()
+	if !known {
+		return c, false, held
+	}
+	holds := false
+	if r.cfg.Holds != nil {
+		holds, held.changed = r.cfg.Holds()
+	}
+	if !holds {
+		clear(l.told)
 	}
 	for _, c := range r.cfg.Journal.PendingCommands() {
-		if l.mine(c.Kind) {
-			return c, true
+		if !l.mine(c.Kind) {
+			continue
 		}
+		expires := time.Unix(c.NotAfter+1, 0).Sub(now)
+		if !holds || c.Urgent || expires <= 0 {
+			return c, true, held
+		}
+		held.add(expires)
+		r.delay(l, c)
 	}
-	return protocol.Command{}, false
+	return c, false, held
 }
 
 // handle brings one command to its result. False: the journal could not be written, and nothing was done.

@@ -104,6 +104,28 @@ type rig struct {
 	stop  func()
 	known atomic.Bool
 	seq   uint64
+
+	changed chan struct{} // not nil: only urgent commands are started
+}
+
+// hold lets only urgent commands be started, free all of them.
+func (r *rig) hold() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.changed = make(chan struct{})
+}
+
+func (r *rig) free() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	close(r.changed)
+	r.changed = nil
+}
+
+func (r *rig) holds() (bool, <-chan struct{}) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.changed != nil, r.changed
 }
 
 // device runs a test in virtual time, with a runner that knows the hub's time.
@@ -121,6 +143,7 @@ func (r *rig) boot(j commands.Journal) {
 	r.run = commands.New(commands.Config{
 		Journal: j, Engine: r.fake, Stacks: r.fake, Snapshot: r.Snapshot,
 		HubTime: func() (time.Time, bool) { return time.Now(), r.known.Load() },
+		Holds:   r.holds,
 		Log:     slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
 	ctx, cancel := context.WithCancel(r.t.Context())
@@ -271,6 +294,42 @@ func TestUrgentFirstAndRedeploysHoldUpNobody(t *testing.T) {
 		r.expectStates(0, protocol.CommandDone, protocol.CommandDone)
 		pass(time.Hour)
 		r.expectStates(protocol.CommandDone)
+	})
+}
+
+// Near the hard cap only urgent commands are started. The others wait in the journal, which the hub is told, until they
+// may go on or expire.
+func TestOnlyUrgentCommandsNearTheCap(t *testing.T) {
+	device(t, func(r *rig) {
+		r.hold()
+		r.give(
+			protocol.Command{Kind: protocol.CommandContainerStop, Target: "a"},
+			protocol.Command{Kind: protocol.CommandContainerStart, Target: "b", Urgent: true},
+			protocol.Command{Kind: protocol.CommandStackRedeploy, Target: "7"},
+			protocol.Command{Kind: protocol.CommandContainerStop, Target: "c", NotAfter: time.Now().Add(time.Hour).Unix()},
+		)
+		pass(time.Minute)
+		const waiting, done = protocol.CommandWaiting, protocol.CommandDone
+		r.expectCalls("start b", "started b")
+		r.expectStates(waiting, done, waiting, waiting)
+		if code := r.results()[1].Code; code != protocol.WaitsForBudget {
+			t.Errorf("it waits for %q", code)
+		}
+		pass(time.Hour)
+		r.expectCalls()
+		r.expectStates(waiting, done, waiting, protocol.CommandExpired)
+		r.stop() // what waits is in the journal
+		r.boot(r.store)
+		pass(time.Hour)
+		r.expectCalls()
+		r.free()
+		pass(time.Minute)
+		calls := r.take()
+		slices.Sort(calls)
+		if want := []string{"redeploy 7", "stop a 0s", "stopped a"}; !slices.Equal(calls, want) {
+			t.Errorf("done were %q, want %q", calls, want)
+		}
+		r.expectStates(done, done, done, protocol.CommandExpired)
 	})
 }
 

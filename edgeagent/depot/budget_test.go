@@ -40,7 +40,7 @@ func TestAnImageKeepsToTheBudget(t *testing.T) {
 			default:
 			}
 		}
-		return keeper.Await(ctx, protocol.ClassPull, n, false)
+		return keeper.Await(ctx, protocol.ClassPull, n)
 	}
 	r.cfg.NotNow = spending.ErrNotNow
 	r.cfg.Dial = depot.Dial(keeper.Dial(protocol.ClassPull, func(ctx context.Context, network, address string) (net.Conn, error) {

@@ -193,7 +193,7 @@ func (c *connection) outboxAcked(batch outboxBatch) error {
 func (c *connection) outboxItems() (batch outboxBatch, more bool) {
 	room := frameRoom
 	for _, it := range c.cfg.State.Outbox(frameRoom*window.MaxUnacked + frameRoom) {
-		if c.inFlight[it.ID] || !c.may(it.Class, uint64(len(it.Body)), usual) {
+		if c.inFlight[it.ID] || !c.may(it.Class, uint64(len(it.Body)), urgency(it.Urgent)) {
 			continue
 		}
 		if len(batch.ids) > 0 && (room < len(it.Body) || len(batch.ids) >= protocol.MaxMessages-4) {

@@ -246,6 +246,22 @@ func (s *Store) StartCommand(id protocol.CommandID) error {
 	})
 }
 
+// DelayCommand queues word for the hub that a command waits on this device, for what code says. The command stays as it is.
+// Errors are as those of StartCommand.
+func (s *Store) DelayCommand(id protocol.CommandID, code string) error {
+	return s.update("delay command", func(t *txn) error {
+		c, ok := t.d.commands[id]
+		if !ok {
+			return fmt.Errorf("%s: %w", id, ErrNotFound)
+		}
+		if c.Stage != stageAccepted {
+			return fmt.Errorf("%s: %w", id, ErrNotPending)
+		}
+		t.putResult(protocol.CommandResult{ID: id, State: protocol.CommandWaiting, Code: code})
+		return nil
+	})
+}
+
 // FinishCommand journals a command's result and queues it for the hub with its output, in one transaction. Output
 // beyond protocol.MaxOutput is cut from the front. When the disk has room for the result alone, the output is left
 // out and the result says so. Missing times are filled in. Errors are as those of StartCommand.

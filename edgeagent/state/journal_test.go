@@ -92,6 +92,55 @@ func TestCommandHasItsEffectAtMostOnceAndAlwaysAResult(t *testing.T) {
 	})
 }
 
+// That a command waits is said once, and not any more when there is a result.
+func TestCommandThatWaits(t *testing.T) {
+	backings(t, func(t *testing.T, d device) {
+		s := d.open(t)
+		must(t, s.AcceptOrders(Accept{Mark: mark(1), Commands: []protocol.Command{give(1), give(2)}}))
+		must(t, s.DelayCommand(1, protocol.WaitsForBudget))
+		must(t, s.DelayCommand(2, protocol.WaitsForBudget))
+		s = d.open(t)
+		expect(t, sent(t, s), "result 1 waiting", "result 2 waiting")
+		if p := s.PendingCommands(); len(p) != 2 {
+			t.Errorf("pending are %v", p)
+		}
+		items := s.Outbox(1 << 20)
+		must(t, s.StartCommand(1))
+		must(t, s.FinishCommand(protocol.CommandResult{ID: 1, State: protocol.CommandDone}, nil))
+		must(t, s.AckOutbox([]uint64{items[0].ID, items[1].ID}))
+		expect(t, sent(t, s), "result 1 done")
+		ackAll(t, s)
+		must(t, s.AcceptOrders(Accept{Mark: mark(2), Commands: []protocol.Command{give(1)}, Repeal: []protocol.CommandID{2}}))
+		expect(t, sent(t, s), "result 1 done", "result 2 withdrawn")
+		if err := s.DelayCommand(1, protocol.WaitsForBudget); !errors.Is(err, ErrNotPending) {
+			t.Errorf("a command that has ended waits: %v", err)
+		}
+	})
+}
+
+// Output of an urgent command goes before that of others, and is known as such.
+func TestUrgentOutputFirst(t *testing.T) {
+	backings(t, func(t *testing.T, d device) {
+		s := d.open(t)
+		urgent := give(2)
+		urgent.Urgent = true
+		must(t, s.AcceptOrders(Accept{Mark: mark(1), Commands: []protocol.Command{give(1), urgent}}))
+		for _, id := range []protocol.CommandID{1, 2} {
+			must(t, s.StartCommand(id))
+			must(t, s.FinishCommand(protocol.CommandResult{ID: id, State: protocol.CommandDone}, []byte("out")))
+		}
+		var order []bool
+		for _, it := range d.open(t).Outbox(1 << 20) {
+			if it.Kind == protocol.KindOutput {
+				order = append(order, it.Urgent)
+			}
+		}
+		if !slices.Equal(order, []bool{true, false}) {
+			t.Errorf("urgent are, in the order sent: %v", order)
+		}
+	})
+}
+
 func TestForgottenCommandIsRefusedNotRepeated(t *testing.T) {
 	backings(t, func(t *testing.T, d device) {
 		s := d.open(t)

@@ -26,6 +26,8 @@ type Item struct {
 	Kind  protocol.Kind
 	// Body is the encoded message body.
 	Body []byte
+	// Urgent: it came of an urgent command.
+	Urgent bool
 }
 
 // item is an Item with what it belongs to.
@@ -39,18 +41,20 @@ type item struct {
 	Size int `cbor:"5,keyasint,omitempty"`
 	// Drops marks the one event that stands for dropped ones.
 	Drops bool `cbor:"6,keyasint,omitempty"`
+	// Urgent marks output of an urgent command.
+	Urgent bool `cbor:"7,keyasint,omitempty"`
 }
 
 // Outbox returns the items to send next, at most limit bytes of bodies but at least one item: in the order of classes,
-// then of age.
+// urgent ones first, then of age.
 func (s *Store) Outbox(limit int) []Item {
 	return view(s, func(d *data) []Item {
 		out := make([]Item, 0, len(d.outbox))
 		for id, it := range d.outbox {
-			out = append(out, Item{ID: id, Class: it.Kind.Class(), Kind: it.Kind, Body: it.Body})
+			out = append(out, Item{ID: id, Class: it.Kind.Class(), Kind: it.Kind, Body: it.Body, Urgent: it.Urgent})
 		}
 		slices.SortFunc(out, func(a, b Item) int {
-			return cmp.Or(cmp.Compare(a.Class, b.Class), cmp.Compare(a.ID, b.ID))
+			return cmp.Or(cmp.Compare(a.Class, b.Class), latter(a) - latter(b), cmp.Compare(a.ID, b.ID))
 		})
 		size := 0
 		for i := range out {
@@ -61,6 +65,13 @@ func (s *Store) Outbox(limit int) []Item {
 		}
 		return out
 	})
+}
+
+func latter(it Item) int {
+	if it.Urgent {
+		return 0
+	}
+	return 1
 }
 
 // Pending returns how much waits in the outbox.
@@ -180,7 +191,13 @@ func (t *txn) dropEvents() {
 	}
 }
 
+// putResult queues what there is to say of a command, in place of what was to be said before and was not sent.
 func (t *txn) putResult(r protocol.CommandResult) {
+	for id, it := range t.d.outbox {
+		if it.Kind == protocol.KindResult && it.Command == r.ID {
+			t.removeItem(id)
+		}
+	}
 	t.putItem(item{Command: r.ID}, protocol.KindResult, r)
 }
 
@@ -192,7 +209,7 @@ func (t *txn) putOutput(id protocol.CommandID, output []byte) {
 	t.makeRoomForOutput(len(output))
 	for offset := 0; offset < len(output); offset += outputPiece {
 		piece := output[offset:min(offset+outputPiece, len(output))]
-		t.putItem(item{Command: id, Size: len(piece)}, protocol.KindOutput,
+		t.putItem(item{Command: id, Size: len(piece), Urgent: t.d.commands[id].Command.Urgent}, protocol.KindOutput,
 			protocol.Output{Command: id, Offset: uint64(offset), Data: piece})
 	}
 }

@@ -26,7 +26,7 @@ type giveInput struct {
 
 type listCommandsInput struct {
 	Device string `query:"device" doc:"Id, name, or the beginning of either"`
-	State  string `query:"state" enum:"queued,sent,done,failed,expired,interrupted,refused,withdrawn"`
+	State  string `query:"state" enum:"queued,sent,done,failed,expired,interrupted,refused,withdrawn,waiting"`
 	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
 }
 

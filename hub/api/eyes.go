@@ -130,7 +130,7 @@ func (y *eyes) openOn(d *fleet.Device) int {
 		return y.s.Commands.Open(d.ID)
 	}
 	n := 0
-	for _, state := range []protocol.CommandState{protocol.CommandQueued, protocol.CommandSent} {
+	for _, state := range []protocol.CommandState{protocol.CommandQueued, protocol.CommandSent, protocol.CommandWaiting} {
 		records, err := y.s.Commands.List(commands.Filter{Device: d.ID, State: state, Limit: commands.MaxOpen})
 		if err != nil {
 			return 0

@@ -47,11 +47,12 @@ const (
 const (
 	KindGiven = "command.given"
 	KindEnded = "command.ended"
+	KindWaits = "command.waits"
 )
 
 // Notice is something worth telling.
 type Notice struct {
-	// Kind is KindGiven or KindEnded.
+	// Kind is KindGiven, KindWaits or KindEnded.
 	Kind string
 	// Record is the command's record as it is now.
 	Record Record
@@ -288,19 +289,31 @@ func (b *Book) NotTaken(dev protocol.DeviceID, ids []protocol.CommandID) {
 	}
 }
 
-// Result takes the device's word on a command. The first one stays; one that is not of this device, or not known any
+// Result takes the device's word on a command: that it waits there, or how it ended. The first of each stays; one that is not of this device, or not known any
 // more, is logged and dropped. An error means that it was not kept, or, wrapping protocol.ErrMalformed, that it is
 // nonsense.
 func (b *Book) Result(dev protocol.DeviceID, res protocol.CommandResult) error {
-	if !res.State.Final() || res.State > protocol.CommandWithdrawn {
+	if res.State < protocol.CommandDone || res.State > protocol.CommandWaiting {
 		return fmt.Errorf("%w: result of command %s: state %s is no result", protocol.ErrMalformed, res.ID, res.State)
 	}
 	res.Text, res.Code = protocol.Printable(res.Text, protocol.MaxText), protocol.Printable(res.Code, protocol.MaxName)
 	r, news, err := b.result(dev, res)
 	if err == nil && news {
-		b.cfg.Events(Notice{Kind: KindEnded, Record: r})
+		kind := KindEnded
+		if !r.State.Final() {
+			kind = KindWaits
+		}
+		b.cfg.Events(Notice{Kind: kind, Record: r})
 	}
 	return err
+}
+
+// waitText says why a device does not start a command that it has.
+func waitText(code string) string {
+	if code == protocol.WaitsForBudget {
+		return "the device is near its hard cap and does urgent work only: it starts this when the billing cycle ends or the cap is lifted, if that is before it expires"
+	}
+	return "the device has it and does not start it yet"
 }
 
 func (b *Book) result(dev protocol.DeviceID, res protocol.CommandResult) (Record, bool, error) {
@@ -316,7 +329,16 @@ func (b *Book) result(dev protocol.DeviceID, res protocol.CommandResult) (Record
 	if r.State.Final() && !r.HubsWord {
 		return Record{}, false, nil
 	}
-	r.State, r.Result, r.HubsWord, r.Ended = res.State, res, false, time.Now().Unix()
+	now := time.Now().Unix()
+	if res.State == protocol.CommandWaiting {
+		if r.State.Final() || r.State == protocol.CommandWaiting {
+			return Record{}, false, nil
+		}
+		res = protocol.CommandResult{ID: res.ID, State: res.State, Code: res.Code, Text: waitText(res.Code)}
+		r.State, r.Result, r.SentAt = res.State, res, cmp.Or(r.SentAt, now)
+		return r, true, b.save(r)
+	}
+	r.State, r.Result, r.HubsWord, r.Ended = res.State, res, false, now
 	return r, true, b.save(r)
 }
 

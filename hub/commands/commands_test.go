@@ -144,6 +144,33 @@ func TestCommandIsKeptThroughRestartsUntilItsResult(t *testing.T) {
 	}
 }
 
+// A device that says that a command waits there is believed until it says how it ended, and no longer.
+func TestCommandThatWaitsOnItsDevice(t *testing.T) {
+	h := start(t)
+	c, other := h.give(devA, start1("a")), h.give(devA, start1("b"))
+	h.Pending(devA, time.Now())
+	waits := result(c.ID, protocol.CommandWaiting)
+	waits.Code, waits.Text = protocol.WaitsForBudget, "what the device says is not shown"
+	h.must(h.Result(devA, waits)) // faster than the word that it was taken
+	h.must(h.Sent(devA, []protocol.CommandID{c.ID, other.ID}))
+	h.restart()
+	r, err := h.Get(c.ID)
+	if err != nil || r.State != protocol.CommandWaiting || r.SentAt == 0 || r.Ended != 0 || !strings.Contains(r.Result.Text, "near its hard cap") {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	if p := h.Pending(devA, time.Now()); len(p) != 0 || h.Open(devA) != 2 || len(h.ends) != 0 {
+		t.Errorf("pending %v, %d open, ended %v", p, h.Open(devA), h.ends)
+	}
+	if r, err := h.Withdraw(c.ID, "bob"); err != nil || r.State.Final() {
+		t.Errorf("the device has it, so its word decides: %s, %v", r.State, err)
+	}
+	h.must(h.Result(devA, result(c.ID, protocol.CommandDone)))
+	h.must(h.Result(devA, waits))
+	if s := h.state(c.ID); s != protocol.CommandDone || len(h.ends) != 1 {
+		t.Errorf("state %s, ends told %v", s, h.ends)
+	}
+}
+
 func TestWithdraw(t *testing.T) {
 	h := start(t)
 	early, late := h.give(devA, start1("a")), h.give(devA, start1("b"))

@@ -93,10 +93,10 @@ func reopenCommands(tx *bbolt.Tx, now time.Time) error {
 	}
 	for _, r := range open {
 		switch {
-		case r.State != protocol.CommandSent:
+		case r.State != protocol.CommandSent && r.State != protocol.CommandWaiting:
 			continue
 		case r.NotAfter >= now.Unix():
-			r.State, r.SentAt = protocol.CommandQueued, 0
+			r.State, r.SentAt, r.Result = protocol.CommandQueued, 0, protocol.CommandResult{}
 		default:
 			r.State, r.HubsWord, r.Ended = protocol.CommandInterrupted, true, now.Unix()
 			r.Result = protocol.CommandResult{

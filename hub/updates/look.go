@@ -221,6 +221,7 @@ func (d *Desk) seeQuiet(v *rollout.Seen, r *run, j *Job, now time.Time) {
 			d.withdraw(r, j)
 		}
 		*v = deferred(*v, CodeQuiet)
+	case rec.State == protocol.CommandWaiting: // it begins when there is budget for it, or expires
 	case rec.SentAt != 0 && now.After(time.Unix(rec.SentAt, 0).Add(r.trial()+silentAfter)):
 		*v = ended(*v, CodeSilent)
 	}

@@ -120,7 +120,7 @@ type NewCommand struct {
 	Signal         string               `json:"signal,omitempty" doc:"For a kill; absent: SIGKILL"`
 	TimeoutSeconds uint32               `json:"timeout_seconds,omitempty" doc:"Before a stop kills; 0: the container's own"`
 	Force          bool                 `json:"force,omitempty"`
-	Urgent         bool                 `json:"urgent,omitempty" doc:"Before all others"`
+	Urgent         bool                 `json:"urgent,omitempty" doc:"Before all others; near a hard cap it is done all the same, out of the reserve"`
 	TTLSeconds     uint32               `json:"ttl_seconds,omitempty" doc:"How long it may wait for the device; 0: 24 h"`
 }
 
@@ -136,9 +136,9 @@ type Command struct {
 	TimeoutSeconds uint32             `json:"timeout_seconds,omitempty"`
 	Force          bool               `json:"force,omitempty"`
 	Urgent         bool               `json:"urgent,omitempty"`
-	State          string             `json:"state" enum:"queued,sent,done,failed,expired,interrupted,refused,withdrawn"`
+	State          string             `json:"state" enum:"queued,sent,done,failed,expired,interrupted,refused,withdrawn,waiting"`
 	Final          bool               `json:"final" doc:"It will not change any more"`
-	// Text is a sentence about the end.
+	// Text is a sentence about the end, or about what is waited for.
 	Text        string    `json:"text,omitempty"`
 	By          string    `json:"by"`
 	Given       time.Time `json:"given"`

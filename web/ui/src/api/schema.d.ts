@@ -2825,7 +2825,7 @@ export interface components {
              */
             started?: string;
             /** @enum {string} */
-            state: "queued" | "sent" | "done" | "failed" | "expired" | "interrupted" | "refused" | "withdrawn";
+            state: "queued" | "sent" | "done" | "failed" | "expired" | "interrupted" | "refused" | "withdrawn" | "waiting";
             /** Format: int32 */
             tail?: number;
             target?: string;
@@ -3867,7 +3867,7 @@ export interface components {
              * @description How long it may wait for the device; 0: 24 h
              */
             ttl_seconds?: number;
-            /** @description Before all others */
+            /** @description Before all others; near a hard cap it is done all the same, out of the reserve */
             urgent?: boolean;
         };
         NewGrant: {
@@ -6014,7 +6014,7 @@ export interface operations {
             query?: {
                 /** @description Id, name, or the beginning of either */
                 device?: string;
-                state?: "queued" | "sent" | "done" | "failed" | "expired" | "interrupted" | "refused" | "withdrawn";
+                state?: "queued" | "sent" | "done" | "failed" | "expired" | "interrupted" | "refused" | "withdrawn" | "waiting";
                 limit?: number;
             };
             header?: never;

@@ -104,6 +104,7 @@ const hold: Record<string, Look> = {
 const command: Record<string, Look> = {
   queued: { word: 'queued', color: 'gray', icon: IconClock },
   sent: { word: 'sent', color: 'blue', icon: IconCircleDot },
+  waiting: { word: 'waiting', color: 'orange', icon: IconClock },
   done: { word: 'done', color: 'green', icon: IconCircleCheck },
   failed: { word: 'failed', color: 'red', icon: IconCircleX },
   expired: { word: 'expired', color: 'yellow', icon: IconClock },

@@ -106,6 +106,7 @@ export function Standing({ device, command: c }: { device: Detail; command: Comm
       </>
     );
   }
+  if (c.state === 'waiting') return `Waiting: ${c.text}.`;
   const text = c.text || (c.state === 'done' ? 'Done' : '');
   const acts = c.state === 'done' && c.kind !== 'container.logs' && c.kind !== 'snapshot';
   const old = !observed || Date.parse(observed.as_of) < Date.parse(c.ended ?? c.given);
