@@ -261,6 +261,7 @@ func (s *server) routes() {
 	s.updateRoutes()
 	s.groupRoutes()
 	s.profileRoutes()
+	s.profilePreviewRoutes()
 	s.passesRoutes()
 	s.contactRoutes()
 	s.edgeGroupRoutes()

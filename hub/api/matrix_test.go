@@ -114,7 +114,7 @@ var matrixRoutes = map[string]matrixRoute{
 	"get-group-passes": {things: "group", query: body("path=REF")}, "put-group-passes": {things: "group", door: true, query: body("path=REF"), body: body(onePass)},
 	"remove-group-passes": {things: "group", door: true, query: body("path=REF")}, "get-device-contact": {things: "device"},
 	"lift-device": {things: "device", door: true, body: body(`{"extra":1}`)}, "drop-lift": {things: "device", door: true},
-	"list-profiles": {things: "any"}, "put-profile": {things: "hub", body: body(`{"settings":{}}`)}, "remove-profile": {things: "hub"}, "compose-schema": {things: "any"},
+	"list-profiles": {things: "any"}, "put-profile": {things: "hub", body: body(`{"settings":{}}`)}, "preview-profile": {things: "any", body: body(`{"settings":{}}`)}, "remove-profile": {things: "hub"}, "compose-schema": {things: "any"},
 	"list-keys": {things: "any"}, "get-key": {things: "key"}, "remove-key": {things: "key"}, "create-key": {things: "group", body: body(`{"name":"x","group":"REF"}`)},
 	"list-waiting": {things: "any"}, "approve": {things: "waiting", body: body(`{"approvals":[{"id":"REF"}]}`)}, "reject": {things: "waiting", body: body(`{"ids":["REF"]}`)},
 	"list-stacks": {things: "any"}, "get-stack": {things: "stack"}, "apply-stack": {things: "stack", body: body(oneFile)}, "preview-stack": {things: "stack", body: body(oneFile)}, "estimate-stack": {things: "stack", body: body(oneFile)},

@@ -54,10 +54,8 @@ func onProfile(name string) (access.Resource, error) {
 }
 
 func (s *server) putProfile(_ context.Context, c *call, in *putProfileInput) (*reply[resource.Profile], error) {
-	p := fleet.Profile{Name: in.Profile, Settings: settingsFrom(in.Body.Settings)}
-	p.Settings.Link = linkFrom(in.Body.Link)
-	var err error
-	if p.Tariff, err = tariffFrom(in.Body.Tariff); err != nil {
+	p, err := profileFrom(in.Profile, &in.Body)
+	if err != nil {
 		return nil, err
 	}
 	want := s.expect(in.Expect, c.on)
@@ -65,6 +63,14 @@ func (s *server) putProfile(_ context.Context, c *call, in *putProfileInput) (*r
 		return nil, err
 	}
 	return replyWith(profile(p, s.profileUses(c)[p.Name])), nil
+}
+
+func profileFrom(name string, in *resource.PutProfile) (fleet.Profile, error) {
+	p := fleet.Profile{Name: name, Settings: settingsFrom(in.Settings)}
+	p.Settings.Link = linkFrom(in.Link)
+	var err error
+	p.Tariff, err = tariffFrom(in.Tariff)
+	return p, err
 }
 
 // uses count who goes by a link profile.

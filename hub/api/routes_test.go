@@ -136,7 +136,7 @@ var bodies = map[string]string{
 	"create-token":        `{"name":"x"}`, "create-key": `{"name":"x"}`, "approve": `{"approvals":[{"id":"x"}]}`, "reject": `{"ids":["x"]}`,
 	"put-device-passes": onePass, "put-group-passes": onePass, "lift-device": `{"extra":1}`,
 	"change-device": `{"name":"x"}`, "replace-device": `{"by":"y"}`, "apply-stack": `{"files":{}}`, "deploy-stack": `{}`, "preview-stack": `{"files":{}}`, "estimate-stack": `{"files":{}}`, "give-command": `{"kind":"snapshot"}`,
-	"change-devices": `{"ids":["x"],"do":{"revoke":true}}`, "put-group": `{"path":"x"}`, "put-profile": `{"settings":{}}`, "put-policy": `{"group":"x"}`, "put-edge-group": `{}`, "preview-edge-group": `{}`,
+	"change-devices": `{"ids":["x"],"do":{"revoke":true}}`, "put-group": `{"path":"x"}`, "put-profile": `{"settings":{}}`, "preview-profile": `{"settings":{}}`, "put-policy": `{"group":"x"}`, "put-edge-group": `{}`, "preview-edge-group": `{}`,
 	"put-group-variable": `{"value":"x"}`, "put-device-variable": `{"value":"x"}`, "create-registry": `{"address":"registry.example.com","user":"bot"}`,
 	"put-registry": `{"address":"registry.example.com","user":"bot"}`, "make-backup": `{"passphrase":"correct horse battery"}`, "put-backup-plan": `{"folder":""}`,
 	"put-protection": `{}`, "put-certificate": `{"certificate":"x","key":"x"}`, "put-log-settings": `{"level":"debug"}`,

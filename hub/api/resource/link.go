@@ -66,6 +66,14 @@ type Idle struct {
 	CostPerMonth  string `json:"cost_per_month,omitempty" doc:"Absent: there is no tariff"`
 }
 
+// ProfilePreview is what a link profile would mean.
+type ProfilePreview struct {
+	Idle     Idle      `json:"idle"`
+	Always   bool      `json:"always" doc:"The link may be used at any time"`
+	Openings []Opening `json:"openings" nullable:"false" doc:"The next ten; windows without a time zone are shown as UTC's, and go by each device's clock"`
+	Warnings []string  `json:"warnings" nullable:"false" doc:"What is allowed, and yet probably not meant"`
+}
+
 // Passes are the table of passes that counts for a device or a group.
 type Passes struct {
 	Passes     []Pass               `json:"passes" nullable:"false"`

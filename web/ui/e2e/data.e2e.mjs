@@ -20,14 +20,26 @@ scenario('a budget below its own pings is refused with the arithmetic, a better 
   const dialog = desk.getByRole('dialog');
   await dialog.getByLabel('Name').fill('vessel');
   await dialog.getByLabel('Ping', { exact: true }).fill('1m');
+  desk.allow(/status of 4\d\d/);
   await dialog.getByLabel('Soft cap').fill('4 MB');
   await dialog.getByLabel('Hard cap', { exact: true }).fill('5 MB');
-  desk.allow(/status of 4\d\d/);
+  await dialog.getByText('The hub would refuse this').waitFor();
   await dialog.getByRole('button', { name: 'Make the profile' }).click();
   await dialog.getByRole('alert').getByText(/ping/i).first().waitFor();
   await dialog.getByLabel('Ping', { exact: true }).fill('1h');
   await dialog.getByLabel('Price of a megabyte').fill('4.20');
   await dialog.getByLabel('Currency').fill('EUR');
+  await dialog.getByText(/An idle device costs .*a month, \d+\.\d\d EUR/).waitFor();
+  await dialog
+    .getByRole('button', { name: /contact window|window of contact|Add a/i })
+    .first()
+    .click();
+  await dialog.getByRole('list', { name: 'It would open' }).getByText('for 10 min').first().waitFor();
+  await dialog
+    .getByRole('button', { name: /^Remove.*Contact window 1|Remove.*window/i })
+    .first()
+    .click();
+  await dialog.getByText('It may be in contact at any time.').waitFor();
   await dialog.getByRole('button', { name: 'Make the profile' }).click();
   await dialog.waitFor({ state: 'hidden' });
   const card = desk.getByRole('region', { name: 'vessel', exact: true });
@@ -101,6 +113,55 @@ scenario(
     await phone.getByRole('heading', { name: /^Billing cycle/ }).waitFor();
     await whole(phone);
     await fits(phone);
+  },
+  { timeout: 240_000 },
+);
+
+/** noise is text that packs badly. */
+function noise(n) {
+  let x = 1;
+  const next = () => {
+    x = (Math.imul(x, 1664525) + 1013904223) >>> 0;
+    return 33 + ((x >>> 16) % 90);
+  };
+  return Buffer.from(Uint8Array.from({ length: n }, next));
+}
+
+scenario(
+  'a review says what a stack will cost and whose budget it passes, its rollout what it was thought to cost',
+  async (visit) => {
+    const thin = { budget: { hard: 200_000, daily_ping: true } };
+    await hub.put('profiles/thin', {
+      settings: { ping: '24h' },
+      link: thin,
+      tariff: { price_per_mb: '10', currency: 'EUR' },
+    });
+    await hub.simulate('ketch', 1, { key: { group: 'charts/shore' } });
+    await hub.simulate('dinghy', 1, { key: { group: 'charts/dinghies' } });
+    await hub.put('groups', { path: 'charts/dinghies', profile: 'thin' });
+    const compose = 'services:\n  plotter:\n    image: registry.shop.example/plotter:1\n';
+    await hub.apply('chart', { 'compose.yml': compose }, { selector: '', group: 'charts' });
+    await until('version 1 runs', async () => (await hub.get('stacks/chart')).states.running === 2, 60);
+
+    const desk = await visit(hub, 'stacks/chart/edit');
+    await desk.getByRole('textbox', { name: 'Text of compose.yml' }).waitFor();
+    const file = { name: 'chart.bin', mimeType: 'application/octet-stream', buffer: noise(400_000) };
+    await desk.locator('input[type=file][multiple]:not([webkitdirectory])').first().setInputFiles(file);
+    await desk.getByRole('button', { name: /^Review/ }).click();
+    await desk.getByText(/^About .* over the links of 2 devices/).waitFor({ timeout: 60_000 });
+    const over = desk.getByRole('table', { name: 'Devices whose budget does not suffice' });
+    await over.getByText('dinghy-0000').waitFor();
+    await over.getByText(/^needs \d+ kB$/).waitFor();
+    assert.equal(await over.getByText('ketch-0000').count(), 0, 'whose link has no budget');
+    await whole(desk);
+    await fits(desk);
+    await desk.getByRole('checkbox', { name: /^Yes, to all 2/ }).check();
+    await desk.getByRole('button', { name: 'Deploy to 2 devices' }).click();
+    await desk.waitForURL((u) => !u.pathname.endsWith('/edit'));
+    await desk.goto('stacks/chart?tab=rollouts');
+    const rollout = desk.getByRole('region', { name: /^Rollout 2/ });
+    const spent = rollout.getByTestId('spent').filter({ hasText: /^Estimated \d+ kB for 2 devices/ });
+    await spent.waitFor({ timeout: 60_000 });
   },
   { timeout: 240_000 },
 );

@@ -848,6 +848,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/profiles/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * See what a link profile would cost an idle device, and when it would open
+         * @description It is checked as if it were made, and nothing is changed.
+         */
+        post: operations["preview-profile"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/profiles/{profile}": {
         parameters: {
             query?: never;
@@ -4234,6 +4254,15 @@ export interface components {
             tariff?: components["schemas"]["Tariff"];
             /** @description What is allowed, and yet probably not meant */
             readonly warnings: string[];
+        };
+        ProfilePreview: {
+            /** @description The link may be used at any time */
+            always: boolean;
+            idle: components["schemas"]["Idle"];
+            /** @description The next ten; windows without a time zone are shown as UTC's, and go by each device's clock */
+            openings: components["schemas"]["Opening"][];
+            /** @description What is allowed, and yet probably not meant */
+            warnings: string[];
         };
         Protection: {
             /**
@@ -7829,6 +7858,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ListProfile"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "preview-profile": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PutProfile"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProfilePreview"];
                 };
             };
             /** @description It did not work: what happened, to which thing, and what to do */

@@ -15,6 +15,7 @@ import { undoable } from '../../kit/undoable';
 import { useEdit } from '../../kit/useEdit';
 import { usePhone } from '../../kit/usePhone';
 import { LinkFields } from './LinkFields';
+import { Outlook } from './Outlook';
 import { anyWrong, linkOf, profileFields, profileNames, tariffOf } from './profile';
 
 type Profile = Schemas['Profile'];
@@ -83,6 +84,7 @@ export function EditProfile({ profile, close }: { profile: Profile; close: () =>
       <Stack gap="sm">
         <SettingsFields value={edit.fields} change={edit.set} refused={(f) => refused(`settings.${f}`)} />
         <LinkFields value={edit.fields} change={edit.set} refused={refused} />
+        {!anyWrong(edit.fields) && <Outlook body={bodyOf(edit.fields)} />}
         <EditFooter edit={edit} wrong={anyWrong(edit.fields)} close={close} />
       </Stack>
       <Leaving dirty={() => edit.dirty} stays={(s) => dataSearch(s).tab === 'profiles'}>
@@ -122,7 +124,10 @@ function NewForm({ like, close }: { like: Profile | undefined; close: () => void
   });
   const refused = refusedAt(make.error);
   const exists = make.error && asProblem(make.error).code === 'exists';
-  const change = (f: string, text: string) => setFields((all) => ({ ...all, [f]: text }));
+  const change = (f: string, text: string) => {
+    setFields((all) => ({ ...all, [f]: text }));
+    if (make.isError) make.reset(); // what the hub had against it may not hold any more
+  };
   const wrong = /^[a-z0-9._-]{1,63}$/.test(name.trim())
     ? undefined
     : 'Give it a name of small letters, digits, . _ and -, such as vessel.';
@@ -150,6 +155,7 @@ function NewForm({ like, close }: { like: Profile | undefined; close: () => void
         />
         <SettingsFields value={fields} change={change} refused={(f) => refused(`settings.${f}`)} />
         <LinkFields value={fields} change={change} refused={refused} />
+        {!anyWrong(fields) && !make.error && <Outlook body={bodyOf(fields)} />}
         <Failure error={exists ? undefined : make.error} />
         <Group justify="flex-end" gap="xs">
           <Button variant="default" onClick={close}>

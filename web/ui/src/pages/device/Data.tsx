@@ -8,13 +8,14 @@ import { bytes } from '../../kit/bytes';
 import { CapBar, capWords } from '../../kit/data/CapBar';
 import { Chart, Legend } from '../../kit/data/Chart';
 import { sumOf } from '../../kit/data/classes';
+import { OpeningTime } from '../../kit/data/OpeningTime';
 import { filled } from '../../kit/data/scale';
 import { Failure } from '../../kit/Failure';
 import { LinkAnchor } from '../../kit/links';
 import { Since } from '../../kit/Since';
 import { State } from '../../kit/State';
 import { stageReason } from '../../kit/states';
-import { dateOf, moment, span } from '../../kit/time';
+import { dateOf } from '../../kit/time';
 import { Passes, Warnings } from '../data/Passes';
 import { type Since as Back, spans, stepSeconds } from '../data/queries';
 import { Lift } from './Lift';
@@ -223,29 +224,10 @@ function Openings({ times: t }: { times: Schemas['DeviceContact'] }) {
       {t.openings.length > 0 && (
         <ul aria-label="Next openings" className="da-times">
           {t.openings.map((o) => (
-            <Opening key={o.start} {...o} zone={t.zone} />
+            <OpeningTime key={o.start} {...o} zone={t.zone} />
           ))}
         </ul>
       )}
     </>
-  );
-}
-
-function Opening({ start, end, bytes: fit, zone }: Schemas['Opening'] & { zone: string }) {
-  const [from, to] = [dateOf(start), dateOf(end)];
-  if (!from) return null;
-  const [here, there] = [moment(from), moment(from, zone)];
-  return (
-    <li>
-      <b>
-        <Since at={start} />
-      </b>
-      {to ? `, for ${span((to.getTime() - from.getTime()) / 1000)}` : ', and from then on'}
-      {fit ? `, ${bytes(fit)} expected` : ''}
-      <Text size="xs" c="dimmed">
-        {here}
-        {there !== here && `; there it is ${there}`}
-      </Text>
-    </li>
   );
 }
