@@ -26,6 +26,7 @@ import (
 	"github.com/farshore/farshore/economy/spending"
 	"github.com/farshore/farshore/edgeagent/commands"
 	"github.com/farshore/farshore/edgeagent/composer"
+	"github.com/farshore/farshore/edgeagent/depot"
 	"github.com/farshore/farshore/edgeagent/engine"
 	"github.com/farshore/farshore/edgeagent/exchange"
 	"github.com/farshore/farshore/edgeagent/keypage"
@@ -122,6 +123,7 @@ type Agent struct {
 	commands   *commands.Runner
 	exchange   *exchange.Exchange
 	spending   *spending.Keeper
+	depot      *depot.Depot    // nil: images never come through the agent
 	updater    *update.Updater // nil: the agent does not update itself
 	switchOver func()          // stops the agent for other programs
 	switching  chan struct{}   // closed by switchOver

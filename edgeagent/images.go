@@ -34,7 +34,7 @@ func (a *Agent) assembleDepot() (reconciler.Images, error) {
 		proxy = func(r *http.Request) (*url.URL, error) { return a.cfg.Proxy(r.URL) }
 	}
 	root := cmp.Or(a.cfg.HostRoot, "/")
-	return depot.New(depot.Config{
+	d, err := depot.New(depot.Config{
 		Dir: filepath.Join(a.cfg.Data, "depot"), Engine: engine, Proxy: proxy, Log: a.log,
 		Authorities: []string{filepath.Join(root, "etc/docker/certs.d"), filepath.Join(root, "etc/containers/certs.d")},
 		Await:       func(ctx context.Context, n uint64) error { return a.spending.Await(ctx, protocol.ClassPull, n) },
@@ -53,8 +53,8 @@ func (a *Agent) assembleDepot() (reconciler.Images, error) {
 			}
 			return depot.DefaultLanes
 		},
-		NotNow: spending.ErrNotNow,
-		Dial:   depot.Dial(a.spending.Dial(protocol.ClassPull, a.dial)),
+		NotNow: spending.ErrNotNow, Brought: a.brought,
+		Dial: depot.Dial(a.spending.Dial(protocol.ClassPull, a.dial)),
 		Slice: func() int64 {
 			rules := a.exchange.Settings().Link
 			if rules == nil || rules.Budget == nil || rules.Budget.Hard == 0 {
@@ -63,4 +63,6 @@ func (a *Agent) assembleDepot() (reconciler.Images, error) {
 			return min(max(int64(rules.Budget.Hard/200), 32<<10), depot.DefaultSlice)
 		},
 	})
+	a.depot = d
+	return d, err
 }

@@ -128,6 +128,7 @@ func (a *Agent) serveStatus(ctx context.Context) error {
 		_, _ = io.WriteString(w, program.LevelName(a.cfg.LogLevel))
 	})
 	mux.HandleFunc("GET /usage", a.localUsage)
+	mux.HandleFunc("GET /images", a.localImages)
 	mux.HandleFunc("POST /contact", a.localContact)
 	mux.HandleFunc("GET /stacks", a.localStacks)
 	mux.HandleFunc("POST /stacks/{deed}", a.localDecision)

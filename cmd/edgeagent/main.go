@@ -37,6 +37,7 @@ const usage = `farshore-agent keeps this device as its hub desires.
   farshore-agent rollback NAME  go back to the version before, which is kept on the device, and stay there
   farshore-agent resume NAME  release a stack: back to what the hub wants, which is also tried anew if it had failed
   farshore-agent usage        what this device has spent on its link, of which budget, and when it may use it
+  farshore-agent images       the images that came through the agent, layer by layer: what each has cost, what it waits for
   farshore-agent contact --for 5m  be in contact with the hub now, outside of the times set for it
   farshore-agent install      put this program onto the machine as a service, and farshore-composer with it
   farshore-agent uninstall    take the service off the machine; stacks keep running unless --remove-stacks
@@ -95,6 +96,8 @@ func run(args []string) error {
 		return listStacks(ctx, args[1:], os.Stdout)
 	case "hold", "resume", "rollback", "stop":
 		return decide(ctx, os.Stdout, reconciler.Deed(args[0]), args[1:])
+	case "images":
+		return listImages(ctx, args[1:], os.Stdout)
 	case "usage":
 		return showUsage(ctx, args[1:], os.Stdout)
 	case "contact":

@@ -46,6 +46,7 @@ type part struct {
 	offset  int64 // up to here it is written
 	sure    int64 // up to here it is noted
 	step    int64 // how much is written between two notes
+	found   int64 // so much there was when it was opened, sure or not
 	stopped error // why nothing more can be written
 }
 
@@ -65,7 +66,7 @@ func (d *Depot) openPart(want descriptor) (*part, error) {
 		if at < 0 || at > want.Size || at > info.Size() {
 			at = 0
 		}
-		p.offset, p.sure = at, at
+		p.offset, p.sure, p.found = at, at, info.Size()
 		err = p.file.Truncate(at)
 	}
 	if err == nil {
@@ -167,6 +168,7 @@ type stream struct {
 	end   int64    // of body
 	plain bool     // the registry is asked for no parts
 	near  *url.URL // where the registry sends to, for as long as that holds
+	bill  bill
 }
 
 // open asks for what begins at offset.
@@ -183,7 +185,7 @@ func (s *stream) open(ctx context.Context, offset, n int64) error {
 	if from == nil {
 		from = home
 	}
-	resp, got, err := s.src.get(watched, from, header)
+	resp, got, err := s.src.get(s.bill.with(watched), from, header)
 	if err != nil {
 		_ = body.Close()
 		switch status := statusOf(err); {
@@ -231,6 +233,7 @@ func (s *stream) copy(ctx context.Context, p *part, n int64) error {
 	if skip := min(p.offset-s.at, n); skip > 0 { // what the registry sends anyway, and is there already
 		got, err := io.CopyN(io.Discard, s.body, skip)
 		s.at += got
+		s.bill.content += got
 		if err != nil || s.at < p.offset {
 			return s.ended(err)
 		}
@@ -238,6 +241,7 @@ func (s *stream) copy(ctx context.Context, p *part, n int64) error {
 	}
 	got, err := io.CopyN(p, s.body, min(n, s.end-s.at))
 	s.at += got
+	s.bill.content += got
 	if p.stopped != nil {
 		return p.stopped
 	}
@@ -269,22 +273,22 @@ func (s *stream) close() {
 // and the request.
 func cost(n int64) uint64 { return uint64(n + n/16 + 4<<10) }
 
-// blob gets a blob into the depot. progress is told of each slice.
-func (d *Depot) blob(ctx context.Context, src *source, want descriptor, progress func(int64)) error {
+// blob gets a blob into the depot. told is of each slice.
+func (d *Depot) blob(ctx context.Context, src *source, want descriptor, told func(step)) error {
 	leave, err := d.only(ctx, want.Digest)
 	if err != nil {
 		return err
 	}
 	defer leave()
 	if d.has(want.Digest) {
-		progress(want.Size)
+		told(step{moved: want.Size, at: want.Size})
 		return nil
 	}
 	p, err := d.openPart(want)
 	if err != nil {
 		return err
 	}
-	progress(p.offset)
+	told(step{moved: p.offset, at: p.offset, found: p.found})
 	s := &stream{src: src, blob: want}
 	err = d.persist(ctx, func() (moved bool, err error) {
 		var leave func()
@@ -305,7 +309,7 @@ func (d *Depot) blob(ctx context.Context, src *source, want descriptor, progress
 			}
 			before := p.offset
 			err := d.slice(ctx, s, p)
-			progress(p.offset - before)
+			told(step{Cost: s.bill.take(), moved: p.offset - before, at: p.offset})
 			moved = moved || p.offset > before
 			if err != nil {
 				return moved, errors.Join(err, p.note())
@@ -326,7 +330,9 @@ func (d *Depot) slice(ctx context.Context, s *stream, p *part) error {
 	if err := d.room(min(d.cfg.Slice(), p.want.Size-p.offset)); err != nil {
 		return err
 	}
+	d.stands(s.src.of, func(n *now) { n.waits++ })
 	n, err := d.grant(ctx, min(max(d.cfg.Slice(), least), p.want.Size-p.offset), least, s.src.http.CloseIdleConnections)
+	d.stands(s.src.of, func(n *now) { n.waits-- })
 	if err != nil {
 		return err
 	}

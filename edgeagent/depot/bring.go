@@ -13,7 +13,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/farshore/farshore/edgeagent/engine"
-	"github.com/farshore/farshore/internal/meter"
 	"github.com/farshore/farshore/snapshot"
 	"github.com/farshore/farshore/stacks/composer/ipc"
 	"github.com/farshore/farshore/stacks/reconciler"
@@ -29,11 +28,12 @@ type order struct {
 	reconciler.ImageOrder
 	d       *Depot
 	clients map[string]*http.Client // by registry; owned by Bring's goroutine
-	tally   *meter.Tally
 
 	mu          sync.Mutex // guards the fields below
 	done, total int64
-	counted     int64 // of the tally: noted as spent
+	lines       []*line
+	counted     int64  // of the lines: noted as spent
+	key         string // of the image that is brought now
 
 	telling sync.Mutex // held while Progress is told
 }
@@ -42,7 +42,7 @@ type order struct {
 // this version of the stack. A failure is a *reconciler.ImageFailure; nothing that runs was changed by it. Bring waits
 // for as long as nothing may be spent.
 func (d *Depot) Bring(ctx context.Context, what reconciler.ImageOrder) (spent int64, err error) {
-	o := &order{ImageOrder: what, d: d, clients: map[string]*http.Client{}, tally: &meter.Tally{}}
+	o := &order{ImageOrder: what, d: d, clients: map[string]*http.Client{}}
 	names := make([]name, len(what.Images))
 	keys := make([]string, len(what.Images))
 	for i, image := range what.Images {
@@ -69,51 +69,63 @@ func (d *Depot) Bring(ctx context.Context, what reconciler.ImageOrder) (spent in
 // image gets one image onto the engine, unless it is there.
 func (o *order) image(ctx context.Context, image ipc.Image, n name) error {
 	d := o.d
+	of := imageOf{o.Stack, n.key}
+	o.mu.Lock()
+	o.key = n.key
+	o.mu.Unlock()
+	defer d.works(of)()
 	leave, err := d.only(ctx, "image "+n.key)
 	if err != nil {
 		return err
 	}
 	defer leave()
-	err = o.get(ctx, image, n)
+	brought, err := o.get(ctx, image, n)
+	if _, noted := o.spend(); noted != nil {
+		err = errors.Join(err, noted)
+	}
+	if brought && err == nil && d.cfg.Brought != nil {
+		d.cfg.Brought(d.listedNow(of))
+	}
 	if err == nil || ctx.Err() != nil {
 		return errors.Join(err, ctx.Err())
 	}
 	return d.explain(image, n, err)
 }
 
-func (o *order) get(ctx context.Context, image ipc.Image, n name) error {
+// get reports whether the image was fetched.
+func (o *order) get(ctx context.Context, image ipc.Image, n name) (brought bool, err error) {
 	d := o.d
 	if ipc.IsPinned(image.Ref) {
-		return fmt.Errorf("its tag is kept for images that are named by a digest: name it by @sha256: too")
+		return false, fmt.Errorf("its tag is kept for images that are named by a digest: name it by @sha256: too")
 	}
 	there, err := o.there(ctx, image, n)
 	switch {
 	case err != nil:
-		return err
+		return false, err
 	case there.ID != "" && image.Policy != ipc.PullAlways:
-		return nil
+		return false, d.found(imageOf{o.Stack, n.key})
 	case image.Policy == ipc.PullNever || image.Policy == ipc.PullFetched:
-		return errAway
+		return false, errAway
 	}
 	w, err := o.resolve(ctx, image, n, there)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if w == nil { // it is what the registry has
-		return nil
+		return false, d.found(imageOf{o.Stack, n.key})
 	}
 	todo, err := w.lacking(ctx)
 	if err == nil {
 		err = w.fetch(ctx, todo)
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	id, err := d.handOver(ctx, w)
 	if id != "" {
 		err = errors.Join(err, d.change(o.Stack, n.key, func(p *picked) { p.Image, p.Blobs = id, nil }), d.sweep())
 	}
-	return err
+	return true, err
 }
 
 // there looks for the image on the engine, by both its names.
@@ -144,7 +156,7 @@ type wanted struct {
 func (w *wanted) lacking(ctx context.Context) ([]string, error) {
 	d := w.o.d
 	w.o.more(w.config.Size)
-	if err := d.blob(ctx, w.src, w.config, w.o.moved); err != nil {
+	if err := d.blob(ctx, w.src, w.config, w.came(w.config)); err != nil {
 		return nil, err
 	}
 	config, err := os.ReadFile(d.blobPath(w.config.Digest))
@@ -168,13 +180,27 @@ func (w *wanted) lacking(ctx context.Context) ([]string, error) {
 			known[layer] = true
 		}
 	}
-	var list []string
+	var list, had []string
 	for i, layer := range w.layers {
-		if !known[unpacked[i]] {
+		if known[unpacked[i]] {
+			had = append(had, layer.Digest)
+		} else {
 			list = append(list, layer.Digest)
 		}
 	}
-	return list, nil
+	return list, d.change(w.o.Stack, w.name.key, func(p *picked) {
+		for _, digest := range had {
+			p.layer(digest).Had = true
+		}
+	})
+}
+
+// came is told what happens to a blob of the image.
+func (w *wanted) came(blob descriptor) func(step) {
+	return func(s step) {
+		w.o.d.bill(w.src.of, blob.Digest, s)
+		w.o.moved(s.moved)
+	}
 }
 
 // spare is how much of the disk is left free.
@@ -209,7 +235,7 @@ func (w *wanted) fetch(ctx context.Context, digests []string) error {
 	group.SetLimit(max(d.cfg.Lanes(), 1))
 	for _, blob := range todo {
 		w.o.more(blob.Size)
-		group.Go(func() error { return d.blob(ctx, w.src, blob, w.o.moved) })
+		group.Go(func() error { return d.blob(ctx, w.src, blob, w.came(blob)) })
 	}
 	return group.Wait()
 }
@@ -251,10 +277,11 @@ func (o *order) moved(n int64) {
 func (o *order) spend() (int64, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	counts := o.tally.Counts()
-	sum := counts.Total()
-	all := int64(sum.Up + sum.Down)
-	spent, err := o.d.spend(o.Stack, all-o.counted)
+	var all int64
+	for _, l := range o.lines {
+		all += l.carried()
+	}
+	spent, err := o.d.spend(imageOf{o.Stack, o.key}, all-o.counted)
 	o.counted = all
 	return spent, err
 }

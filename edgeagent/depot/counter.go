@@ -157,6 +157,7 @@ func (d *Depot) handOver(ctx context.Context, image *wanted) (id string, err err
 	}
 	defer c.close()
 	for range len(image.layers) + 3 {
+		d.stands(image.src.of, func(n *now) { n.handed = true })
 		pull, cancel := context.WithTimeout(ctx, handoverTimeout)
 		err = d.cfg.Engine.ImagePull(pull, c.ref(), image.platform)
 		cancel()
@@ -164,6 +165,7 @@ func (d *Depot) handOver(ctx context.Context, image *wanted) (id string, err err
 		if err == nil || len(missed) == 0 || ctx.Err() != nil {
 			break
 		}
+		d.stands(image.src.of, func(n *now) { n.handed = false })
 		if err := image.fetch(ctx, missed); err != nil {
 			return "", err
 		}

@@ -82,6 +82,8 @@ type Config struct {
 	Pause time.Duration
 	// Listen opens the loopback port for the engine. Nil: on a free port of 127.0.0.1.
 	Listen func() (net.Listener, error)
+	// Brought is told of an image that has been fetched and is on the engine, with what it has cost. Nil: nobody is.
+	Brought func(Listed)
 	// Log is required.
 	Log *slog.Logger
 }
@@ -94,6 +96,7 @@ type Depot struct {
 	mu       sync.Mutex // guards the fields below, and the files of records
 	records  map[uint64]*record
 	rate     float64                  // bytes a second that came lately
+	now      map[imageOf]*now         // images that are worked on
 	counters map[string]bool          // repositories of those that are open
 	busy     map[string]chan struct{} // what one goroutine at a time may work on; closed when it is done
 }
@@ -122,7 +125,7 @@ func New(cfg Config) (*Depot, error) {
 	if cfg.Listen == nil {
 		cfg.Listen = func() (net.Listener, error) { return net.Listen("tcp", "127.0.0.1:0") }
 	}
-	d := &Depot{cfg: cfg, rate: firstRate, lanes: &lanes{most: cfg.Lanes}, records: map[uint64]*record{}, counters: map[string]bool{}, busy: map[string]chan struct{}{}}
+	d := &Depot{cfg: cfg, rate: firstRate, lanes: &lanes{most: cfg.Lanes}, records: map[uint64]*record{}, now: map[imageOf]*now{}, counters: map[string]bool{}, busy: map[string]chan struct{}{}}
 	for _, dir := range []string{blobsDir, stacksDir} {
 		if err := os.MkdirAll(filepath.Join(cfg.Dir, dir), 0o700); err != nil {
 			return nil, fmt.Errorf("make the folder for images: %w", err)

@@ -47,7 +47,10 @@ func (o *order) resolve(ctx context.Context, image ipc.Image, n name, there engi
 	note := func(extra ...string) error {
 		blobs = append(blobs, extra...)
 		return d.change(o.Stack, n.key, func(p *picked) {
-			*p = picked{Top: digest, Blobs: slices.Concat(blobs, before.Blobs)}
+			if p.Top != digest || p.Image != "" {
+				p.Cost, p.Layers = Cost{}, nil
+			}
+			p.Top, p.Blobs, p.Image, p.Found = digest, slices.Concat(blobs, before.Blobs), "", false
 		})
 	}
 	if err := errors.Join(note(), d.store(digest, raw)); err != nil {
@@ -83,7 +86,7 @@ func (o *order) resolve(ctx context.Context, image ipc.Image, n name, there engi
 	}
 	w.kind, w.config, w.layers = cmp.Or(m.MediaType, typeManifest), m.Config, m.Layers
 	before.Blobs = nil // now it is known what is not needed any more
-	err = note(w.digests()...)
+	err = errors.Join(note(w.digests()...), d.change(o.Stack, n.key, func(p *picked) { p.planned(append([]descriptor{w.config}, w.layers...)) }))
 	if err == nil && (there.ID == w.config.Digest || there.ID == w.manifest || there.ID == digest) { // as each engine names images
 		return nil, d.change(o.Stack, n.key, func(p *picked) { p.Image, p.Blobs = there.ID, nil })
 	}
@@ -131,7 +134,10 @@ func (w *wanted) request(ctx context.Context, method, what string, read func(*ht
 		return err
 	}
 	defer leave()
-	if _, err := d.grant(ctx, documentGuess, documentGuess, w.src.http.CloseIdleConnections); err != nil {
+	d.stands(w.src.of, func(n *now) { n.waits++ })
+	_, err = d.grant(ctx, documentGuess, documentGuess, w.src.http.CloseIdleConnections)
+	d.stands(w.src.of, func(n *now) { n.waits-- })
+	if err != nil {
 		return err
 	}
 	watched, body := watch(ctx)

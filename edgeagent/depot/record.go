@@ -35,6 +35,11 @@ type picked struct {
 	Blobs []string `json:"blobs,omitempty"`
 	// Image is its id on the engine once it is there; nothing is kept for it then.
 	Image string `json:"image,omitempty"`
+	// Found: the engine had it, and nothing was fetched.
+	Found bool `json:"found,omitempty"`
+	// Cost is, on the link, of all that was done for it; the rest is with its layers.
+	Cost
+	Layers []*layer `json:"layers,omitempty"`
 }
 
 func (d *Depot) recordPath(stack uint64) string {
@@ -63,6 +68,11 @@ func (d *Depot) readRecords() error {
 				return err
 			}
 			continue
+		}
+		for _, p := range r.Images {
+			for _, l := range p.Layers {
+				l.revived = true
+			}
 		}
 		d.records[r.Stack] = &r
 	}
@@ -115,13 +125,16 @@ func (d *Depot) picked(stack uint64, key string) picked {
 	return picked{}
 }
 
-// spend adds to what a stack has cost, and returns the sum.
-func (d *Depot) spend(stack uint64, n int64) (int64, error) {
+// spend adds to what an image and its stack have cost, and returns the sum of the stack.
+func (d *Depot) spend(of imageOf, n int64) (int64, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	r := d.records[stack]
+	r := d.records[of.stack]
 	if r == nil {
 		return n, nil
+	}
+	if p := r.Images[of.key]; p != nil {
+		p.Spent += n
 	}
 	if r.Spent += n; n == 0 {
 		return r.Spent, nil

@@ -17,7 +17,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/farshore/farshore/internal/meter"
 	"github.com/farshore/farshore/protocol"
 )
 
@@ -33,6 +32,7 @@ const (
 // source is one repository of a registry, for one order.
 type source struct {
 	order  *order
+	of     imageOf
 	http   *http.Client
 	base   url.URL
 	repo   string
@@ -44,7 +44,8 @@ type source struct {
 }
 
 // newClient makes a client for one registry, whose connections are counted.
-func (d *Depot) newClient(host string, tally *meter.Tally) *http.Client {
+func (o *order) newClient(host string) *http.Client {
+	d := o.d
 	return &http.Client{
 		Transport: &http.Transport{
 			Proxy: d.cfg.Proxy,
@@ -53,7 +54,11 @@ func (d *Depot) newClient(host string, tally *meter.Tally) *http.Client {
 				if err != nil {
 					return nil, err
 				}
-				return meter.Wrap(conn, tally, meter.AgentSide), nil
+				l := newLine(conn)
+				o.mu.Lock()
+				defer o.mu.Unlock()
+				o.lines = append(o.lines, l)
+				return l, nil
 			},
 			TLSClientConfig:     &tls.Config{RootCAs: d.authorities(host), MinVersion: tls.VersionTLS12},
 			TLSHandshakeTimeout: dialTimeout, ResponseHeaderTimeout: headerTimeout, IdleConnTimeout: 2 * time.Minute,
@@ -85,10 +90,10 @@ func (o *order) source(n name) *source {
 	scheme, address := baseOf(n.host)
 	client := o.clients[n.host]
 	if client == nil {
-		client = o.d.newClient(n.host, o.tally)
+		client = o.newClient(n.host)
 		o.clients[n.host] = client
 	}
-	return &source{order: o, http: client, repo: n.repo, base: url.URL{Scheme: scheme, Host: address}, access: authFor(n.host, o.Access)}
+	return &source{order: o, of: imageOf{o.Stack, n.key}, http: client, repo: n.repo, base: url.URL{Scheme: scheme, Host: address}, access: authFor(n.host, o.Access)}
 }
 
 // refusal is an answer that is not what was asked for.
