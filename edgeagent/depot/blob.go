@@ -310,6 +310,7 @@ func (d *Depot) blob(ctx context.Context, src *source, want descriptor, told fun
 			before := p.offset
 			err := d.slice(ctx, s, p)
 			told(step{Cost: s.bill.take(), moved: p.offset - before, at: p.offset})
+			src.order.ended(err)
 			moved = moved || p.offset > before
 			if err != nil {
 				return moved, errors.Join(err, p.note())

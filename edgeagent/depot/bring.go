@@ -33,6 +33,7 @@ type order struct {
 	done, total int64
 	lines       []*line
 	counted     int64  // of the lines: noted as spent
+	stuck       bool   // its last request came to nothing
 	key         string // of the image that is brought now
 
 	telling sync.Mutex // held while Progress is told
@@ -240,6 +241,13 @@ func (w *wanted) fetch(ctx context.Context, digests []string) error {
 	return group.Wait()
 }
 
+// ended notes how a request has ended.
+func (o *order) ended(err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.stuck = err != nil && !o.d.notNow(err)
+}
+
 // more is told of bytes that are to come, moved of those that are there.
 func (o *order) more(n int64) {
 	o.mu.Lock()
@@ -251,7 +259,7 @@ func (o *order) more(n int64) {
 func (o *order) rank() rank {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return rank{o.Down, o.total - o.done}
+	return rank{o.stuck, o.Down, o.total - o.done}
 }
 
 func (o *order) moved(n int64) {

@@ -143,6 +143,7 @@ func (w *wanted) request(ctx context.Context, method, what string, read func(*ht
 	watched, body := watch(ctx)
 	defer func() { _ = body.Close() }()
 	resp, _, err := w.src.request(watched, method, w.src.at("manifests", what), http.Header{"Accept": {acceptManifests}})
+	w.o.ended(err)
 	if err != nil {
 		return err
 	}

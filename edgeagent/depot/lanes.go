@@ -18,11 +18,15 @@ type lanes struct {
 
 // rank says what is needed first.
 type rank struct {
-	down bool  // nothing of the stack runs: it waits to start
-	left int64 // what is still to come for the order, as far as that is known
+	stuck bool  // its last request came to nothing, so that it may hold up others for nothing again
+	down  bool  // nothing of the stack runs: it waits to start
+	left  int64 // what is still to come for the order, as far as that is known
 }
 
 func (r rank) before(other rank) bool {
+	if r.stuck != other.stuck {
+		return other.stuck
+	}
 	if r.down != other.down {
 		return r.down
 	}

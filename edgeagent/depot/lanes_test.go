@@ -30,6 +30,7 @@ func TestWhatIsNeededFirstComesFirst(t *testing.T) {
 			{"small", t.Context(), rank{left: 1 << 20}},
 			{"given up", gone, rank{down: true, left: 1}},
 			{"small, later", t.Context(), rank{left: 1 << 20}},
+			{"to start, but stuck", t.Context(), rank{stuck: true, down: true}},
 			{"large, to start", t.Context(), rank{down: true, left: 80 << 20}},
 		} {
 			go func() {
@@ -48,7 +49,7 @@ func TestWhatIsNeededFirstComesFirst(t *testing.T) {
 		synctest.Wait()
 		leave()
 		synctest.Wait()
-		if got, want := fmt.Sprint(came), "[large, to start small small, later large]"; got != want {
+		if got, want := fmt.Sprint(came), "[large, to start small small, later large to start, but stuck]"; got != want {
 			t.Errorf("came %s, want %s", got, want)
 		}
 		most = 2
