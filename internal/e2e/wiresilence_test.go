@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -16,7 +17,7 @@ func TestSilenceBetweenPasses(t *testing.T) {
 	const passes, every, long = 3, 20 * time.Second, 10 * time.Second
 	s := newSite(t, "mqtt")
 	s.bundle(1, testengine.BusyboxImage, noise(1000))
-	first := time.Now().Truncate(time.Second).Add(8 * time.Second)
+	first := time.Now().Truncate(time.Second).Add(10 * time.Second)
 	var table []map[string]any
 	var open []opening
 	for i := range passes {
@@ -25,9 +26,15 @@ func TestSilenceBetweenPasses(t *testing.T) {
 		table = append(table, map[string]any{"start": start.UTC().Format(time.RFC3339), "seconds": int(long.Seconds())})
 	}
 	s.put("/devices/"+s.device+"/passes", map[string]any{"passes": table, "after": "silent"})
-	// When the table reaches it the device ends its connection, and the hub may still answer that: it counts from the first
-	// pass on.
-	s.sail(first, open, 1)
+	// When the table reaches it the device ends its connection, well before the first pass: it counts from there on.
+	until(t, "the table has reached the device", func() error {
+		status, err := s.agent.status()
+		if err == nil && status.Session.Connected {
+			err = errors.New("it is still connected")
+		}
+		return err
+	})
+	s.sail(time.Now().Add(time.Second), open, 1)
 }
 
 // opening is a time of contact.

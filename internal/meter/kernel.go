@@ -12,7 +12,7 @@ type kernel struct {
 	last counters
 }
 
-// counters of one connection; those of segments and of what was sent again may wrap.
+// counters of one connection. Those of segments have 32 bits in the system, and go on at 0 when these are full.
 type counters struct {
 	in, out  uint32 // segments
 	again    uint64 // payload sent again
@@ -60,7 +60,22 @@ func (k *kernel) more(header uint64) (in, out uint64) {
 	if !ok {
 		return 0, 0
 	}
-	in, out = uint64(now.in-k.last.in)*header, uint64(now.out-k.last.out)*header+now.again-k.last.again
+	in, out = now.since(k.last, header)
 	k.last = now
 	return in, out
+}
+
+// since is what the headers cost, and what was sent again, since the counters stood at last. One that has gone back, as
+// after a machine was restored in the midst of a connection, says nothing.
+func (c counters) since(last counters, header uint64) (in, out uint64) {
+	return grown(c.in, last.in) * header, grown(c.out, last.out)*header + c.again - min(c.again, last.again)
+}
+
+// grown is by how much a counter of 32 bits has grown. What looks like more than half of these is a step back.
+func grown(now, last uint32) uint64 {
+	by := now - last
+	if by >= 1<<31 {
+		return 0
+	}
+	return uint64(by)
 }
