@@ -9,10 +9,10 @@ import (
 	"github.com/farshore/farshore/internal/testengine"
 )
 
-// TestSoakHardCapOnTheWire goes on asking for ten minutes.
+// TestSoakHardCapOnTheWire asks for five megabytes and goes on asking for ten minutes.
 func TestSoakHardCapOnTheWire(t *testing.T) {
 	t.Parallel()
-	hardCap(t, 10*time.Minute)
+	hardCap(t, 5_000_000, 10*time.Minute)
 }
 
 // TestSoakSilenceBetweenWindows watches ten contact windows of 20 s every two minutes.

@@ -158,6 +158,13 @@ func (s *site) put(path string, body any) {
 // bundle gives the device a version of a stack with a file of so many bytes, and waits until it runs.
 func (s *site) bundle(version uint64, image, file string) {
 	s.t.Helper()
+	s.version(image, file)
+	s.hub.runs("cargo", s.device, version)
+}
+
+// version gives the device a version of the stack, and does not wait.
+func (s *site) version(image, file string) {
+	s.t.Helper()
 	dir := workDir(s.t)
 	write(s.t, dir+"/data.bin", file)
 	write(s.t, dir+"/compose.yml", fmt.Sprintf(`services:
@@ -170,7 +177,6 @@ configs:
   data: {file: ./data.bin}
 `, image))
 	s.hub.cli("stacks", "apply", "--name", "cargo", "-f", dir, "--select", "farshore.io/id="+s.device)
-	s.hub.runs("cargo", s.device, version)
 }
 
 // registry puts an image with so many bytes that do not compress into a registry beside the hub, which speaks TLS by a
@@ -187,24 +193,6 @@ func (s *site) registry(authority *certtest.Authority, ballast int) (image strin
 		Chain: pair.Chain, Key: pair.Key, Addr: fmt.Sprintf("%s:%d", wirelab.HubAddress, registryPort), In: s.Hub.Do, Holding: local,
 	})
 	return at.Addr + "/ballast:1"
-}
-
-// mixedDay has the device do what devices do in a day, in about half a minute.
-func (s *site) mixedDay(image string) {
-	s.t.Helper()
-	file := noise(60_000)
-	s.bundle(1, image, file)
-	for range 5 {
-		s.hub.cli("command", "container-restart", s.device, "cargo-teller-1", "--wait")
-	}
-	s.bundle(2, image, file[:30_000]+"a change"+file[30_000:])
-	for range 3 {
-		s.hub.cli("command", "container-logs", s.device, "cargo-teller-1", "--tail", "400", "--wait")
-	}
-	s.agent.stop()
-	s.agent.start()
-	s.hub.connected(s.device, "")
-	s.hub.heard(s.device)
 }
 
 // noise is text that does not compress.

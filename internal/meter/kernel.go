@@ -6,17 +6,24 @@ import (
 )
 
 // kernel is what the system's own counters say of a TCP connection. They know what an estimate cannot: how many segments
-// and bare acknowledgements there were, what was sent again, and what came and was never read.
+// and bare acknowledgements there were, what was sent again, and what came and was never read. What came twice they do not
+// tell of a connection; see twice.
 type kernel struct {
 	conn syscall.RawConn
 	last counters
+	// Of what came twice; used by agents only.
+	agent  bool
+	repeat uint64 // segments that came twice on all of the machine's connections, when that was read last
+	came   uint64 // payload that came when some came last
 }
 
 // counters of one connection. Those of segments have 32 bits in the system, and go on at 0 when these are full.
 type counters struct {
 	in, out  uint32 // segments
+	data     uint32 // those of in that had payload
 	again    uint64 // payload sent again
-	received uint64 // payload that came
+	received uint64 // payload that came, without what came twice
+	most     uint32 // payload of the largest segments that came
 }
 
 // kernelOf finds the connection of the system below c. Nil: there is none, or it cannot be asked.
@@ -27,9 +34,12 @@ func kernelOf(c net.Conn, side Side) *kernel {
 			if err != nil {
 				return nil
 			}
-			k := &kernel{conn: raw, last: opening(side)}
+			k := &kernel{conn: raw, last: opening(side), agent: side == AgentSide}
 			if now, ok := k.ask(); !ok || now.in == 0 {
 				return nil
+			}
+			if k.agent {
+				k.repeat = repeated()
 			}
 			return k
 		}
@@ -61,8 +71,30 @@ func (k *kernel) more(header uint64) (in, out uint64) {
 		return 0, 0
 	}
 	in, out = now.since(k.last, header)
+	if k.agent {
+		in += k.twice(now)
+	}
 	k.last = now
 	return in, out
+}
+
+// twice estimates the payload of segments that came twice: the other end has sent them again as an acknowledgement was
+// late, and who pays for the link pays for both. More segments than what came fills may be such, or small ones; the
+// machine's count of what came twice tells, of all connections together. Each is taken to be as large as the last that
+// came.
+func (k *kernel) twice(now counters) uint64 {
+	segments, payload := grown(now.data, k.last.data), now.received-min(now.received, k.last.received)
+	if payload > 0 {
+		k.came = payload
+	}
+	most := max(uint64(now.most), 1)
+	filled := (payload + most - 1) / most
+	if segments <= filled {
+		return 0
+	}
+	before := k.repeat
+	k.repeat = repeated()
+	return min(segments-filled, k.repeat-min(before, k.repeat)) * min(most, k.came)
 }
 
 // since is what the headers cost, and what was sent again, since the counters stood at last. One that has gone back, as
