@@ -181,6 +181,9 @@ func (k *Keeper) Sent(class protocol.Class) { k.hub.Up(uint8(class)) }
 // Received says what class that was for which has gathered downwards on the hub's connections.
 func (k *Keeper) Received(class protocol.Class) { k.hub.Down(uint8(class)) }
 
+// ReceivedAtMost is Received for at most n bytes.
+func (k *Keeper) ReceivedAtMost(class protocol.Class, n uint64) { k.hub.DownAtMost(uint8(class), n) }
+
 // Changed receives when stage, rules or opening have changed.
 func (k *Keeper) Changed() <-chan struct{} { return k.changed }
 

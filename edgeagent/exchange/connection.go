@@ -55,10 +55,10 @@ type arrival struct {
 func (e *Exchange) read(b []byte) arrival {
 	f, err := e.cfg.Codec.Decode(b)
 	if err != nil {
-		e.received(protocol.ClassSession)
+		e.receivedFrame(protocol.ClassSession, len(b))
 		return arrival{err: fmt.Errorf("the hub sent what cannot be read: %w", err)}
 	}
-	e.received(protocol.ClassOf(f.Messages))
+	e.receivedFrame(protocol.ClassOf(f.Messages), len(b))
 	return arrival{frame: f}
 }
 
@@ -313,7 +313,8 @@ func (c *connection) ping(ctx context.Context) error {
 		return fmt.Errorf("ping: %w", err)
 	}
 	c.path.survived(silent)
-	c.passed()
+	c.sent(protocol.ClassSession)
+	c.receivedFrame(protocol.ClassSession, 0)
 	c.contacted()
 	return nil
 }

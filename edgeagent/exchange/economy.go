@@ -18,6 +18,8 @@ type Economy interface {
 	// Sent says what class that was for which has gathered upwards on the hub's connection, Received the same downwards.
 	Sent(class protocol.Class)
 	Received(class protocol.Class)
+	// ReceivedAtMost is Received for at most n bytes: what is beyond is of a frame that has not come whole.
+	ReceivedAtMost(class protocol.Class, n uint64)
 	// Usage is what should go with the next frame that is sent anyway. !ok: nothing new.
 	Usage() (u protocol.Usage, ok bool)
 	// Reported says that the hub has acknowledged it.
@@ -76,6 +78,17 @@ func (e *Exchange) received(class protocol.Class) {
 		e.cfg.Economy.Received(class)
 	}
 }
+
+// receivedFrame is received for a frame of so many bytes: what has come with it is of the next one.
+func (e *Exchange) receivedFrame(class protocol.Class, size int) {
+	if e.cfg.Economy != nil {
+		e.cfg.Economy.ReceivedAtMost(class, uint64(size+size/8)+envelope)
+	}
+}
+
+// envelope is how many bytes a frame may have around it, with acknowledgements of what was sent meanwhile. The headers of
+// its segments and of TLS are less than an eighth of it.
+const envelope = 400
 
 // passed says that what has passed in both directions was for the session itself.
 func (e *Exchange) passed() {

@@ -32,8 +32,7 @@ func TestMeterSaysWhatTheWireSees(t *testing.T) {
 
 			// What the agent counted it tells once it runs again, which costs what it then has to be told of.
 			s.agent.start()
-			s.hub.connected(s.device, "")
-			s.hub.heard(s.device)
+			s.agent.inSession()
 			s.Wire.Quiet(t, 300*time.Millisecond)
 			told := s.usage()
 			within(t, "what the agent counted, from its first knock on", told.counted(), s.Wire.Since(0))

@@ -13,7 +13,9 @@ import (
 
 // The carrier changes again and again in the middle of everything, because the MQTT port, or all of MQTT, cannot be
 // reached: nothing is lost, and nothing is done twice.
-func TestCarrierSwitched(t *testing.T) {
+func TestCarrierSwitched(t *testing.T) { carrierSwitched(t) }
+
+func carrierSwitched(t *testing.T) {
 	for _, how := range []faultnet.Blocking{faultnet.Refuse, faultnet.Drop} {
 		t.Run([]string{"", "refused", "dropped"}[how], func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -24,7 +26,7 @@ func TestCarrierSwitched(t *testing.T) {
 				}
 				b, rng := newBusy(f, 5), rand.New(rand.NewPCG(5, 5))
 				seen := map[protocol.Carrier]bool{}
-				for leg := range 8 {
+				for leg := range switchLegs {
 					f.Network.Block(mqttAddress, []faultnet.Blocking{faultnet.Open, how}[leg%2])
 					for range 12 {
 						time.Sleep(time.Duration(rng.Int64N(int64(time.Minute))))

@@ -60,7 +60,9 @@ func TestFrequenciesOfCommands(t *testing.T) {
 }
 
 // A device is never called late or overdue while it keeps its rhythm, however that is set.
-func TestOnTimeWithinItsOwnInterval(t *testing.T) {
+func TestOnTimeWithinItsOwnInterval(t *testing.T) { onTime(t) }
+
+func onTime(t *testing.T) {
 	for _, s := range []protocol.Settings{
 		{},
 		{Ping: 30, Snapshot: protocol.FrequencyPush, Command: protocol.FrequencyPush},

@@ -34,3 +34,12 @@ func TestLargeFleetComesBack(t *testing.T) {
 func TestLargeBadVersion(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { badVersion(t, 1000) })
 }
+
+// The long tests at their full length.
+func TestLargeNothingPassesOutsideOfWindows(t *testing.T) { nothingPasses(t) }
+
+func TestLargeOnTimeWithinItsOwnInterval(t *testing.T) { onTime(t) }
+
+func TestLargeCarrierSwitched(t *testing.T) { carrierSwitched(t) }
+
+func TestLargeFilesCostWhatWasEstimated(t *testing.T) { filesCost(t) }

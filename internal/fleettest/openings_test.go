@@ -89,7 +89,9 @@ func untilOpening(c *protocol.Contact, d time.Duration) {
 
 // A device with windows is in contact within them alone, day after day, whatever it is asked for, and what was asked for
 // between two of them is done in the next.
-func TestNothingPassesOutsideOfWindows(t *testing.T) {
+func TestNothingPassesOutsideOfWindows(t *testing.T) { nothingPasses(t) }
+
+func nothingPasses(t *testing.T) {
 	sea(t, func(t *testing.T, f *Fleet, carrier protocol.Carrier) {
 		c := everySixHours()
 		d := f.Device(DeviceSpec{Seed: 1, Carrier: carrier, Containers: 30, Profile: f.profile(windowed(c))})
@@ -98,13 +100,13 @@ func TestNothingPassesOutsideOfWindows(t *testing.T) {
 		d.Link.Set(faultnet.Knobs{Latency: 300 * time.Millisecond, Rate: 20_000})
 		w := watch(d, c)
 		names := containers(d)
-		for cycle := range 24 {
+		for cycle := range windowTimes {
 			untilOpening(c, -time.Hour)
 			id := f.Give(d, restart(names[cycle]), 24*time.Hour)
 			if cycle%8 == 3 {
 				f.Apply("web", bundle(fmt.Sprint(cycle), fmt.Sprintf("level: %d\n", cycle)))
 			}
-			if cycle == 12 {
+			if cycle == windowTimes/2 {
 				d.Reboot()
 			}
 			untilOpening(c, -time.Minute)

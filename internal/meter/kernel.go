@@ -9,12 +9,10 @@ import (
 // and bare acknowledgements there were, what was sent again, and what came and was never read. What came twice they do not
 // tell of a connection; see twice.
 type kernel struct {
-	conn syscall.RawConn
-	last counters
-	// Of what came twice; used by agents only.
-	agent  bool
-	repeat uint64 // segments that came twice on all of the machine's connections, when that was read last
-	came   uint64 // payload that came when some came last
+	conn  syscall.RawConn
+	last  counters
+	agent bool
+	tail  uint64 // payload of the last segment, as far as is known
 }
 
 // counters of one connection. Those of segments have 32 bits in the system, and go on at 0 when these are full.
@@ -37,9 +35,6 @@ func kernelOf(c net.Conn, side Side) *kernel {
 			k := &kernel{conn: raw, last: opening(side), agent: side == AgentSide}
 			if now, ok := k.ask(); !ok || now.in == 0 {
 				return nil
-			}
-			if k.agent {
-				k.repeat = repeated()
 			}
 			return k
 		}
@@ -65,14 +60,14 @@ func opening(side Side) counters {
 
 // more is what the connection has cost since it was asked last, but for payload, in and out. It is zero once the
 // connection is gone.
-func (k *kernel) more(header uint64) (in, out uint64) {
+func (k *kernel) more(header uint64, t *Tally) (in, out uint64) {
 	now, ok := k.ask()
 	if !ok {
 		return 0, 0
 	}
 	in, out = now.since(k.last, header)
 	if k.agent {
-		in += k.twice(now)
+		in += k.twice(now, t)
 	}
 	k.last = now
 	return in, out
@@ -80,21 +75,19 @@ func (k *kernel) more(header uint64) (in, out uint64) {
 
 // twice estimates the payload of segments that came twice: the other end has sent them again as an acknowledgement was
 // late, and who pays for the link pays for both. More segments than what came fills may be such, or small ones; the
-// machine's count of what came twice tells, of all connections together. Each is taken to be as large as the last that
-// came.
-func (k *kernel) twice(now counters) uint64 {
+// machine's count of what came twice tells, of all connections together. Each is taken to be as large as the last segment
+// that came, which is the one that is sent again when its acknowledgement is late.
+func (k *kernel) twice(now counters, t *Tally) uint64 {
 	segments, payload := grown(now.data, k.last.data), now.received-min(now.received, k.last.received)
-	if payload > 0 {
-		k.came = payload
-	}
 	most := max(uint64(now.most), 1)
+	if payload > 0 {
+		k.tail = (payload-1)%most + 1
+	}
 	filled := (payload + most - 1) / most
 	if segments <= filled {
 		return 0
 	}
-	before := k.repeat
-	k.repeat = repeated()
-	return min(segments-filled, k.repeat-min(before, k.repeat)) * min(most, k.came)
+	return t.repeated(segments-filled, repeated()) * k.tail
 }
 
 // since is what the headers cost, and what was sent again, since the counters stood at last. One that has gone back, as

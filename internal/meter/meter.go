@@ -3,7 +3,8 @@
 //
 // It sits below TLS, so everything that TLS and the carrier add is counted as it is. What TCP/IP adds is asked of the
 // kernel, where that can be asked (Linux): segments, bare acknowledgements and what was sent again are counted, at each
-// read and write and once more at the end. What is lost on its way to this end nobody here knows. Elsewhere it is estimated:
+// read and write and once more at the end; agents count what came twice too. What is lost on its way to this end nobody
+// here knows. Elsewhere it is estimated:
 // 52 bytes of header for each segment (IPv4 with timestamps; 72 for IPv6), segments of 1,448 bytes, one bare
 // acknowledgement for each second segment of a run, and one for what then is left of a turn that was not answered with
 // data within the 40 ms of a delayed acknowledgement, and the segments that open and close a connection. Reads that fill their
@@ -60,7 +61,9 @@ func (c *Counts) Add(o Counts) {
 type Tally struct {
 	mu     sync.Mutex
 	counts Counts
-	loose  Bytes // counted, not yet attributed
+	loose  Bytes  // counted, not yet attributed
+	agent  bool   // it counts at that end
+	repeat uint64 // how many of the segments that came twice, on all of the machine's connections, are spoken for
 }
 
 // Up gives what gathered upwards since the last call to class. A class out of range counts as 0.
@@ -77,6 +80,34 @@ func (t *Tally) Down(class uint8) {
 	defer t.mu.Unlock()
 	t.counts[inRange(class)].Down += t.loose.Down
 	t.loose.Down = 0
+}
+
+// DownAtMost is Down for no more than n bytes: what came is of the class, but some of what follows has come with it.
+func (t *Tally) DownAtMost(class uint8, n uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n = min(n, t.loose.Down)
+	t.counts[inRange(class)].Down += n
+	t.loose.Down -= n
+}
+
+// repeated is how many of at most n segments came twice, where so many did on all connections by now: none is counted for
+// two of them.
+func (t *Tally) repeated(n, now uint64) uint64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n = min(n, now-min(now, t.repeat))
+	t.repeat += n
+	return n
+}
+
+// begin says that what came twice before is nobody's.
+func (t *Tally) begin(now uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.agent {
+		t.agent, t.repeat = true, now
+	}
 }
 
 // Claimed returns what was given to a class up to now. Each of its counts only grows.
@@ -161,6 +192,9 @@ type Conn struct {
 // Wrap counts everything that passes c from now on into t, and the opening of c itself.
 func Wrap(c net.Conn, t *Tally, side Side) *Conn {
 	m := &Conn{Conn: c, tally: t, side: side, header: headerFor(c.RemoteAddr()), kernel: kernelOf(c, side)}
+	if m.kernel != nil && side == AgentSide {
+		t.begin(repeated())
+	}
 	// SYN and SYN-ACK carry 8 bytes of options more than a data segment; the third packet is bare.
 	opener, answerer := 2*m.header+8, m.header+8
 	t.add(Bytes{Up: opener, Down: answerer}) // agents open, hubs answer
@@ -264,7 +298,7 @@ func (m *Conn) known(d direction, n int) (b Bytes) {
 		m.read += uint64(n)
 	}
 	b.count(m.up(d), uint64(n))
-	got, sent := m.kernel.more(m.header)
+	got, sent := m.kernel.more(m.header, m.tally)
 	b.count(m.up(in), got)
 	b.count(m.up(out), sent)
 	return b
@@ -273,7 +307,7 @@ func (m *Conn) known(d direction, n int) (b Bytes) {
 // finish counts what is left when the connection is closed: what came and was not read, and FIN and its acknowledgement,
 // both ways where the other end has not closed before.
 func (m *Conn) finish() (b Bytes) {
-	got, sent := m.kernel.more(m.header)
+	got, sent := m.kernel.more(m.header, m.tally)
 	if unread := m.kernel.last.received; unread > m.read {
 		got += unread - m.read
 	}
