@@ -6,6 +6,8 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"math"
+	"math/bits"
 	"slices"
 	"time"
 
@@ -216,10 +218,10 @@ func Sum(devices []DeviceEstimate) Sums {
 	for i := range devices {
 		d := &devices[i]
 		all[i] = d.Bytes()
-		s.Total, s.Largest = s.Total+all[i], max(s.Largest, all[i])
-		s.Files, s.Images, s.Overhead = s.Files+d.Files, s.Images+d.Images, s.Overhead+d.Overhead
+		s.Total, s.Largest = plus(s.Total, all[i]), max(s.Largest, all[i])
+		s.Files, s.Images, s.Overhead = plus(s.Files, d.Files), plus(s.Images, d.Images), plus(s.Overhead, d.Overhead)
 		if d.Currency != "" {
-			s.Cost[d.Currency] += d.Cost
+			s.Cost[d.Currency] = plus(s.Cost[d.Currency], d.Cost)
 		}
 		if s.Seconds = max(s.Seconds, d.Seconds); d.Seconds == SecondsUnknown {
 			s.Unknown++
@@ -229,6 +231,14 @@ func Sum(devices []DeviceEstimate) Sums {
 		s.Median = all[len(all)/2]
 	}
 	return s
+}
+
+// plus adds, and stays at the largest number where there is more: what registries say may be anything.
+func plus(a, b uint64) uint64 {
+	if sum, carry := bits.Add64(a, b, 0); carry == 0 {
+		return sum
+	}
+	return math.MaxUint64
 }
 
 // Worst sorts devices: first those that would pass their budget, by how far, then by bytes.

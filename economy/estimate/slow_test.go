@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -66,5 +67,13 @@ func TestKnownLayersAreBounded(t *testing.T) {
 	}
 	if k.count > maxKnownLayers || k.count != 511*len(k.layers) || len(k.layers) == 0 {
 		t.Errorf("%d layers of %d images are remembered", k.count, len(k.layers))
+	}
+}
+
+// A fleet never needs less because some device is said to need more.
+func TestSumsDoNotWrap(t *testing.T) {
+	huge := DeviceEstimate{Files: 1 << 60, Images: 1 << 62, Overhead: 1 << 60, Currency: "EUR", Cost: 1 << 63}
+	if s := Sum([]DeviceEstimate{huge, huge, huge, huge, huge}); s.Total != math.MaxUint64 || s.Images != math.MaxUint64 || s.Cost["EUR"] != math.MaxUint64 {
+		t.Errorf("%+v", s)
 	}
 }

@@ -32,7 +32,7 @@ type Layer struct {
 // Bounds of what a registry says.
 const (
 	maxManifest = 4 << 20
-	maxLayer    = 1 << 40
+	maxLayer    = 1 << 40 // of one, and of all of an image
 )
 
 // The media types that are asked for.
@@ -104,6 +104,7 @@ func (d *document) image() (Image, error) {
 		return out, err
 	}
 	out.Documents = uint64(min(max(d.Config.Size, 0), maxManifest))
+	all := uint64(0)
 	for _, l := range d.Layers {
 		digest, err := parseDigest(l.Digest)
 		if err != nil {
@@ -111,6 +112,9 @@ func (d *document) image() (Image, error) {
 		}
 		if l.Size < 0 || l.Size > maxLayer {
 			return out, fmt.Errorf("its manifest has a layer of %d bytes, which cannot be", l.Size)
+		}
+		if all += uint64(l.Size); all > maxLayer {
+			return out, fmt.Errorf("its manifest has layers of more than %d bytes together, which cannot be", uint64(maxLayer))
 		}
 		out.Layers = append(out.Layers, Layer{digest, uint64(l.Size)})
 	}

@@ -141,6 +141,10 @@ func TestWhateverARegistryAnswers(t *testing.T) {
 		"layer of 1099511627777 bytes": func(w http.ResponseWriter, _ *http.Request) {
 			fmt.Fprintf(w, `{"schemaVersion":2,"config":{"digest":"sha256:%s"},"layers":[{"digest":"sha256:%s","size":1099511627777}]}`, zeros, zeros)
 		},
+		"bytes together": func(w http.ResponseWriter, _ *http.Request) {
+			one := fmt.Sprintf(`{"digest":"sha256:%s","size":1099511627776}`, zeros)
+			fmt.Fprintf(w, `{"schemaVersion":2,"config":{"digest":"sha256:%s"},"layers":[%s,%s]}`, zeros, one, one)
+		},
 		"invalid character": func(w http.ResponseWriter, _ *http.Request) { // a little that would be much
 			w.Header().Set("Content-Encoding", "gzip")
 			z := gzip.NewWriter(w)
