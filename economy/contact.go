@@ -230,37 +230,6 @@ func CheckContact(c *protocol.Contact, now time.Time) error {
 	return nil
 }
 
-// Warnings says what of times of contact is allowed and yet probably not meant, a sentence each.
-func Warnings(c *protocol.Contact, now time.Time) []string {
-	if c == nil || len(c.Passes) == 0 {
-		return nil
-	}
-	var out []string
-	past, overlap := 0, 0
-	passes := slices.Clone(c.Passes)
-	slices.SortFunc(passes, func(a, b protocol.Pass) int { return int(min(max(a.Start-b.Start, -1), 1)) })
-	end := int64(0)
-	for _, p := range passes {
-		if p.Start+int64(p.Seconds) <= now.Unix() {
-			past++
-		}
-		if p.Start < end {
-			overlap++
-		}
-		end = max(end, p.Start+int64(p.Seconds))
-	}
-	if past > 0 {
-		out = append(out, fmt.Sprintf("%d of %d passes are over already.", past, len(passes)))
-	}
-	if overlap > 0 {
-		out = append(out, fmt.Sprintf("%d passes overlap with another: they count as one.", overlap))
-	}
-	if left := time.Unix(end, 0).Sub(now); len(c.Windows) == 0 && left > 0 && left < TableEndsSoon {
-		out = append(out, fmt.Sprintf("The last pass ends at %s: %s", time.Unix(end, 0).UTC().Format("2006-01-02 15:04 MST"), AfterWords(c.After)))
-	}
-	return out
-}
-
 // TableEndsSoon is how long before the last pass people are warned.
 const TableEndsSoon = 7 * 24 * time.Hour
 

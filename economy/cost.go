@@ -1,6 +1,8 @@
 package economy
 
 import (
+	"math"
+	"math/bits"
 	"time"
 
 	"github.com/farshore/farshore/protocol"
@@ -83,8 +85,13 @@ type Tariff struct {
 // Price is what spending n more bytes costs in millionths of the currency, with so many spent in the cycle before.
 func (t Tariff) Price(before, n uint64) uint64 {
 	paid := func(total uint64) uint64 { return total - min(total, t.Included) }
-	more := paid(before+n) - paid(before)
-	return more/1_000_000*t.PerMB + more%1_000_000*t.PerMB/1_000_000
+	more := paid(Sum(before, n)) - paid(before)
+	high, low := bits.Mul64(more, t.PerMB)
+	if high >= 1_000_000 {
+		return math.MaxUint64
+	}
+	price, _ := bits.Div64(high, low, 1_000_000)
+	return price
 }
 
 // Month is how many days a month has on the average, in hundredths.

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/farshore/farshore/internal/meter"
 	"github.com/farshore/farshore/protocol"
 )
 
@@ -203,5 +204,67 @@ func TestIdleWindowsPayForConnections(t *testing.T) {
 	}}
 	if got := IdleDay(s); got != 4*ConnectCost {
 		t.Errorf("four windows a day cost %d bytes", got)
+	}
+}
+
+func TestWarnings(t *testing.T) {
+	now := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
+	window := func(start string, seconds uint32) protocol.ContactWindow {
+		return protocol.ContactWindow{Start: start, Seconds: seconds}
+	}
+	pass := func(after time.Duration, seconds uint32, bytes uint64) protocol.Pass {
+		return protocol.Pass{Start: now.Add(after).Unix(), Seconds: seconds, Bytes: bytes}
+	}
+	for name, c := range map[string]struct {
+		rule *protocol.Contact
+		want []string // parts of each
+	}{
+		"none":                  {nil, nil},
+		"windows apart":         {&protocol.Contact{Windows: []protocol.ContactWindow{window("0 */6 * * *", 600), window("30 3 * * 1", 600)}}, nil},
+		"windows that overlap":  {&protocol.Contact{Windows: []protocol.ContactWindow{window("0 */6 * * *", 600), window("5 12 * * *", 60)}}, []string{`"0 */6 * * *" and "5 12 * * *" overlap`}},
+		"in another zone":       {&protocol.Contact{Windows: []protocol.ContactWindow{window("0 12 * * *", 600), {Start: "0 13 * * *", Seconds: 60, Zone: "Europe/Oslo"}}}, []string{"overlap"}},
+		"rarely":                {&protocol.Contact{Windows: []protocol.ContactWindow{window("0 0 * * *", 3600), window("59 23 * * 0", 120)}}, []string{"overlap"}},
+		"a window without end":  {&protocol.Contact{Windows: []protocol.ContactWindow{window("*/5 * * * *", 300)}}, []string{"it never closes"}},
+		"a brief window":        {&protocol.Contact{Windows: []protocol.ContactWindow{window("0 * * * *", 15)}}, []string{"lasts 15 s"}},
+		"passes, some are past": {&protocol.Contact{Passes: []protocol.Pass{pass(-2*time.Hour, 600, 0), pass(20*24*time.Hour, 600, 0)}}, []string{"1 of 2 passes are over already: 2026-11-22 08:00 UTC. Leave"}},
+		"passes that overlap": {
+			&protocol.Contact{Passes: []protocol.Pass{pass(20*24*time.Hour, 600, 0), pass(20*24*time.Hour+time.Minute, 600, 0)}},
+			[]string{"2026-12-12 10:01 UTC with 2026-12-12 10:00 UTC"},
+		},
+		"brief and small passes": {
+			&protocol.Contact{Passes: []protocol.Pass{pass(20*24*time.Hour, 20, 3000), pass(30*24*time.Hour, 20, 0)}},
+			[]string{"2 of 2 passes last less than 30 s: 2026-12-12 10:00 UTC (20 s) and 1 more", "fewer bytes than a connection costs (4979): 2026-12-12 10:00 UTC (3000)"},
+		},
+		"a table that ends": {&protocol.Contact{Passes: []protocol.Pass{pass(24*time.Hour, 600, 0)}}, []string{"The last pass ends at 2026-11-23 10:10 UTC: after it the device is in contact five minutes a day. Give the next table before."}},
+	} {
+		got := Warnings(c.rule, now)
+		if len(got) != len(c.want) {
+			t.Errorf("%s: %q", name, got)
+			continue
+		}
+		for i := range got {
+			if !strings.Contains(got[i], c.want[i]) {
+				t.Errorf("%s: %q, want %q", name, got[i], c.want[i])
+			}
+		}
+	}
+}
+
+// Sums and prices of what cannot be stay the most there is, and do not turn over.
+func TestNothingTurnsOver(t *testing.T) {
+	const most = 1<<64 - 1
+	if got := Sum(most-1, 2); got != most {
+		t.Errorf("a sum: %d", got)
+	}
+	if got := (Tariff{PerMB: 1 << 40}).Price(1<<63, 1<<63); got != most {
+		t.Errorf("a price: %d", got)
+	}
+	if got := (Tariff{PerMB: 4_200_000}).Price(0, 1<<50); got != 4_728_779_608_739_020 {
+		t.Errorf("the price of 2^50 bytes: %d", got)
+	}
+	c := meter.Counts{{Up: most}}
+	c.Add(meter.Counts{{Up: 5, Down: most}})
+	if c[0] != (meter.Bytes{Up: most, Down: most}) || c.Total() != c[0] {
+		t.Errorf("counts: %v", c)
 	}
 }

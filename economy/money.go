@@ -2,6 +2,7 @@ package economy
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 )
@@ -54,4 +55,12 @@ func CheckTariff(t Tariff) error {
 		return fmt.Errorf("%d bytes included: want at most %d", t.Included, uint64(maxHard))
 	}
 	return nil
+}
+
+// Sum adds without going round: what is too much stays the most there is.
+func Sum(a, b uint64) uint64 {
+	if a+b < a {
+		return math.MaxUint64
+	}
+	return a + b
 }

@@ -18,8 +18,8 @@ import (
 
 // chooser chooses devices by what they have in common.
 type chooser struct {
-	selector, search, group string
-	states                  []string
+	selector, search, group, stage string
+	states                         []string
 }
 
 func (ch *chooser) flags(cmd *cobra.Command) {
@@ -27,6 +27,8 @@ func (ch *chooser) flags(cmd *cobra.Command) {
 	f.StringVar(&ch.selector, "select", "", "only devices whose labels fit, such as 'site=oslo,farshore.io/arch in (amd64, arm64)'")
 	f.StringSliceVar(&ch.states, "state", nil, "only devices in this state: on-time, late, overdue, quiet, never-seen or revoked")
 	f.StringVar(&ch.group, "group", "", "only devices in this group or below it")
+	f.StringVar(&ch.stage, "stage", "", "only devices at this stage of spending: free, saving, last or silent")
+	must(cmd.RegisterFlagCompletionFunc("stage", cobra.FixedCompletions([]string{"free", "saving", "last", "silent"}, cobra.ShellCompDirectiveNoFileComp)))
 	must(cmd.RegisterFlagCompletionFunc("state", cobra.FixedCompletions(
 		[]string{"on-time", "late", "overdue", "quiet", "never-seen", "revoked"}, cobra.ShellCompDirectiveNoFileComp)))
 }
@@ -34,7 +36,7 @@ func (ch *chooser) flags(cmd *cobra.Command) {
 // choose reads all pages.
 func (a *app) choose(ctx context.Context, ch chooser) ([]resource.Device, error) {
 	q := url.Values{"limit": {"1000"}}
-	for name, value := range map[string]string{"selector": ch.selector, "q": strings.TrimSpace(ch.search), "group": ch.group, "state": strings.Join(ch.states, ",")} {
+	for name, value := range map[string]string{"selector": ch.selector, "q": strings.TrimSpace(ch.search), "group": ch.group, "stage": ch.stage, "state": strings.Join(ch.states, ",")} {
 		if value != "" {
 			q.Set(name, value)
 		}

@@ -55,6 +55,14 @@ func TestUsage(t *testing.T) {
 	d.fails(exitUsage, "leave the rest out", "usage", id, "--over")
 	d.fails(exitFailed, "such as 7d", "usage", "--from", "soon")
 	d.fails(exitNotFound, "nobody", "usage", "nobody")
+	d.fails(exitNotFound, "nosuch", "usage", "--group", "nosuch")
+	d.fails(exitNotFound, "nosuch", "usage", "--group", "nosuch", "--over")
+	if out := d.ok("devices", "ls", "--stage", "free"); !strings.Contains(out, "crane") {
+		t.Errorf("devices that spend freely:\n%s", out)
+	}
+	if out := d.ok("devices", "ls", "--stage", "silent"); strings.Contains(out, "crane") {
+		t.Errorf("devices that are silent:\n%s", out)
+	}
 	d.ok("profiles", "set", "barge", "--from", "satellite", "--hard", "20MB", "--reserve", "2mb")
 	d.ok("devices", "set", id, "--profile", "barge")
 	d.ok("lift", id, "--extra", "5MB", "--note", "port call")
@@ -63,5 +71,17 @@ func TestUsage(t *testing.T) {
 	}
 	if out := d.ok("usage", id); !strings.Contains(out, "the last 2.0 MB of the hard cap") || !strings.Contains(out, "5.0 MB were added to this cycle's caps by admin") || !strings.Contains(out, ": port call") {
 		t.Errorf("with a reserve and a lift:\n%s", out)
+	}
+	u.Cycle, u.Spent = economy.CycleAt(&protocol.Budget{}, time.Now()).First, 22_000_000
+	u.Days = []protocol.UsageDay{{Day: today, Counts: []protocol.UsageCount{{Class: protocol.ClassPull, Down: 22_000_000}}}}
+	if err := d.Hub().Ledger.Report(ledger.Report{Device: protocol.DeviceID(id), At: time.Now(), Usage: u}); err != nil {
+		t.Fatal(err)
+	}
+	d.fails(exitUsage, "falls silent until", "lift", id, "--drop")
+	if out := d.ok("lift", id, "--drop", "--yes"); !strings.Contains(out, "taken back") || !strings.Contains(out, "5.0 MB") || !strings.Contains(out, "silent as soon as it has heard") {
+		t.Errorf("taken back:\n%s", out)
+	}
+	if out := d.ok("lift", id, "--drop"); !strings.Contains(out, "There was none") {
+		t.Errorf("taken back again:\n%s", out)
 	}
 }

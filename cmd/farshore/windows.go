@@ -235,12 +235,12 @@ func (a *app) readTable(file string) ([]byte, error) {
 func (a *app) liftCommand() *cobra.Command {
 	var extra bytesFlag
 	var note string
-	var drop bool
+	var drop, yes bool
 	cmd := &cobra.Command{
 		Use: "lift DEVICE", Short: "add to the budget of a device's present billing cycle", Args: cobra.ExactArgs(1), ValidArgsFunction: a.completeDevices,
 		Long: `Adds to the soft and the hard cap of the present cycle, beside what was added to it before. A device that is silent at its hard cap hears of it by
-its ping a day, where its link profile allows that, or when the cycle ends; every other device at its next contact. What is taken back can make
-a device silent at once. farshore usage shows the caps with the lift within a minute.`,
+its ping a day, where its link profile allows that, or when the cycle ends; every other device at its next contact. --drop that makes
+a device silent says so, and asks first. farshore usage shows the caps with the lift within a minute.`,
 		Example: "  farshore lift crane-1 --extra 5MB --note 'port call'\n  farshore lift crane-1 --drop",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !drop && extra == 0 {
@@ -248,11 +248,7 @@ a device silent at once. farshore usage shows the caps with the lift within a mi
 			}
 			path := "/devices/" + seg(args[0]) + "/lift"
 			if drop {
-				if err := a.call(cmd.Context(), http.MethodDelete, path, nil, nil); err != nil {
-					return err
-				}
-				a.done("What was added to the budget of %s is taken back.", args[0])
-				return nil
+				return a.dropLift(cmd, args[0], yes)
 			}
 			var l resource.Lift
 			if err := a.call(cmd.Context(), http.MethodPost, path, resource.PutLift{Extra: uint64(extra), Note: note}, &l); err != nil {
@@ -271,7 +267,45 @@ a device silent at once. farshore usage shows the caps with the lift within a mi
 	cmd.Flags().Var(&extra, "extra", "how much, such as 5MB")
 	cmd.Flags().StringVar(&note, "note", "", "why, for those who pay")
 	cmd.Flags().BoolVar(&drop, "drop", false, "take back what was added to this cycle")
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask where --drop makes the device silent")
 	cmd.MarkFlagsOneRequired("extra", "drop")
 	cmd.MarkFlagsMutuallyExclusive("extra", "drop")
 	return cmd
+}
+
+// dropLift takes back what was added, and asks first where that makes the device silent.
+func (a *app) dropLift(cmd *cobra.Command, device string, yes bool) error {
+	h, err := a.hub()
+	if err != nil {
+		return err
+	}
+	r := apiclient.Request{Method: http.MethodDelete, Path: "/devices/" + seg(device) + "/lift", Query: url.Values{"check": {"true"}}}
+	var was resource.DroppedLift
+	if err := h.Do(cmd.Context(), r, &was); err != nil {
+		return err
+	}
+	if was.Silences && !yes {
+		question := fmt.Sprintf("Without it the hard cap of %s is %s, of which %s are spent: it falls silent until %s.", device, size(was.Hard), size(was.Spent), exact(was.End))
+		if err := a.sure(question); err != nil {
+			return err
+		}
+	}
+	r.Query = nil
+	if err := h.Do(cmd.Context(), r, &was); err != nil {
+		return err
+	}
+	return a.print(was, func() *table {
+		t := &table{}
+		if was.Extra == 0 {
+			t.add("There was none: nothing was added to this cycle of " + device + ".")
+			return t
+		}
+		t.add("taken back", size(was.Extra))
+		t.add("soft cap", bytesOrDash(was.Soft))
+		t.add("hard cap", bytesOrDash(was.Hard))
+		if was.Silences {
+			t.add("mind", "it falls silent as soon as it has heard of this, until "+exact(was.End))
+		}
+		return t
+	})
 }

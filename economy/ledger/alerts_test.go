@@ -202,3 +202,13 @@ func TestTheStageOfADeviceThatFellSilent(t *testing.T) {
 	b.saw(protocol.ClassResults, 5_000_000, 0)
 	is(protocol.SpendingSilent, 8, "before its first word of the cycle")
 }
+
+// Of a device with two days of history nobody knows what is usual.
+func TestNothingIsUnusualOfANewDevice(t *testing.T) {
+	b := newBooks(t, "2026-11-22T10:00:00Z", &protocol.Budget{Day: 1, Soft: 50_000_000, Hard: 60_000_000})
+	b.says(1, b.day(-2, protocol.ClassTunnel, 0, 1000), b.day(-1, protocol.ClassTunnel, 0, 1000))
+	b.saw(protocol.ClassTunnel, 0, 10_000_000)
+	if b.alerts() != "" || len(b.told) != 0 {
+		t.Errorf("after two days: %s, told %v", b.alerts(), b.told)
+	}
+}

@@ -11,12 +11,12 @@ import (
 // counted since its last word counts too. A device that has never reported keeps to no budget. counted is what the hub
 // has counted of the cycle.
 func (a *account) stage(f *Figures, b *protocol.Budget, today uint32, counted uint64) protocol.Spending {
-	if a.At == 0 || f.Caps == (economy.Caps{}) {
-		return protocol.SpendingFree
-	}
 	spent, said := f.Spent, protocol.SpendingFree
 	if a.Cycle == f.Cycle.First {
 		spent, said = a.Spent+counted-min(a.Counted, counted), a.Stage
+	}
+	if a.At == 0 || f.Caps == (economy.Caps{}) {
+		return said
 	}
 	connect := cmp.Or(f.Link.Connect, economy.ConnectCost+economy.HybridCost)
 	contacts := uint64(1)

@@ -105,6 +105,7 @@ type server struct {
 	meters   *meters
 	streams  *places       // a place for each stream of events
 	uploads  chan struct{} // a place for each large body that is being taken in
+	sums     chan struct{} // a place for each sum of what many devices have spent
 }
 
 // Bounds of what is held at once for those who are signed in.
@@ -152,7 +153,7 @@ func newServer(c Config) (*server, error) {
 	return &server{
 		meters: meters,
 		Config: c, lore: newLore(maxLore), edits: newEdits(), readings: newReadings(readAgain), bounced: newReadings(bounceAgain),
-		streams: newPlaces(), uploads: make(chan struct{}, maxUploads),
+		streams: newPlaces(), uploads: make(chan struct{}, maxUploads), sums: make(chan struct{}, 1),
 	}, nil
 }
 

@@ -21,7 +21,7 @@ type Links interface {
 	GroupEffective(path string) (fleet.Effective, bool)
 	SetPasses(h fleet.Holder, p *fleet.Passes, expect func(*fleet.Passes) error) error
 	AddLift(protocol.DeviceID, fleet.Lift) (fleet.Lift, error)
-	DropLift(protocol.DeviceID) error
+	DropLift(protocol.DeviceID) (*fleet.Lift, error)
 }
 
 type liftInput struct {
@@ -63,15 +63,66 @@ func (s *server) contactRoutes() {
 			return replyWith(lift(e, l)), nil
 		},
 	})
-	add(s, route[DeviceRef, none]{
-		Method: http.MethodDelete, Path: "/devices/{device}/lift", ID: "drop-lift", Tag: tag, Status: http.StatusNoContent,
-		Summary: "Take back what was added to the caps of a device's present billing cycle",
-		Does:    access.DevicesLift, On: s.onDevice,
-		Run: func(_ context.Context, c *call, _ *DeviceRef) (*none, error) {
-			c.detail = "the lift of its budget taken back"
-			return nil, s.Links.DropLift(protocol.DeviceID(c.on.ID))
-		},
+	add(s, route[dropLiftInput, reply[resource.DroppedLift]]{
+		Method: http.MethodDelete, Path: "/devices/{device}/lift", ID: "drop-lift", Tag: tag,
+		Summary:     "Take back what was added to the caps of a device's present billing cycle",
+		Description: "With check, nothing is taken back: the answer says what would follow.",
+		Does:        access.DevicesLift, On: func(c *call, in *dropLiftInput) (access.Resource, error) { return s.onDevice(c, &in.DeviceRef) },
+		Run: s.dropLift,
 	})
+}
+
+type dropLiftInput struct {
+	DeviceRef
+	Check bool `query:"check" doc:"true: take nothing back"`
+}
+
+func (s *server) dropLift(_ context.Context, c *call, in *dropLiftInput) (*reply[resource.DroppedLift], error) {
+	d, err := s.device(c)
+	if err != nil {
+		return nil, err
+	}
+	out := s.withoutLift(&d, time.Now())
+	c.detail = "asked what follows from taking the lift of its budget back"
+	if !in.Check {
+		was, err := s.Links.DropLift(d.ID)
+		if err != nil {
+			return nil, err
+		}
+		out.Extra, c.detail = 0, "no lift of its budget was there to be taken back"
+		if was != nil {
+			out.Extra, c.detail = was.Extra, fmt.Sprintf("the lift of its budget by %d bytes taken back", was.Extra)
+		}
+	}
+	switch {
+	case out.Extra == 0:
+		out.Silences, out.Text = false, "Nothing was added to this cycle."
+	case out.Silences && out.DailyPing:
+		out.Text = fmt.Sprintf("%d bytes are spent, and without what was added the hard cap is %d: it is silent but for a ping a day once it has heard, until %s.", out.Spent, out.Hard, out.End.Format(time.RFC3339))
+	case out.Silences:
+		out.Text = fmt.Sprintf("%d bytes are spent, and without what was added the hard cap is %d: it is silent once it has heard, until %s.", out.Spent, out.Hard, out.End.Format(time.RFC3339))
+	}
+	return replyWith(out), nil
+}
+
+// withoutLift says how a device stands without what was added to its caps.
+func (s *server) withoutLift(d *fleet.Device, now time.Time) (out resource.DroppedLift) {
+	e, _ := s.Devices.Effective(d.ID)
+	f, _ := s.Usage.Figures(d.ID)
+	if e.Budget() == nil {
+		return out
+	}
+	b := *e.Budget()
+	cycle := economy.CycleAt(&b, now)
+	if b.Lift != nil && b.Lift.Cycle == cycle.First {
+		out.Extra = b.Lift.Extra
+	}
+	b.Lift = nil
+	caps := economy.CapsOf(&b, cycle.First)
+	kept := caps.Kept(&b, 1, economy.SilentContact(economy.Connect(e.Settings)))
+	out.Spent, out.Soft, out.Hard, out.End, out.DailyPing = f.Spent, caps.Soft, caps.Hard, cycle.End().UTC(), b.DailyPing
+	out.Silences = f.Stage != protocol.SpendingSilent && kept.Stage(f.Spent) == protocol.SpendingSilent
+	return out
 }
 
 func (s *server) deviceContact(c *call) (*reply[resource.DeviceContact], error) {

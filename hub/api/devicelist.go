@@ -26,6 +26,7 @@ type DeviceFilter struct {
 	Profile  string   `query:"profile" doc:"The link profile that holds for the device, its own or inherited"`
 	Version  string   `query:"version" doc:"Of the agent, in full"`
 	Stack    string   `query:"stack" doc:"Name of a stack: devices that shall have it"`
+	Stage    string   `query:"stage" enum:"free,saving,last,silent" doc:"How far the device is through its budget"`
 	Trouble  bool     `query:"trouble" doc:"true: only devices that are late or overdue, or have a failed or degraded stack"`
 }
 

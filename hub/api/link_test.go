@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/farshore/farshore/economy"
+	"github.com/farshore/farshore/economy/ledger"
 	"github.com/farshore/farshore/hub/api/resource"
 	"github.com/farshore/farshore/hub/fleet"
 	"github.com/farshore/farshore/protocol"
@@ -250,7 +252,30 @@ func TestABudgetIsLiftedForOneCycle(t *testing.T) {
 	if detail.Lift == nil || detail.Lift.Extra != 1_500_000 || detail.Effective.Link.Budget.Hard != 5_000_000 {
 		t.Errorf("the device shows %+v and %+v", detail.Lift, detail.Effective.Link)
 	}
-	w.ask(http.MethodDelete, device+"/lift", nil, nil)
+	day := protocol.UsageDay{Day: economy.Day(time.Now(), time.UTC), Counts: []protocol.UsageCount{{Class: protocol.ClassPull, Down: 5_200_000}}}
+	if err := w.Hub().Ledger.Report(ledger.Report{Device: d.ID, At: time.Now(), Usage: protocol.Usage{
+		Cycle: economy.CycleAt(&protocol.Budget{}, time.Now()).First, Spent: 5_200_000, Days: []protocol.UsageDay{day},
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	var dropped resource.DroppedLift
+	w.ask(http.MethodDelete, device+"/lift?check=true", nil, &dropped)
+	if !dropped.Silences || dropped.Extra != 1_500_000 || dropped.Hard != 5_000_000 || dropped.Spent != 5_200_000 || !strings.Contains(dropped.Text, "silent") {
+		t.Errorf("what would follow: %+v", dropped)
+	}
+	if s, _ := w.Hub().Fleet.Effective(d.ID); s.Settings.Link.Budget.Lift == nil {
+		t.Error("only asked, it was taken back")
+	}
+	dropped = resource.DroppedLift{}
+	w.ask(http.MethodDelete, device+"/lift", nil, &dropped)
+	if !dropped.Silences || dropped.Extra != 1_500_000 {
+		t.Errorf("what followed: %+v", dropped)
+	}
+	dropped = resource.DroppedLift{}
+	w.ask(http.MethodDelete, device+"/lift", nil, &dropped)
+	if dropped.Silences || dropped.Extra != 0 || dropped.Text != "Nothing was added to this cycle." {
+		t.Errorf("once more: %+v", dropped)
+	}
 	detail = resource.DeviceDetail{}
 	w.ask(http.MethodGet, device, nil, &detail)
 	if s, _ := w.Hub().Fleet.Effective(d.ID); detail.Lift != nil || s.Settings.Link.Budget.Lift != nil {
@@ -258,5 +283,18 @@ func TestABudgetIsLiftedForOneCycle(t *testing.T) {
 	}
 	if trail := w.trail(); !strings.Contains(trail, "devices.lift") || !strings.Contains(trail, "port call") {
 		t.Errorf("the trail does not tell of it: %s", trail)
+	}
+}
+
+// Times of contact that are allowed and probably not meant are told of where they are given.
+func TestAProfileWarnsOfItsWindows(t *testing.T) {
+	w := newWorld(t)
+	var p resource.Profile
+	w.ask(http.MethodPut, "/profiles/barge", resource.PutProfile{Link: &resource.Link{Contact: &resource.Contact{Windows: []protocol.ContactWindow{
+		{Start: "0 */6 * * *", Seconds: 600}, {Start: "5 12 * * *", Seconds: 20},
+	}}}}, &p)
+	says := strings.Join(p.Warnings, " ")
+	if !strings.Contains(says, `"0 */6 * * *" and "5 12 * * *" overlap`) || !strings.Contains(says, `"5 12 * * *" lasts 20 s`) {
+		t.Errorf("warnings %q", p.Warnings)
 	}
 }

@@ -118,6 +118,7 @@ func profileWarnings(p *fleet.Profile) []string {
 	if b := l.Budget; b != nil && b.Hard != 0 && !b.DailyPing {
 		out = append(out, "At its hard cap a device is silent, and hears of no lift before its cycle ends: allow the ping a day if it should.")
 	}
+	out = append(out, economy.Warnings(l.Contact, time.Now())...)
 	if b := l.Budget; b != nil && p.Tariff.Included != 0 && b.Hard > p.Tariff.Included && p.Tariff.PerMB == 0 {
 		out = append(out, "The hard cap is above what the tariff includes, and the price of what goes beyond is not given.")
 	}

@@ -88,7 +88,7 @@ func (s *server) fits(w *wanted, x *sight) bool {
 	d := x.Device
 	if !w.eyes.device(d) || !inGroup(d.Group, w.Group) || w.Mode != "" && d.Mode.String() != w.Mode || w.Version != "" && x.Version != w.Version ||
 		w.Profile != "" && x.Effective.Settings.Profile != w.Profile || w.Stack != "" && !w.members[d.ID] ||
-		!w.selector.Matches(x.Labels) {
+		!w.selector.Matches(x.Labels) || w.Stage != "" && s.stageOf(d.ID) != w.Stage {
 		return false
 	}
 	x.record, x.snapshot = s.lore.record(&x.Sight)

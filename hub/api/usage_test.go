@@ -184,3 +184,40 @@ func TestUsageIsTold(t *testing.T) {
 		return all.Devices == 2 && len(all.Totals) == 0
 	})
 }
+
+func TestUsageOfAGroupThatIsNotThere(t *testing.T) {
+	w, devices := twoGroups(t)
+	w.ship("norway/oslo")
+	w.spends(devices[0], protocol.ClassPull, 5_000_000)
+	for _, path := range []string{"/usage", "/usage/devices"} {
+		if p := w.refused(http.MethodGet, path+"?group=nosuch", nil); p.Status != http.StatusNotFound || !strings.Contains(p.Detail, "nosuch") {
+			t.Errorf("%s: %+v", path, p)
+		}
+		w.ask(http.MethodGet, path+"?group=norway", nil, nil)
+	}
+	var page resource.DevicePage
+	w.ask(http.MethodGet, "/devices?stage=saving", nil, &page)
+	if page.Total != 1 || page.Items[0].ID != devices[0].ID {
+		t.Errorf("devices that save: %+v", page)
+	}
+	w.ask(http.MethodGet, "/devices?stage=silent", nil, &page)
+	if page.Total != 0 {
+		t.Errorf("silent devices: %+v", page)
+	}
+}
+
+// A sum over a year of a large fleet is refused before anything is read.
+func TestSumsAreBounded(t *testing.T) {
+	w := newWorld(t)
+	many := make([]fleet.Device, 2600)
+	for n := range many {
+		many[n] = planted(n, "ships")
+	}
+	w.plant(many, noSnapshot)
+	year := "/usage?from=" + time.Now().UTC().AddDate(0, 0, -399).Format(time.RFC3339)
+	if p := w.refused(http.MethodGet, year, nil); p.Status != http.StatusUnprocessableEntity {
+		t.Errorf("a year of 2600 devices: %+v", p)
+	}
+	w.ask(http.MethodGet, "/usage", nil, nil)
+	w.ask(http.MethodGet, year+"&selector=nobody=here", nil, nil)
+}

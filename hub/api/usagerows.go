@@ -3,11 +3,14 @@ package api
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/farshore/farshore/economy"
 	"github.com/farshore/farshore/economy/ledger"
+	"github.com/farshore/farshore/hub/access"
 	"github.com/farshore/farshore/hub/api/resource"
 	"github.com/farshore/farshore/hub/fleet"
 	"github.com/farshore/farshore/protocol"
@@ -33,12 +36,19 @@ func (s *server) usageDevices(_ context.Context, c *call, in *usageDevicesInput)
 		return nil, err
 	}
 	var all []place
+	found := false
 	for x := range s.find(w) {
 		f, _ := s.Usage.Figures(x.Device.ID)
+		found = true
 		if in.Over && !f.Over() || in.Stage != "" && f.Stage.String() != in.Stage {
 			continue
 		}
 		all = append(all, place{Rank: -usageRank(&f, in.Sort), Key: x.record.name, ID: x.Device.ID})
+	}
+	if !found {
+		if err := s.groupIs(c, in.Group); err != nil {
+			return nil, err
+		}
 	}
 	order := ordered("usage")
 	slices.SortFunc(all, order)
@@ -91,4 +101,21 @@ func (s *server) deviceData(id protocol.DeviceID) *resource.DeviceData {
 		return nil
 	}
 	return &resource.DeviceData{Spent: f.Spent, Cap: cmp.Or(f.Caps.Hard, f.Caps.Soft), Stage: f.Stage, Projected: f.Projected}
+}
+
+// stageOf is how far a device is through its budget.
+func (s *server) stageOf(id protocol.DeviceID) string {
+	f, _ := s.Usage.Figures(id)
+	return f.Stage.String()
+}
+
+// groupIs refuses a group in which nothing was found, where it is not there or may not be seen.
+func (s *server) groupIs(c *call, group string) error {
+	group = strings.Trim(group, "/")
+	_, there := s.Links.GroupEffective(group)
+	seen := s.Accounts.Scope(c.who, access.GroupsRead).Covers(access.Resource{Kind: "group", ID: "/" + group, Group: group})
+	if group == "" || there && seen {
+		return nil
+	}
+	return inField("query.group", fmt.Errorf("group %.160q: %w: the list of groups has their names", group, fleet.ErrNotFound))
 }

@@ -47,9 +47,11 @@ func (r *Registry) AddLift(id protocol.DeviceID, l Lift) (Lift, error) {
 	return l, err
 }
 
-// DropLift takes back what was added to the present cycle. Where nothing was, nothing happens. Errors wrap ErrNotFound.
-func (r *Registry) DropLift(id protocol.DeviceID) error {
-	return r.commit(func(t *tx) error {
+// DropLift takes back what was added to the present cycle, and gives it. Nil: nothing was, and nothing happens. Errors wrap
+// ErrNotFound.
+func (r *Registry) DropLift(id protocol.DeviceID) (was *Lift, err error) {
+	err = r.commit(func(t *tx) error {
+		was = nil
 		d := t.device(id)
 		if d == nil {
 			return unknown(id)
@@ -57,10 +59,14 @@ func (r *Registry) DropLift(id protocol.DeviceID) error {
 		if d.Lift == nil {
 			return nil
 		}
+		if cycle, err := t.cycle(d, time.Now()); err == nil && cycle.First == d.Lift.Cycle {
+			was = d.Lift
+		}
 		d = d.clone()
 		d.Lift = nil
 		return t.write(d)
 	})
+	return was, err
 }
 
 // cycle is the device's billing cycle of now, where it has a budget with a cap.

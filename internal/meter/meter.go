@@ -21,6 +21,7 @@ package meter
 import (
 	"errors"
 	"io"
+	"math"
 	"net"
 	"net/netip"
 	"sync"
@@ -43,8 +44,7 @@ type Counts [Classes]Bytes
 func (c *Counts) Total() Bytes {
 	var t Bytes
 	for _, b := range c {
-		t.Up += b.Up
-		t.Down += b.Down
+		t.Up, t.Down = plus(t.Up, b.Up), plus(t.Down, b.Down)
 	}
 	return t
 }
@@ -52,9 +52,16 @@ func (c *Counts) Total() Bytes {
 // Add adds o to c.
 func (c *Counts) Add(o Counts) {
 	for i := range c {
-		c[i].Up += o[i].Up
-		c[i].Down += o[i].Down
+		c[i].Up, c[i].Down = plus(c[i].Up, o[i].Up), plus(c[i].Down, o[i].Down)
 	}
+}
+
+// plus adds without going round: what is too much stays the most there is.
+func plus(a, b uint64) uint64 {
+	if a+b < a {
+		return math.MaxUint64
+	}
+	return a + b
 }
 
 // Tally counts the bytes of one connection. The zero value is ready for use.

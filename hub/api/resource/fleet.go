@@ -46,6 +46,7 @@ type DeviceFilter struct {
 	Profile  string   `json:"profile,omitempty"`
 	Version  string   `json:"version,omitempty"`
 	Stack    string   `json:"stack,omitempty"`
+	Stage    string   `json:"stage,omitempty" enum:"free,saving,last,silent"`
 	Trouble  bool     `json:"trouble,omitempty"`
 }
 

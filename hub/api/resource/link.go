@@ -121,6 +121,18 @@ type PutLift struct {
 	Note  string `json:"note,omitempty" maxLength:"200" doc:"Why, for those who pay"`
 }
 
+// DroppedLift says what was taken back, and what follows.
+type DroppedLift struct {
+	Extra     uint64    `json:"extra" doc:"Bytes that were added to this cycle; 0: none were"`
+	Spent     uint64    `json:"spent" doc:"Bytes of this cycle"`
+	Soft      uint64    `json:"soft,omitempty" doc:"The cap without what was added"`
+	Hard      uint64    `json:"hard,omitempty" doc:"The cap without what was added"`
+	DailyPing bool      `json:"daily_ping,omitempty" doc:"At the hard cap there is still one ping a day"`
+	End       time.Time `json:"end,omitzero" doc:"Of the cycle"`
+	Silences  bool      `json:"silences" doc:"By that the device falls silent, as soon as it has heard of it"`
+	Text      string    `json:"text,omitempty" doc:"What follows, for people; absent: nothing"`
+}
+
 // Lift is what was added to the caps of the present billing cycle.
 type Lift struct {
 	Start time.Time `json:"start" doc:"Of the cycle"`

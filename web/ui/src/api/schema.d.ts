@@ -344,7 +344,10 @@ export interface paths {
          * @description What was added to the cycle before stays. A device that is silent at its hard cap hears of it by its ping a day, where its link profile allows that, or when its cycle ends.
          */
         post: operations["lift-device"];
-        /** Take back what was added to the caps of a device's present billing cycle */
+        /**
+         * Take back what was added to the caps of a device's present billing cycle
+         * @description With check, nothing is taken back: the answer says what would follow.
+         */
         delete: operations["drop-lift"];
         options?: never;
         head?: never;
@@ -2129,7 +2132,7 @@ export interface paths {
         };
         /**
          * See what devices spend on their links, in all
-         * @description Of the devices that you may see and that are not revoked. Days are those of each device's billing, shown as UTC's. A device that was removed is in no sum any more.
+         * @description Of the devices that you may see and that are not revoked. Days are those of each device's billing, shown as UTC's. A device that was removed is in no sum any more. At most a million counts are summed up at once: ask for less time, or a smaller group, of a large fleet.
          */
         get: operations["usage"];
         put?: never;
@@ -3049,6 +3052,8 @@ export interface components {
             q?: string;
             selector?: string;
             stack?: string;
+            /** @enum {string} */
+            stage?: "free" | "saving" | "last" | "silent";
             state?: ("on-time" | "late" | "overdue" | "quiet" | "never-seen" | "revoked")[];
             trouble?: boolean;
             version?: string;
@@ -3193,6 +3198,39 @@ export interface components {
             totals: {
                 [key: string]: components["schemas"]["UpDown"];
             };
+        };
+        DroppedLift: {
+            /** @description At the hard cap there is still one ping a day */
+            daily_ping?: boolean;
+            /**
+             * Format: date-time
+             * @description Of the cycle
+             */
+            end?: string;
+            /**
+             * Format: int64
+             * @description Bytes that were added to this cycle; 0: none were
+             */
+            extra: number;
+            /**
+             * Format: int64
+             * @description The cap without what was added
+             */
+            hard?: number;
+            /** @description By that the device falls silent, as soon as it has heard of it */
+            silences: boolean;
+            /**
+             * Format: int64
+             * @description The cap without what was added
+             */
+            soft?: number;
+            /**
+             * Format: int64
+             * @description Bytes of this cycle
+             */
+            spent: number;
+            /** @description What follows, for people; absent: nothing */
+            text?: string;
         };
         EdgeGroup: {
             /** @description Who edited it last */
@@ -6154,6 +6192,8 @@ export interface operations {
                 version?: string;
                 /** @description Name of a stack: devices that shall have it */
                 stack?: string;
+                /** @description How far the device is through its budget */
+                stage?: "free" | "saving" | "last" | "silent";
                 /** @description true: only devices that are late or overdue, or have a failed or degraded stack */
                 trouble?: boolean;
                 /** @description state and stacks: what needs a person first. spent, projected and share are of the billing cycle, share of its cap */
@@ -6241,6 +6281,8 @@ export interface operations {
                 version?: string;
                 /** @description Name of a stack: devices that shall have it */
                 stack?: string;
+                /** @description How far the device is through its budget */
+                stage?: "free" | "saving" | "last" | "silent";
                 /** @description true: only devices that are late or overdue, or have a failed or degraded stack */
                 trouble?: boolean;
             };
@@ -6288,6 +6330,8 @@ export interface operations {
                 version?: string;
                 /** @description Name of a stack: devices that shall have it */
                 stack?: string;
+                /** @description How far the device is through its budget */
+                stage?: "free" | "saving" | "last" | "silent";
                 /** @description true: only devices that are late or overdue, or have a failed or degraded stack */
                 trouble?: boolean;
             };
@@ -6524,7 +6568,10 @@ export interface operations {
     };
     "drop-lift": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description true: take nothing back */
+                check?: boolean;
+            };
             header?: never;
             path: {
                 /** @description Id, name, or the beginning of either */
@@ -6534,12 +6581,14 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description No Content */
-            204: {
+            /** @description OK */
+            200: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["DroppedLift"];
+                };
             };
             /** @description It did not work: what happened, to which thing, and what to do */
             default: {
