@@ -49,15 +49,16 @@ type recurring struct {
 }
 
 // NewContact prepares a rule. What cannot be read of it is left out, and so is what there is too much of, as CheckContact
-// has refused it where it was given: each look at the clock goes through all of it.
+// has refused it where it was given: each look at the clock goes through all of it. Where nothing is left there is contact
+// for five minutes each hour: it costs little, and the rule can be mended.
 func NewContact(c *protocol.Contact) Contact {
 	if c == nil || len(c.Windows) == 0 && len(c.Passes) == 0 {
 		return Contact{always: true}
 	}
 	var out Contact
 	for _, w := range c.Windows[:min(len(c.Windows), MaxWindows)] {
-		if times, err := cron.Parse(w.Start); err == nil {
-			out.windows = append(out.windows, recurring{times, Zone(w.Zone), time.Duration(w.Seconds) * time.Second})
+		if r, err := readWindow(w); err == nil {
+			out.windows = append(out.windows, r)
 		}
 	}
 	passes := slices.Clone(c.Passes[:min(len(c.Passes), protocol.MaxPasses)])
@@ -75,6 +76,11 @@ func NewContact(c *protocol.Contact) Contact {
 		}
 		out.passes = append(out.passes, o)
 	}
+	if len(out.windows) == 0 && len(out.passes) == 0 {
+		if hourly, err := cron.Parse("0 * * * *"); err == nil { // which it is
+			out.windows = []recurring{{hourly, time.UTC, dailyFor}}
+		}
+	}
 	if len(out.windows) == 0 && len(out.passes) > 0 {
 		switch c.After {
 		case protocol.AfterOpen:
@@ -86,6 +92,34 @@ func NewContact(c *protocol.Contact) Contact {
 		}
 	}
 	return out
+}
+
+func readWindow(w protocol.ContactWindow) (recurring, error) {
+	times, err := cron.Parse(w.Start)
+	if err != nil {
+		return recurring{}, fmt.Errorf("contact window %.40q: %w", w.Start, err)
+	}
+	zone, err := time.LoadLocation(w.Zone)
+	if err != nil || w.Zone == "Local" {
+		return recurring{}, fmt.Errorf("contact window %.40q: time zone %.60q is not known here", w.Start, w.Zone)
+	}
+	if w.Seconds == 0 || w.Seconds > MaxWindow || times.Next(time.Unix(0, 0).UTC()).IsZero() {
+		return recurring{}, fmt.Errorf("contact window %.40q of %d s is never open, or too long", w.Start, w.Seconds)
+	}
+	return recurring{times, zone, time.Duration(w.Seconds) * time.Second}, nil
+}
+
+// Unreadable says why times of contact cannot be kept by who was given them, nil if they can.
+func Unreadable(c *protocol.Contact) error {
+	if c == nil {
+		return nil
+	}
+	for _, w := range c.Windows[:min(len(c.Windows), MaxWindows)] {
+		if _, err := readWindow(w); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 var farAway = time.Unix(1<<36, 0)

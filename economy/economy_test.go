@@ -127,7 +127,7 @@ func TestContact(t *testing.T) {
 func TestTooMuchContactIsLeftOut(t *testing.T) {
 	var rule protocol.Contact
 	for range 16384 {
-		rule.Windows = append(rule.Windows, protocol.ContactWindow{Start: "0 0 30 2 *", Seconds: 10})
+		rule.Windows = append(rule.Windows, protocol.ContactWindow{Start: "0 0 30 1 *", Seconds: 10})
 		rule.Passes = append(rule.Passes, protocol.Pass{Start: int64(len(rule.Passes)) * 60, Seconds: 10})
 	}
 	if c := NewContact(&rule); len(c.windows) != MaxWindows || len(c.passes) != protocol.MaxPasses {

@@ -50,6 +50,8 @@ type Keeper struct {
 	mu      sync.Mutex                     // guards what follows
 	by      [protocol.Classes]*meter.Tally // count connections of one class each; nil: there were none
 	rules   protocol.LinkRules
+	ruled   bool   // the times of contact in rules could be read
+	refused string // why those given last could not
 	contact economy.Contact
 	opening economy.Opening // cached: that of now, or the next one
 	local   time.Time       // until when somebody at the device has opened contact
@@ -116,21 +118,46 @@ func New(cfg Config) *Keeper {
 	return k
 }
 
-// Rules takes new rules into force; nil: none.
+// Rules takes new rules into force; nil: none. Times of contact that cannot be read are not: those before them stay, as far as
+// there were any since the start, and the hub is told.
 func (k *Keeper) Rules(r *protocol.LinkRules) {
+	if r == nil {
+		r = &protocol.LinkRules{}
+	}
+	rules := *r
+	err := economy.Unreadable(rules.Contact)
+	if told := k.govern(rules, err); err == nil || told {
+		return
+	}
+	text := "The times of contact that the hub has given are not taken into force: " + err.Error() +
+		". Those before them hold, or else what of these can be read, at the least five minutes each hour: mend the profile."
+	k.cfg.Log.Error(text)
+	k.announce("contact-refused", text)
+}
+
+// govern puts rules into force, of whose times of contact err says why they cannot be read. It reports whether that was so with
+// the rules before.
+func (k *Keeper) govern(rules protocol.LinkRules, err error) (told bool) {
 	connect := k.cfg.Connect()
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.rules = protocol.LinkRules{}
-	if r != nil {
-		k.rules = *r
+	refused := ""
+	if err != nil {
+		refused = err.Error()
+		if k.ruled {
+			rules.Contact = k.rules.Contact
+		}
 	}
+	told = k.refused == refused
+	k.refused, k.ruled = refused, k.ruled || err == nil
+	k.rules = rules
 	k.connect, k.contact = connect, economy.NewContact(k.rules.Contact)
 	k.opening = economy.Opening{}
 	k.dayEnd = time.Time{} // the zone may be another
 	k.turn()
 	k.turnTo(k.day) // or the cycle
 	k.notify()
+	return told
 }
 
 // Stage of spending.

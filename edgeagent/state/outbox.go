@@ -54,7 +54,7 @@ func (s *Store) Outbox(limit int) []Item {
 			out = append(out, Item{ID: id, Class: it.Kind.Class(), Kind: it.Kind, Body: it.Body, Urgent: it.Urgent})
 		}
 		slices.SortFunc(out, func(a, b Item) int {
-			return cmp.Or(cmp.Compare(a.Class, b.Class), latter(a) - latter(b), cmp.Compare(a.ID, b.ID))
+			return cmp.Or(cmp.Compare(a.Class, b.Class), latter(a)-latter(b), cmp.Compare(a.ID, b.ID))
 		})
 		size := 0
 		for i := range out {
