@@ -16,6 +16,7 @@ import (
 
 	"github.com/farshore/farshore/internal/boltfile"
 	"github.com/farshore/farshore/internal/durable"
+	"github.com/farshore/farshore/jobs/runner"
 	"github.com/farshore/farshore/protocol"
 )
 
@@ -243,6 +244,8 @@ func (d *disk) load(into *data) (device string, err error) {
 			loadAll(tx, outboxKey(0), func(k []byte, it item) { putIn(&into.outbox, binary.BigEndian.Uint64(k), it) }),
 			loadAll(tx, statusKey(0), func(_ []byte, st protocol.StackStatus) { putIn(&into.statuses, st.Stack, st) }),
 			loadAll(tx, appliedKey(protocol.EntryKey{}), func(_ []byte, a Applied) { putIn(&into.applied, a.Entry.EntryKey, a) }),
+			loadAll(tx, cursorKey(0), func(_ []byte, c runner.Cursor) { putIn(&into.cursors, c.Job, c) }),
+			loadAll(tx, runKey(0), loadRun(into)),
 		)
 	})
 	return device, err

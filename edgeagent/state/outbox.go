@@ -2,6 +2,7 @@ package state
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -43,6 +44,8 @@ type item struct {
 	Drops bool `cbor:"6,keyasint,omitempty"`
 	// Urgent marks output of an urgent command.
 	Urgent bool `cbor:"7,keyasint,omitempty"`
+	// Run of a job, of what is said of it or of its output.
+	Run uint64 `cbor:"8,keyasint,omitempty"`
 }
 
 // Outbox returns the items to send next, at most limit bytes of bodies but at least one item: in the order of classes,
@@ -217,31 +220,45 @@ func (t *txn) putOutput(id protocol.CommandID, output []byte) {
 func (t *txn) makeRoomForOutput(size int) {
 	var ids []uint64
 	for id, it := range t.d.outbox {
-		if it.Kind == protocol.KindOutput && it.Size > 0 {
+		if it.Kind.Class() == protocol.ClassOutput && it.Size > 0 {
 			ids = append(ids, id)
 			size += it.Size
 		}
 	}
 	slices.Sort(ids)
 	for len(ids) > 0 && size > MaxOutboxOutput {
-		command := t.d.outbox[ids[0]].Command
-		var first protocol.Output
-		if err := protocol.Unmarshal(t.d.outbox[ids[0]].Body, &first); err != nil {
-			t.err = err // this store encoded it itself
-			return
-		}
+		oldest := t.d.outbox[ids[0]]
 		ids = slices.DeleteFunc(ids, func(id uint64) bool {
-			if t.d.outbox[id].Command != command {
+			it := t.d.outbox[id]
+			if it.Command != oldest.Command || it.Run != oldest.Run {
 				return false
 			}
-			size -= t.d.outbox[id].Size
+			size -= it.Size
 			t.removeItem(id)
 			return true
 		})
-		t.putItem(item{Command: command}, protocol.KindOutput,
-			protocol.Output{Command: command, Offset: first.Offset, Dropped: true})
-		t.putEvent("output-dropped", fmt.Sprintf("the outbox is full: output of command %s was dropped", command))
+		t.putDropped(oldest)
 	}
+}
+
+// putDropped says that output was dropped, from where its first piece would have begun.
+func (t *txn) putDropped(first item) {
+	if first.Kind == protocol.KindJobOutput {
+		var piece protocol.JobOutput
+		if t.err = errors.Join(t.err, protocol.Unmarshal(first.Body, &piece)); t.err != nil {
+			return // this store encoded it itself
+		}
+		piece.Data, piece.Dropped = nil, true
+		t.putItem(item{Run: first.Run}, protocol.KindJobOutput, piece)
+		t.putEvent("output-dropped", fmt.Sprintf("the outbox is full: output of run %d of a job was dropped", first.Run))
+		return
+	}
+	var piece protocol.Output
+	if t.err = errors.Join(t.err, protocol.Unmarshal(first.Body, &piece)); t.err != nil {
+		return
+	}
+	t.putItem(item{Command: first.Command}, protocol.KindOutput, protocol.Output{Command: first.Command, Offset: piece.Offset, Dropped: true})
+	t.putEvent("output-dropped", fmt.Sprintf("the outbox is full: output of command %s was dropped", first.Command))
 }
 
 func (t *txn) putItem(it item, kind protocol.Kind, body any) {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/farshore/farshore/economy/spending"
+	"github.com/farshore/farshore/jobs/runner"
 	"github.com/farshore/farshore/protocol"
 	"github.com/farshore/farshore/stacks/reconciler"
 )
@@ -82,6 +83,8 @@ type data struct {
 	applied  map[protocol.EntryKey]Applied
 	snapshot snapshot
 	spending spending.Record
+	cursors  map[uint64]runner.Cursor // by job
+	runs     map[uint64]runner.Run
 }
 
 // counters only grow.
@@ -89,6 +92,7 @@ type counters struct {
 	Outbox uint64 `cbor:"1,keyasint,omitempty"`
 	Rev    uint64 `cbor:"2,keyasint,omitempty"`
 	Event  uint64 `cbor:"3,keyasint,omitempty"`
+	Run    uint64 `cbor:"4,keyasint,omitempty"`
 }
 
 // snapshot is the last one the hub acknowledged.
@@ -246,6 +250,8 @@ const (
 	bucketOutbox   = "outbox"
 	bucketStatuses = "statuses"
 	bucketApplied  = "applied"
+	bucketCursors  = "job-cursors"
+	bucketRuns     = "job-runs"
 )
 
 var (
