@@ -33,6 +33,7 @@ import (
 	"github.com/farshore/farshore/edgeagent/link"
 	"github.com/farshore/farshore/edgeagent/state"
 	"github.com/farshore/farshore/edgeagent/update"
+	"github.com/farshore/farshore/jobs/runner"
 	"github.com/farshore/farshore/protocol"
 	"github.com/farshore/farshore/protocol/sealed"
 	"github.com/farshore/farshore/snapshot"
@@ -86,13 +87,16 @@ type Config struct {
 	Engine      Engine
 	RunComposer reconciler.Composer
 	Stager      reconciler.Stager
-	Host        func() protocol.Host
-	Facts       func() protocol.Facts
-	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
-	Proxy       func(*url.URL) (*url.URL, error)
-	Wrap        func(net.Conn) net.Conn
-	Codec       *protocol.Codec
-	Patcher     *snapshot.Patcher
+	// HostJobs and ContainerJobs run jobs, JobOutputs keeps what they write.
+	HostJobs, ContainerJobs runner.Executor
+	JobOutputs              runner.Outputs
+	Host                    func() protocol.Host
+	Facts                   func() protocol.Facts
+	DialContext             func(ctx context.Context, network, address string) (net.Conn, error)
+	Proxy                   func(*url.URL) (*url.URL, error)
+	Wrap                    func(net.Conn) net.Conn
+	Codec                   *protocol.Codec
+	Patcher                 *snapshot.Patcher
 	// NewTransport makes the transport of a kind of carrier.
 	NewTransport func(link.Kind, link.Config) link.Transport
 	// Rand decides the jitter of reconnecting.
@@ -121,6 +125,7 @@ type Agent struct {
 	capture    *capture.Capturer
 	reconciler *reconciler.Reconciler
 	commands   *commands.Runner
+	jobs       *runner.Runner
 	exchange   *exchange.Exchange
 	spending   *spending.Keeper
 	depot      *depot.Depot    // nil: images never come through the agent
@@ -273,7 +278,7 @@ func (a *Agent) assemble() error {
 		Wishes:     cfg.Labels,
 		Log:        a.log,
 		OnCommands: func() { a.commands.Wake() },
-		OnDesired:  func() { a.reconciler.Wake() },
+		OnDesired:  func() { a.reconciler.Wake(); a.jobs.Wake() },
 		OnSettings: func(protocol.Settings) { a.capture.IntervalChanged() },
 		OnSession:  a.inSession,
 		Programs:   a.programs,
@@ -306,9 +311,12 @@ func (a *Agent) assemble() error {
 			return now
 		},
 	})
+	if err := a.assembleJobs(); err != nil {
+		return err
+	}
 	a.commands = commands.New(commands.Config{
 		Journal: a.state, Engine: cfg.Engine, Stacks: a.reconciler, Snapshot: a.capture.Now,
-		HubTime: a.exchange.Clock().Now, Holds: a.spending.Holds, Updates: a.updates(), Gate: gate, Log: a.log,
+		HubTime: a.exchange.Clock().Now, Holds: a.spending.Holds, Updates: a.updates(), Jobs: a.jobs, Gate: gate, Log: a.log,
 	})
 	base.Wrap = a.metered(a.spending.WrapFor(protocol.ClassOther))
 	base.Abrupt = a.state.Orders().Settings != nil // a device that was in before may have times of contact
@@ -398,6 +406,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		part("capture", a.capture.Run)
 		part("stacks", a.reconciler.Run)
 		part("commands", a.commands.Run)
+		part("jobs", a.jobs.Run)
 		part("spending", a.spending.Run)
 		part("hub", a.stayWithHub)
 		return nil

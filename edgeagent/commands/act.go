@@ -23,13 +23,19 @@ var reSignal = regexp.MustCompile(`^(SIG)?[A-Z0-9+-]{1,12}$`)
 // refuse says why the device will not try a command; "" when it will.
 func (r *Runner) refuse(c protocol.Command) string {
 	switch {
-	case c.Kind < protocol.CommandContainerStart || c.Kind > protocol.CommandUpdate:
+	case c.Kind < protocol.CommandContainerStart || c.Kind > protocol.CommandJobOutput:
 		return fmt.Sprintf("this agent does not know %s: update it", c.Kind)
 	case c.Kind == protocol.CommandUpdate && r.cfg.Updates == nil:
 		return "this agent cannot update itself"
 	case c.Kind == protocol.CommandUpdate:
 		return ""
 	case c.Kind == protocol.CommandSnapshot:
+		return ""
+	case aboutJobs(c.Kind) && r.cfg.Jobs == nil:
+		return "this agent runs no jobs"
+	case aboutJobs(c.Kind) && c.Job == nil:
+		return fmt.Sprintf("%s names no job and no run", c.Kind)
+	case aboutJobs(c.Kind):
 		return ""
 	case c.Target == "":
 		return fmt.Sprintf("%s names no target: give the name or id of what is meant", c.Kind)
@@ -39,6 +45,11 @@ func (r *Runner) refuse(c protocol.Command) string {
 		return fmt.Sprintf("signal %.40q: want a name such as SIGHUP, or a number", c.Signal)
 	}
 	return ""
+}
+
+// aboutJobs reports whether a command is about a job.
+func aboutJobs(k protocol.CommandKind) bool {
+	return k == protocol.CommandJobRun || k == protocol.CommandJobCancel || k == protocol.CommandJobOutput
 }
 
 func stackID(target string) uint64 {
@@ -99,6 +110,21 @@ func (r *Runner) act(ctx context.Context, c protocol.Command) (out outcome) {
 		out.err = e.VolumeRemove(ctx, c.Target, force)
 	case protocol.CommandSnapshot:
 		out.err = r.cfg.Snapshot(ctx)
+	case protocol.CommandJobRun:
+		var run uint64
+		if run, out.err = r.cfg.Jobs.RunNow(c.Job.Job, c.ID); out.err == nil {
+			out.result.Text = fmt.Sprintf("It is run %d.", run)
+		}
+	case protocol.CommandJobCancel:
+		var state protocol.JobState
+		if state, out.err = r.cfg.Jobs.Cancel(c.Job.Run); out.err == nil && state != protocol.JobCancelled {
+			out.result.Text = fmt.Sprintf("It was over before: %s.", state)
+		}
+	case protocol.CommandJobOutput:
+		var n uint64
+		if n, out.err = r.cfg.Jobs.Output(*c.Job); out.err == nil {
+			out.result.Text = fmt.Sprintf("%d bytes of output follow.", n)
+		}
 	}
 	return out
 }

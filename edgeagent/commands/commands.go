@@ -67,6 +67,16 @@ type Stacks interface {
 	Started(target string)
 }
 
+// Jobs runs jobs.
+type Jobs interface {
+	// RunNow makes a job run as soon as it may, and returns the run's ID.
+	RunNow(job uint64, command protocol.CommandID) (run uint64, err error)
+	// Cancel ends a run, and returns its state.
+	Cancel(run uint64) (protocol.JobState, error)
+	// Output queues output of a run for the hub, and returns how many bytes that is.
+	Output(protocol.JobAsk) (uint64, error)
+}
+
 // Limits of a command.
 const (
 	// DefaultTimeout bounds what an engine takes for one command, beside the time that a stop may take.
@@ -96,6 +106,8 @@ type Config struct {
 	Holds func() (holds bool, changed <-chan struct{})
 	// Updates replaces the agent's own programs. Nil: updates are refused.
 	Updates Updates
+	// Jobs runs jobs. Nil: commands about them are refused.
+	Jobs Jobs
 	// Gate is passed for each command but redeploys and updates. Nil: there is none.
 	Gate *update.Gate
 	// Timeout and RedeployTimeout; 0: the defaults.

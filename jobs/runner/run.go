@@ -25,27 +25,46 @@ func (r *Runner) prepare(j *job) {
 		j.fetch()
 		j.fetch = nil
 	}
-	if r.cfg.Fetch == nil || r.ctx == nil || j.bad != "" {
+	if r.cfg.Fetch == nil || j.bad != "" {
+		j.ready = true
 		return
 	}
 	ctx, cancel := context.WithCancel(r.ctx)
-	j.fetch = cancel
+	j.fetch, j.ready = cancel, false
 	e := j.entry
 	r.wait.Go(func() {
 		defer cancel()
-		err := r.cfg.Fetch(ctx, &e)
-		if err != nil && ctx.Err() == nil {
-			r.cfg.Log.Warn("what a job needs cannot be fetched", "job", e.Name, "error", err)
+		for {
+			err := r.cfg.Fetch(ctx, &e)
+			if ctx.Err() != nil {
+				return
+			}
+			r.mu.Lock()
+			j.ready = true // where it failed, its runs say so
+			r.mu.Unlock()
+			r.Wake()
+			if err == nil {
+				return
+			}
+			r.cfg.Log.Warn("what a job needs cannot be fetched, it is tried again", "job", e.Name, "error", err)
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(fetchAgain):
+			}
 		}
 	})
 }
+
+// fetchAgain is the pause after what a job needs could not be fetched.
+const fetchAgain = time.Minute
 
 // startAll starts the runs whose turn it is. The caller holds mu.
 func (r *Runner) startAll() error {
 	ids := slices.Sorted(maps.Keys(r.jobs))
 	for _, id := range ids {
 		j := r.jobs[id]
-		for !j.gone && j.active == nil && len(j.queue) > 0 && r.running < MaxRunning {
+		for !j.gone && j.ready && j.active == nil && len(j.queue) > 0 && r.running < MaxRunning {
 			if err := r.start(j); err != nil {
 				return err
 			}

@@ -49,6 +49,7 @@ type job struct {
 	cancel context.CancelCauseFunc
 	gone   bool // not in the desired set any more
 	fetch  context.CancelFunc
+	ready  bool // what it needs is there, or cannot be fetched
 }
 
 // New returns a Runner with what the state has. Run starts it.
@@ -78,12 +79,12 @@ func (r *Runner) Wake() {
 
 // Run runs jobs until ctx is done. Runs that are under way then are killed, and reported as interrupted.
 func (r *Runner) Run(ctx context.Context) error {
-	if err := r.recover(ctx); err != nil {
-		return err
-	}
 	r.mu.Lock()
 	r.ctx = ctx
 	r.mu.Unlock()
+	if err := r.recover(ctx); err != nil {
+		return err
+	}
 	for ctx.Err() == nil {
 		next := r.step()
 		timer := time.NewTimer(next)
