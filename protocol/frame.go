@@ -54,15 +54,15 @@ type Kind uint
 
 // Kinds that go up, from agent to hub.
 const (
-	KindHello    Kind = 1 // Hello
-	KindSnapshot Kind = 2 // SnapshotUpdate
-	KindStatus   Kind = 3 // StackStatus
-	KindResult   Kind = 4 // CommandResult
-	KindOutput   Kind = 5 // Output
-	KindEvent    Kind = 6 // DeviceEvent
-	KindWant     Kind = 7 // Want
-	KindOverdue  Kind = 8 // Overdue
-	KindUsage    Kind = 9 // Usage
+	KindHello     Kind = 1  // Hello
+	KindSnapshot  Kind = 2  // SnapshotUpdate
+	KindStatus    Kind = 3  // StackStatus
+	KindResult    Kind = 4  // CommandResult
+	KindOutput    Kind = 5  // Output
+	KindEvent     Kind = 6  // DeviceEvent
+	KindWant      Kind = 7  // Want
+	KindOverdue   Kind = 8  // Overdue
+	KindUsage     Kind = 9  // Usage
 	KindJobRun    Kind = 10 // JobRun
 	KindJobOutput Kind = 11 // JobOutput
 )
