@@ -23,6 +23,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/farshore/farshore/economy"
 	"github.com/farshore/farshore/economy/spending"
 	"github.com/farshore/farshore/edgeagent/commands"
 	"github.com/farshore/farshore/edgeagent/composer"
@@ -298,7 +299,7 @@ func (a *Agent) assemble() error {
 	}
 	a.reconciler = reconciler.New(reconciler.Config{
 		State: a.state, Fetcher: a.exchange, Composer: gate.Composer(cfg.RunComposer), Stager: cfg.Stager, Dir: stagingFolder(cfg.Data),
-		Images: images, ImagesByAgent: func() bool { return byAgent(a.exchange.Settings().Link) },
+		Images: images, ImagesByAgent: func() bool { return economy.ByAgent(a.exchange.Settings().Link) },
 		Host: cfg.EngineHost, Log: a.log,
 		Tail: func(ctx context.Context, container string) (string, error) {
 			out, _, err := cfg.Engine.ContainerLogs(ctx, container, tailLines, tailBytes)

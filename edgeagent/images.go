@@ -8,16 +8,12 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/farshore/farshore/economy"
 	"github.com/farshore/farshore/economy/spending"
 	"github.com/farshore/farshore/edgeagent/depot"
 	"github.com/farshore/farshore/protocol"
 	"github.com/farshore/farshore/stacks/reconciler"
 )
-
-// byAgent reports whether images come through the agent: where the rules say so, and wherever bytes or times are bounded.
-func byAgent(rules *protocol.LinkRules) bool {
-	return rules != nil && (rules.Images == protocol.ImagesByAgent || rules.Budget != nil || rules.Contact != nil)
-}
 
 // openingsEnd is how long a link that does not close is thought to stay open.
 const openingsEnd = 365 * 24 * time.Hour
@@ -54,14 +50,8 @@ func (a *Agent) assembleDepot() (reconciler.Images, error) {
 			return depot.DefaultLanes
 		},
 		NotNow: spending.ErrNotNow, Brought: a.brought,
-		Dial: depot.Dial(a.spending.Dial(protocol.ClassPull, a.dial)),
-		Slice: func() int64 {
-			rules := a.exchange.Settings().Link
-			if rules == nil || rules.Budget == nil || rules.Budget.Hard == 0 {
-				return depot.DefaultSlice
-			}
-			return min(max(int64(rules.Budget.Hard/200), 32<<10), depot.DefaultSlice)
-		},
+		Dial:  depot.Dial(a.spending.Dial(protocol.ClassPull, a.dial)),
+		Slice: func() int64 { return economy.PullSlice(a.exchange.Settings().Link) },
 	})
 	a.depot = d
 	return d, err

@@ -214,7 +214,8 @@ func (e *estimates) keep(ctx context.Context, needs begun) {
 		return
 	}
 	if err == nil {
-		err = e.Estimated(needs.Stack, needs.Version, estimate.Sum(got.Devices).Total, len(got.Devices))
+		sums := estimate.Sum(got.Devices)
+		err = e.Estimated(needs.Stack, needs.Version, sums.Total-sums.Talk, len(got.Devices)) // what devices will say that they have spent
 	}
 	if err != nil {
 		e.hub.log.Info("a rollout has no estimate", "stack", needs.Stack, "version", needs.Version, "error", err)

@@ -144,6 +144,10 @@ func (a *app) printRollout(r resource.Rollout) error {
 		for _, b := range r.Batches {
 			t.add(fmt.Sprintf("batch %d", b.Number), counts(b.Devices))
 		}
+		if r.Data != nil {
+			t.add("estimate", estimateOf(*r.Data))
+			t.add("actual", actualOf(*r.Data))
+		}
 		switch {
 		case !r.Approved.IsZero():
 			t.add("approved", exact(r.Approved)+" by "+r.ApprovedBy)
@@ -162,6 +166,25 @@ func (a *app) printRollout(r resource.Rollout) error {
 		}
 		return t
 	})
+}
+
+func estimateOf(d resource.RolloutData) string {
+	if d.Estimated == 0 {
+		return "not known"
+	}
+	return fmt.Sprintf("%s for %d devices", size(d.Estimate), d.Estimated)
+}
+
+// actualOf says what devices have spent, and how that is to the estimate once all have spoken of whom it was made.
+func actualOf(d resource.RolloutData) string {
+	if d.Reported == 0 {
+		return "no device has said yet"
+	}
+	out := fmt.Sprintf("%s by %d devices", size(d.Actual), d.Reported)
+	if d.Estimate > 0 && d.Reported == d.Estimated {
+		out += fmt.Sprintf(", %.1f %% of the estimate", 100*float64(d.Actual)/float64(d.Estimate))
+	}
+	return out
 }
 
 func (a *app) rolloutDevicesCommand() *cobra.Command {

@@ -116,6 +116,9 @@ type DeviceEstimate struct {
 	// Files and Images are what it would fetch, as it travels; Overhead is what frames, TLS and TCP/IP add, with the order
 	// and what the device says about it.
 	Files, Images, Overhead uint64
+	// Talk is what of Overhead is for the order, and for what the device says about it: a device does not count it as spent
+	// on a stack.
+	Talk uint64
 	// Unknown is of how many images, or programs, nothing is known: they come on top.
 	Unknown int
 	// AtMost: of some image only the size on the disk of another device is known.

@@ -54,7 +54,7 @@ func (d *Desk) Estimate(ctx context.Context, ask Ask) (Estimate, error) {
 		return out, err
 	}
 	packs := &packs{content: ask.Content, done: map[File]packed{}}
-	type bytes struct{ payload, adds uint64 }
+	type bytes struct{ payload, adds, talk uint64 }
 	files, images, used := map[[32]byte]bytes{}, map[[32]byte]load{}, map[wanted]bool{}
 	unseen := 0
 	for i := range ask.Devices {
@@ -63,7 +63,7 @@ func (d *Desk) Estimate(ctx context.Context, ask Ask) (Estimate, error) {
 		f, ok := files[key]
 		if !ok {
 			var err error
-			if f.payload, f.adds, err = d.files(x, packs); err != nil {
+			if f.payload, f.adds, f.talk, err = d.files(x, packs); err != nil {
 				return out, err
 			}
 			files[key] = f
@@ -81,7 +81,7 @@ func (d *Desk) Estimate(ctx context.Context, ask Ask) (Estimate, error) {
 			unseen++
 		}
 		out.Devices[i] = DeviceEstimate{
-			ID: x.ID, Name: x.Name, Group: x.Group, Files: f.payload, Images: l.bytes, Overhead: f.adds + l.adds, Unknown: l.unknown, AtMost: l.atMost,
+			ID: x.ID, Name: x.Name, Group: x.Group, Files: f.payload, Images: l.bytes, Overhead: f.adds + l.adds, Talk: f.talk, Unknown: l.unknown, AtMost: l.atMost,
 		}
 		if x.Unready {
 			out.Devices[i].Unknown++
@@ -98,12 +98,12 @@ func (d *Desk) Estimate(ctx context.Context, ask Ask) (Estimate, error) {
 }
 
 // files gives what the order and the files of a device come to.
-func (d *Desk) files(x *Device, packs *packs) (payload, adds uint64, err error) {
+func (d *Desk) files(x *Device, packs *packs) (payload, adds, talk uint64, err error) {
 	list := make([]packed, 0, len(x.Files))
 	for _, f := range x.Files {
 		p, err := packs.of(f)
 		if err != nil {
-			return 0, 0, err
+			return 0, 0, 0, err
 		}
 		list = append(list, p)
 	}
@@ -185,6 +185,7 @@ func imagesKey(d *Device) [32]byte {
 	text(d.Group)
 	text(d.Platform)
 	h.Write([]byte{byte(d.Pull)})
+	_ = binary.Write(h, binary.BigEndian, asks(d.Settings.Link, 1<<40)) // a hash takes everything
 	for _, i := range d.Images {
 		text(i)
 	}
@@ -202,8 +203,8 @@ func imagesKey(d *Device) [32]byte {
 type Sums struct {
 	// Total, Largest and Median of the bytes of each device.
 	Total, Largest, Median uint64
-	// Files, Images and Overhead are what Total is made of.
-	Files, Images, Overhead uint64
+	// Files, Images and Overhead are what Total is made of, and Talk is part of Overhead.
+	Files, Images, Overhead, Talk uint64
 	// Cost in millionths, by currency.
 	Cost map[string]uint64
 	// Seconds of the device that takes longest of those of which it is known, and of how many it is not.
@@ -220,6 +221,7 @@ func Sum(devices []DeviceEstimate) Sums {
 		all[i] = d.Bytes()
 		s.Total, s.Largest = plus(s.Total, all[i]), max(s.Largest, all[i])
 		s.Files, s.Images, s.Overhead = plus(s.Files, d.Files), plus(s.Images, d.Images), plus(s.Overhead, d.Overhead)
+		s.Talk = plus(s.Talk, d.Talk)
 		if d.Currency != "" {
 			s.Cost[d.Currency] = plus(s.Cost[d.Currency], d.Cost)
 		}

@@ -93,8 +93,9 @@ type parcel struct {
 	ends  []*underWay
 }
 
-// exchange gives the bytes of files as they travel, and what all the rest adds to them.
-func exchange(codec *protocol.Codec, d *Device, files []packed) (payload, adds uint64, err error) {
+// exchange gives the bytes of files as they travel, and what all the rest adds to them; talk is what of that is for the
+// order, and what the device says of it.
+func exchange(codec *protocol.Codec, d *Device, files []packed) (payload, adds, talk uint64, err error) {
 	c := &conversation{codec: codec, chunk: int(d.Settings.Chunk)}
 	if c.chunk <= 0 || c.chunk > protocol.MaxChunk {
 		c.chunk = protocol.MaxChunk
@@ -107,9 +108,10 @@ func exchange(codec *protocol.Codec, d *Device, files []packed) (payload, adds u
 	}
 	if d.Entry != nil || d.Order > 0 {
 		if err := c.order(d); err != nil {
-			return 0, 0, err
+			return 0, 0, 0, err
 		}
 	}
+	talk = c.adds
 	c.want(nil)
 	for len(c.frames) > 0 {
 		f := c.frames[0]
@@ -118,7 +120,7 @@ func exchange(codec *protocol.Codec, d *Device, files []packed) (payload, adds u
 		c.adds += uint64(f.bytes-f.data) + frameCost(f.bytes)
 		c.want(f.ends)
 	}
-	return c.payload, c.adds, nil
+	return c.payload, c.adds, talk, nil
 }
 
 // order counts the order, and what the device says of it.

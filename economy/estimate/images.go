@@ -13,6 +13,7 @@ import (
 	"github.com/distribution/reference"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/farshore/farshore/economy"
 	"github.com/farshore/farshore/protocol"
 )
 
@@ -280,13 +281,21 @@ func (p *pantry) of(d *Device) (l load) {
 				continue
 			}
 			owned[x.Digest] = true
-			requests++
+			requests += asks(d.Settings.Link, x.Size)
 			l.bytes += x.Size
 			l.adds += carryCost(x.Size)
 		}
 		l.adds += carryCost(got.image.Documents) + requests*requestCost + registryCost
 	}
 	return l
+}
+
+// asks is how many requests a layer takes: the agent asks for it slice by slice, an engine at once.
+func asks(rules *protocol.LinkRules, size uint64) uint64 {
+	if slice := uint64(economy.PullSlice(rules)); economy.ByAgent(rules) && size > slice {
+		return (size + slice - 1) / slice
+	}
+	return 1
 }
 
 // describe says what is known of an image.

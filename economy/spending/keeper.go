@@ -203,13 +203,15 @@ func (k *Keeper) may(class protocol.Class, n uint64, urgent bool) bool {
 }
 
 // Sent says what class that was for which has gathered upwards on the hub's connections.
-func (k *Keeper) Sent(class protocol.Class) { k.hub.Up(uint8(class)) }
+func (k *Keeper) Sent(class protocol.Class) uint64 { return k.hub.Up(uint8(class)) }
 
 // Received says what class that was for which has gathered downwards on the hub's connections.
-func (k *Keeper) Received(class protocol.Class) { k.hub.Down(uint8(class)) }
+func (k *Keeper) Received(class protocol.Class) uint64 { return k.hub.Down(uint8(class)) }
 
 // ReceivedAtMost is Received for at most n bytes.
-func (k *Keeper) ReceivedAtMost(class protocol.Class, n uint64) { k.hub.DownAtMost(uint8(class), n) }
+func (k *Keeper) ReceivedAtMost(class protocol.Class, n uint64) uint64 {
+	return k.hub.DownAtMost(uint8(class), n)
+}
 
 // Changed receives when stage, rules or opening have changed.
 func (k *Keeper) Changed() <-chan struct{} { return k.changed }

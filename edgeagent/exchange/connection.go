@@ -58,7 +58,7 @@ func (e *Exchange) read(b []byte) arrival {
 		e.receivedFrame(protocol.ClassSession, len(b))
 		return arrival{err: fmt.Errorf("the hub sent what cannot be read: %w", err)}
 	}
-	e.receivedFrame(protocol.ClassOf(f.Messages), len(b))
+	e.blobs.charge(f.Messages, e.receivedFrame(protocol.ClassOf(f.Messages), len(b)))
 	return arrival{frame: f}
 }
 

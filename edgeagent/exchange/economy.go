@@ -16,10 +16,11 @@ type Economy interface {
 	// May reports whether n more bytes may be spent on the class now, by stage and by opening.
 	May(class protocol.Class, n uint64, urgent bool) bool
 	// Sent says what class that was for which has gathered upwards on the hub's connection, Received the same downwards.
-	Sent(class protocol.Class)
-	Received(class protocol.Class)
+	// Both return how many bytes that were on the wire.
+	Sent(class protocol.Class) uint64
+	Received(class protocol.Class) uint64
 	// ReceivedAtMost is Received for at most n bytes: what is beyond is of a frame that has not come whole.
-	ReceivedAtMost(class protocol.Class, n uint64)
+	ReceivedAtMost(class protocol.Class, n uint64) uint64
 	// Usage is what should go with the next frame that is sent anyway. !ok: nothing new.
 	Usage() (u protocol.Usage, ok bool)
 	// Reported says that the hub has acknowledged it.
@@ -66,24 +67,27 @@ func (e *Exchange) inForce() protocol.Settings {
 	return economy.At(e.ordered(), e.cfg.Economy.Stage())
 }
 
-// sent and received say what class the bytes were for that have passed.
-func (e *Exchange) sent(class protocol.Class) {
-	if e.cfg.Economy != nil {
-		e.cfg.Economy.Sent(class)
+// sent and received say what class the bytes were for that have passed, and return how many.
+func (e *Exchange) sent(class protocol.Class) uint64 {
+	if e.cfg.Economy == nil {
+		return 0
 	}
+	return e.cfg.Economy.Sent(class)
 }
 
-func (e *Exchange) received(class protocol.Class) {
-	if e.cfg.Economy != nil {
-		e.cfg.Economy.Received(class)
+func (e *Exchange) received(class protocol.Class) uint64 {
+	if e.cfg.Economy == nil {
+		return 0
 	}
+	return e.cfg.Economy.Received(class)
 }
 
 // receivedFrame is received for a frame of so many bytes: what has come with it is of the next one.
-func (e *Exchange) receivedFrame(class protocol.Class, size int) {
-	if e.cfg.Economy != nil {
-		e.cfg.Economy.ReceivedAtMost(class, uint64(size+size/8)+envelope)
+func (e *Exchange) receivedFrame(class protocol.Class, size int) uint64 {
+	if e.cfg.Economy == nil {
+		return 0
 	}
+	return e.cfg.Economy.ReceivedAtMost(class, uint64(size+size/8)+envelope)
 }
 
 // envelope is how many bytes a frame may have around it, with acknowledgements of what was sent meanwhile. The headers of

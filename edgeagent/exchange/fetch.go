@@ -49,6 +49,7 @@ type want struct {
 	since   time.Time // of the question, or the last piece of its answer
 	answer  int64     // bytes still to come of the present answer
 	waiting int
+	spent   func(uint64) // of who asked first; nil: nobody wants to know
 	done    chan struct{}
 	err     error // set before done is closed
 }
@@ -89,7 +90,7 @@ func (f *fetcher) want(file reconciler.FetchFile) *want {
 			return w
 		}
 	}
-	w := &want{hash: file.File.Hash, base: file.Base, waiting: 1, done: make(chan struct{})}
+	w := &want{hash: file.File.Hash, base: file.Base, waiting: 1, spent: file.Spent, done: make(chan struct{})}
 	f.wants = append(f.wants, w)
 	return w
 }

@@ -342,7 +342,7 @@ func (c *connection) sendFrame(ctx context.Context, f *protocol.Frame) error {
 	if err := c.tr.Send(ctx, b); err != nil {
 		return fmt.Errorf("send frame: %w", err)
 	}
-	c.sent(protocol.ClassOf(f.Messages))
+	c.blobs.charge(f.Messages, c.sent(protocol.ClassOf(f.Messages)))
 	c.quiet = time.Now()
 	if !c.tr.Push() {
 		c.received(protocol.ClassSession) // what came without a frame

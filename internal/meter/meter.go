@@ -73,29 +73,32 @@ type Tally struct {
 	repeat uint64 // how many of the segments that came twice, on all of the machine's connections, are spoken for
 }
 
-// Up gives what gathered upwards since the last call to class. A class out of range counts as 0.
-func (t *Tally) Up(class uint8) {
+// Up gives what gathered upwards since the last call to class, and says how much that was. A class out of range counts as 0.
+func (t *Tally) Up(class uint8) (gathered uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.counts[inRange(class)].Up += t.loose.Up
-	t.loose.Up = 0
+	gathered, t.loose.Up = t.loose.Up, 0
+	t.counts[inRange(class)].Up += gathered
+	return gathered
 }
 
-// Down gives what gathered downwards since the last call to class. A class out of range counts as 0.
-func (t *Tally) Down(class uint8) {
+// Down is Up for what gathered downwards.
+func (t *Tally) Down(class uint8) (gathered uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.counts[inRange(class)].Down += t.loose.Down
-	t.loose.Down = 0
+	gathered, t.loose.Down = t.loose.Down, 0
+	t.counts[inRange(class)].Down += gathered
+	return gathered
 }
 
 // DownAtMost is Down for no more than n bytes: what came is of the class, but some of what follows has come with it.
-func (t *Tally) DownAtMost(class uint8, n uint64) {
+func (t *Tally) DownAtMost(class uint8, n uint64) uint64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	n = min(n, t.loose.Down)
 	t.counts[inRange(class)].Down += n
 	t.loose.Down -= n
+	return n
 }
 
 // repeated is how many of at most n segments came twice, where so many did on all connections by now: none is counted for

@@ -41,6 +41,8 @@ type FetchFile struct {
 	File protocol.File
 	// Base is an earlier version of the file that the device has. Zero: none.
 	Base protocol.Hash
+	// Spent is told, without blocking, of bytes on the wire that were for the file. Nil: nobody is.
+	Spent func(bytes uint64)
 }
 
 // Fetcher gets files from the hub. Fetch blocks until all are in the state, or ctx is done; while the hub is out of

@@ -94,16 +94,27 @@ func (r *Reconciler) listImages(ctx context.Context, req ipc.Request) (ipc.Event
 	return final, f
 }
 
+// spending is what a version has cost on the link.
+type spending struct{ version, files, images uint64 }
+
+// of is the spending on a version: what is known of another is forgotten.
+func (s *spending) of(version uint64) *spending {
+	if s.version != version {
+		*s = spending{version: version}
+	}
+	return s
+}
+
 // cost notes what the images of a version have cost.
 func (s *stack) cost(version uint64, spent int64) {
-	s.spentFor, s.spent = version, uint64(max(spent, 0))
+	s.spent.of(version).images = uint64(max(spent, 0))
 }
 
 // costOf is what is known of what a version has cost: the last status says it too.
 func (s *stack) costOf(version uint64) uint64 {
 	var known uint64
-	if s.spentFor == version {
-		known = s.spent
+	if s.spent.version == version {
+		known = s.spent.files + s.spent.images
 	}
 	if s.want != nil && s.want.Version == version {
 		known = max(known, s.want.Spent)

@@ -58,7 +58,7 @@ func TestImagesThroughTheAgent(t *testing.T) {
 		r.desire(r.entry(1, 1, "web good"))
 		pass(10 * time.Second)
 		r.expect(1, "running v1 running:0")
-		if st := r.store.Statuses()[0]; st.Spent != 1100 || r.engine.fetches != 0 {
+		if st := r.store.Statuses()[0]; st.Spent != 1100+uint64(len(r.asked))*fileCost || r.engine.fetches != 0 {
 			t.Errorf("the status says %d bytes; the engine fetched %d times", st.Spent, r.engine.fetches)
 		}
 		r.expectCalls("images s1", "up s1")

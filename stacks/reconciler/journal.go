@@ -59,6 +59,8 @@ type Applied struct {
 	Held *Held `cbor:"12,keyasint,omitempty"`
 	// Wake: somebody at the device stopped the containers of Services, and those that ran have to be started again.
 	Wake bool `cbor:"13,keyasint,omitempty"`
+	// Cost of the files of Next on the link so far, in bytes.
+	Cost uint64 `cbor:"14,keyasint,omitempty"`
 }
 
 // sleepers are the containers that a stop at the device ended, and that have to be started again.
@@ -130,6 +132,9 @@ func (a *Applied) toward(e *protocol.Entry, phase Phase) Applied {
 	}
 	if line.Next == nil || line.Next.Content() != e.Content() {
 		line.Tries, line.Final, line.Code, line.Detail = 0, false, "", ""
+	}
+	if line.Next == nil || line.Next.Version != e.Version {
+		line.Cost = 0
 	}
 	line.Next, line.Phase = &next, phase
 	return line

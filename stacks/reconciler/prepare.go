@@ -26,7 +26,7 @@ func (r *Reconciler) prepare(ctx context.Context, j *job) *failure {
 	if f := r.images(ctx, j, place); f != nil {
 		return f
 	}
-	if err := r.cfg.State.PutApplied(j.was.toward(j.entry, PhaseFetched)); err != nil {
+	if err := r.cfg.State.PutApplied(j.toward(PhaseFetched)); err != nil {
 		return local("the step could not be journaled", err)
 	}
 	return nil
@@ -36,6 +36,7 @@ func (r *Reconciler) prepare(ctx context.Context, j *job) *failure {
 func (r *Reconciler) files(ctx context.Context, j *job) *failure {
 	var files []FetchFile
 	var total int64
+	bill := r.bill(j)
 	asked := map[protocol.Hash]bool{}
 	for _, file := range j.entry.Files {
 		if asked[file.Hash] || r.cfg.State.HasBlob(file.Hash) {
@@ -43,13 +44,13 @@ func (r *Reconciler) files(ctx context.Context, j *job) *failure {
 		}
 		asked[file.Hash] = true
 		total += file.Size
-		files = append(files, FetchFile{File: file, Base: r.base(j.was, file.Path)})
+		files = append(files, FetchFile{File: file, Base: r.base(j.was, file.Path), Spent: bill.add})
 	}
 	if len(files) == 0 {
 		return nil
 	}
 	if j.why == prepare {
-		if err := r.cfg.State.PutApplied(j.was.toward(j.entry, PhaseFetching)); err != nil {
+		if err := r.cfg.State.PutApplied(j.toward(PhaseFetching)); err != nil {
 			return local("the step could not be journaled", err)
 		}
 		r.progress(j, protocol.StackFetching)
@@ -62,10 +63,14 @@ func (r *Reconciler) files(ctx context.Context, j *job) *failure {
 	for {
 		select {
 		case err := <-came:
-			if err != nil {
-				return local("the files of the stack could not be had", err)
+			if noteErr := bill.note(); err != nil || noteErr != nil {
+				return local("the files of the stack could not be had", errors.Join(err, noteErr))
 			}
 			return nil
+		case <-bill.due:
+			if err := bill.note(); err != nil {
+				r.cfg.Log.Warn("cannot note what the files of a stack have cost", "stack", j.entry.ID, "error", err)
+			}
 		case <-look.C:
 			done := total
 			for _, f := range files {

@@ -59,8 +59,7 @@ type stack struct {
 	heals     int
 	healAt    time.Time
 	judgeFrom time.Time
-	spentFor  uint64 // the version that the images have cost spent
-	spent     uint64
+	spent     spending
 	healing   *failure // why the last healing failed
 	halting   *failure // why the containers could not be stopped
 	redeploys []chan error

@@ -284,11 +284,19 @@ func (l lawful) PutStatus(st protocol.StackStatus) error {
 	return l.Store.PutStatus(st)
 }
 
+// fileCost is what each question for a file costs on the link.
+const fileCost = 40_000
+
 // Fetch is the hub giving files.
 func (r *rig) Fetch(ctx context.Context, files []reconciler.FetchFile) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.asked = append(r.asked, files...)
+	for _, f := range files {
+		if f.Spent != nil {
+			f.Spent(fileCost)
+		}
+	}
 	for !r.online {
 		r.mu.Unlock()
 		select {
