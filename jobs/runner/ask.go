@@ -18,7 +18,12 @@ func (r *Runner) RunNow(id uint64, command protocol.CommandID) (uint64, error) {
 	if j == nil || j.gone {
 		return 0, fmt.Errorf("job %d: %w: it is not meant for it, or has not come yet", id, ErrUnknown)
 	}
-	run := Run{r.next(j, now.Unix(), own), Queued}
+	for _, run := range r.runs {
+		if command != 0 && run.Command == command { // the power went before its result was journaled
+			return run.ID, nil
+		}
+	}
+	run := Run{r.next(&j.entry, now.Unix(), own), Queued}
 	run.Command = command
 	c := Change{}
 	if j.active != nil || len(j.queue) > 0 {
@@ -95,7 +100,10 @@ func (r *Runner) Output(ask protocol.JobAsk) (uint64, error) {
 		if err != nil {
 			return 0, fmt.Errorf("output of run %d: %w", run.ID, err)
 		}
-		c.Output, total = append(c.Output, pieces...), total+s.Size-from
+		for _, p := range pieces {
+			total += uint64(len(p.Data))
+		}
+		c.Output = append(c.Output, pieces...)
 	}
 	if total == 0 {
 		return 0, nil

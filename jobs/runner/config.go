@@ -38,6 +38,11 @@ type Cursor struct {
 	Schedule protocol.JobSchedule `cbor:"3,keyasint"`
 	// Until in Unix seconds: what was due then or before is accounted for.
 	Until int64 `cbor:"4,keyasint"`
+	// From: nothing that was due after it, up to Until, was missed.
+	From int64 `cbor:"5,keyasint,omitempty"`
+	// DoneFrom and DoneTo are such a stretch from before a clock was set back: what is due in it does not run again.
+	DoneFrom int64 `cbor:"6,keyasint,omitempty"`
+	DoneTo   int64 `cbor:"7,keyasint,omitempty"`
 }
 
 // Stage is how far a run is on the device.
@@ -114,7 +119,7 @@ type Outputs interface {
 	Only(runs []uint64) error
 }
 
-// Config is what New needs. All but Fetch, OpenSecrets and OpenAccess is required.
+// Config is what New needs. All but Fetch, OpenSecrets, OpenAccess and Look is required.
 type Config struct {
 	State  State
 	Device protocol.DeviceID
@@ -128,7 +133,9 @@ type Config struct {
 	OpenAccess  func(*protocol.Entry) (protocol.RegistryAccess, error)
 	// Now is the best time known, and whether the hub has vouched for it since the agent started.
 	Now func() (time.Time, bool)
-	Log *slog.Logger
+	// Look is after which time the clock is looked at again while nothing is due: it may be set. 0: 30 s.
+	Look time.Duration
+	Log  *slog.Logger
 }
 
 // Bounds of what a device does at once, and keeps.

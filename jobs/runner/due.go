@@ -2,6 +2,7 @@ package runner
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/farshore/farshore/jobs"
@@ -11,7 +12,7 @@ import (
 const (
 	// onTime is how late a run may be and still count as on time.
 	onTime = time.Minute
-	// ahead is by how much a cursor may be ahead of the time that the hub vouches for: beyond it, a clock was wrong.
+	// ahead is by how much a cursor may be ahead of the time: beyond it, a clock was wrong, and was set back.
 	ahead = 5 * time.Minute
 	// farBack bounds how long ago what is due is looked for.
 	farBack = 3 * 366 * 24 * time.Hour
@@ -42,41 +43,63 @@ func (r *Runner) adoptOne(e protocol.Entry, now time.Time, own bool) error {
 		j.entry.Access = e.Access
 		return nil
 	}
-	known := j != nil
-	if !known {
+	plan, bad := jobs.NewPlan(e.Job.Schedule, e.ID, r.cfg.Device)
+	if j == nil {
 		j = &job{}
-	}
-	plan, err := jobs.NewPlan(e.Job.Schedule, e.ID, r.cfg.Device)
-	cursor := Cursor{Job: e.ID, Entry: hash, Schedule: e.Job.Schedule, Until: now.Unix()}
-	switch {
-	case known && j.cursor.Entry == hash: // the agent was started anew
-		cursor = j.cursor
-	case known: // what was due by the schedule before is accounted for first
+	} else if j.cursor.Entry != hash { // what was due by the schedule before is accounted for first
 		if err := r.accountOld(j, e, now, own); err != nil {
 			return err
 		}
-		if plan.Once() && e.Job.Schedule.At != j.cursor.Schedule.At {
-			cursor.Until = 0
+	}
+	if cursor := j.cursor.under(&e, hash, now); cursor != j.cursor {
+		c := Change{Cursors: []Cursor{cursor}}
+		if bad != nil { // it will never be due: that is told once
+			run := r.next(&e, now.Unix(), own)
+			run.State, run.Text = protocol.JobRefused, bad.Error()
+			c.Runs, c.Reports = []Run{{run, Over}}, []protocol.JobRun{run}
 		}
-	case plan.Once():
-		cursor.Until = 0
+		if err := r.put(c); err != nil {
+			return err
+		}
+		j.cursor = cursor
 	}
 	j.entry, j.plan, j.gone, j.bad = e, plan, false, ""
-	if err != nil {
-		j.bad = err.Error()
+	if bad != nil {
+		j.bad = bad.Error()
 	}
 	r.jobs[e.ID] = j
 	r.prepare(j)
-	if known && cursor == j.cursor {
-		return nil
+	return nil
+}
+
+// under is the cursor of a job from now on, which has this entry. The zero cursor is that of a job which is new.
+func (c Cursor) under(e *protocol.Entry, hash protocol.Hash, now time.Time) Cursor {
+	if c.Entry == hash {
+		return c
 	}
-	c := Change{Cursors: []Cursor{cursor}}
-	if j.bad != "" { // it will never be due: that is told once
-		run := r.next(j, now.Unix(), own)
-		run.State, run.Text = protocol.JobRefused, j.bad
-		c.Runs, c.Reports = []Run{{run, Over}}, []protocol.JobRun{run}
+	s := e.Job.Schedule
+	if c.Job != 0 && c.Schedule == s { // nothing that ran by it runs again
+		c.Entry = hash
+		return c
 	}
-	return r.put(c)
+	until := max(now.Unix(), c.Until)
+	if s.Cron == "" {
+		until = 0 // also what was due before the device heard of it
+		if c.Schedule.Cron == "" && c.Schedule.At == s.At && c.Until != 0 {
+			until = max(c.Until, s.At+int64(s.Jitter)) // it was
+		}
+	}
+	return Cursor{Job: e.ID, Entry: hash, Schedule: s, From: until, Until: until}
+}
+
+// back is the cursor after a clock was set back.
+func (c Cursor) back(now int64) Cursor {
+	from, to := c.From, c.Until
+	if from <= c.DoneTo && to >= c.DoneFrom {
+		from, to = min(from, c.DoneFrom), max(to, c.DoneTo)
+	}
+	c.DoneFrom, c.DoneTo, c.From, c.Until = from, to, now, now
+	return c
 }
 
 // accountOld accounts for what was due by the schedule that a job had until now.
@@ -97,7 +120,7 @@ func (r *Runner) accountOld(j *job, e protocol.Entry, now time.Time, own bool) e
 
 // leave ends what a job that is not wanted any more has under way, and forgets it.
 func (r *Runner) leave(id uint64, j *job) error {
-	j.gone = true
+	j.gone = true // nothing of it starts any more
 	if j.fetch != nil {
 		j.fetch()
 		j.fetch = nil
@@ -108,8 +131,14 @@ func (r *Runner) leave(id uint64, j *job) error {
 	}
 	c := Change{DropCursors: []uint64{id}}
 	for _, run := range r.runs {
-		if run.Job == id {
-			c.DropRuns = append(c.DropRuns, run.ID)
+		if run.Job != id {
+			continue
+		}
+		c.DropRuns = append(c.DropRuns, run.ID)
+		if run.Stage == Queued {
+			ended := run.JobRun
+			ended.State, ended.Text = protocol.JobCancelled, errRemoved.Error()
+			c.Reports = append(c.Reports, ended)
 		}
 	}
 	if err := r.put(c); err != nil {
@@ -133,10 +162,8 @@ func (r *Runner) account(now time.Time, own bool) error {
 // accountOne decides about each due time of a job that is not accounted for: it is run, skipped or missed.
 func (r *Runner) accountOne(j *job, now time.Time, own bool) error {
 	until := time.Unix(j.cursor.Until, 0)
-	if !own && until.Sub(now) > ahead && !j.plan.Once() { // it was moved on by a clock that was ahead
-		cursor := j.cursor
-		cursor.Until = now.Unix()
-		return r.put(Change{Cursors: []Cursor{cursor}})
+	if until.Sub(now) > ahead && !j.plan.Once() {
+		return r.put(Change{Cursors: []Cursor{j.cursor.back(now.Unix())}})
 	}
 	if least := now.Add(-farBack); until.Before(least) && !j.plan.Once() {
 		until = least
@@ -149,8 +176,12 @@ func (r *Runner) accountOne(j *job, now time.Time, own bool) error {
 	cursor.Until = dues.last
 	c := Change{Cursors: []Cursor{cursor}}
 	if n := dues.count - uint64(len(dues.newest)); n > 0 {
-		run := r.next(j, dues.first, own)
+		run := r.next(&j.entry, dues.first, own)
 		run.State, run.Text = protocol.JobMissed, "The device or its agent was off when it was due."
+		if j.plan.Once() {
+			run.Text = "It was due before the device was on and had it."
+		}
+		c.Cursors[0].From = dues.missed
 		if n > 1 {
 			run.Until, run.Count = dues.missed, n
 		}
@@ -158,7 +189,7 @@ func (r *Runner) accountOne(j *job, now time.Time, own bool) error {
 	}
 	busy := j.active != nil || len(j.queue) > 0
 	for i, due := range dues.newest {
-		run := Run{r.next(j, due, own), Queued}
+		run := Run{r.next(&j.entry, due, own), Queued}
 		late := now.Sub(time.Unix(due, 0)) > onTime || i < len(dues.newest)-1
 		if !late && busy && !r.overlaps(j, &run, &c) {
 			continue
@@ -169,33 +200,35 @@ func (r *Runner) accountOne(j *job, now time.Time, own bool) error {
 	return r.enqueue(j, c)
 }
 
-// enqueue writes a change, and puts its queued runs into the job's queue.
+// enqueue writes a change, and puts its queued runs into the job's queue, in place of those that it ends.
 func (r *Runner) enqueue(j *job, c Change) error {
 	if err := r.put(c); err != nil {
 		return err
 	}
+	j.queue = slices.DeleteFunc(j.queue, func(waiting *Run) bool { return waiting.Stage == Over })
+	if j.active != nil && j.entry.Job.Overlap == protocol.OverlapKill && slices.ContainsFunc(c.Runs, queued) {
+		j.cancel(errOverlap)
+	}
 	for _, run := range c.Runs {
-		if run.Stage == Queued {
+		if queued(run) {
 			j.queue = append(j.queue, r.runs[run.ID])
 		}
 	}
 	return nil
 }
 
+func queued(run Run) bool { return run.Stage == Queued }
+
 // overlaps goes by the overlap rule for a run that is due while another is under way. False: it is skipped, and that is in
 // the change.
 func (r *Runner) overlaps(j *job, run *Run, c *Change) bool {
 	switch {
 	case j.entry.Job.Overlap == protocol.OverlapKill:
-		if j.active != nil {
-			j.cancel(errOverlap)
-		}
 		for _, waiting := range j.queue {
 			w := *waiting
 			w.Stage, w.State, w.Text = Over, protocol.JobCancelled, errOverlap.Error()
 			c.Runs, c.Reports = append(c.Runs, w), append(c.Reports, w.JobRun)
 		}
-		j.queue = nil
 		return true
 	case j.entry.Job.Overlap == protocol.OverlapQueue && len(j.queue) < MaxQueued:
 		return true
@@ -234,14 +267,11 @@ type dues struct {
 }
 
 // due gathers what is due after until and up to now.
-func (r *Runner) due(j *job, until, now time.Time) dues {
+func (*Runner) due(j *job, until, now time.Time) dues {
 	var d dues
 	want := int(min(j.entry.Job.Missed, protocol.MaxJobMissed))
-	ran := map[int64]bool{} // a clock that was set back does not make it run again
-	for _, run := range r.runs {
-		if run.Job == j.entry.ID && run.State != protocol.JobMissed && run.Command == 0 {
-			ran[run.Due] = true
-		}
+	if end := j.entry.Job.Schedule.End; j.plan.Once() && end != 0 && now.Unix() > end {
+		want = 0 // it came too late
 	}
 	for t := until; ; {
 		next, ok := j.plan.Next(t)
@@ -250,7 +280,7 @@ func (r *Runner) due(j *job, until, now time.Time) dues {
 		}
 		t = next
 		d.last = next.Unix()
-		if ran[d.last] {
+		if j.cursor.DoneFrom < d.last && d.last <= j.cursor.DoneTo {
 			continue
 		}
 		if d.count++; d.count == 1 {

@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,14 +37,13 @@ func (r *Runner) prepare(j *job) {
 		defer cancel()
 		for {
 			err := r.cfg.Fetch(ctx, &e)
-			if ctx.Err() != nil {
-				return
-			}
 			r.mu.Lock()
-			j.ready = true // where it failed, its runs say so
+			if ctx.Err() == nil { // else it is about what the job was before
+				j.ready = true // where it failed, its runs say so
+			}
 			r.mu.Unlock()
 			r.Wake()
-			if err == nil {
+			if err == nil || ctx.Err() != nil {
 				return
 			}
 			r.cfg.Log.Warn("what a job needs cannot be fetched, it is tried again", "job", e.Name, "error", err)
@@ -61,13 +61,16 @@ const fetchAgain = time.Minute
 
 // startAll starts the runs whose turn it is. The caller holds mu.
 func (r *Runner) startAll() error {
-	ids := slices.Sorted(maps.Keys(r.jobs))
-	for _, id := range ids {
-		j := r.jobs[id]
-		for !j.gone && j.ready && j.active == nil && len(j.queue) > 0 && r.running < MaxRunning {
-			if err := r.start(j); err != nil {
-				return err
-			}
+	var turn []*job // those that wait longest come first
+	for _, j := range r.jobs {
+		if !j.gone && j.ready && j.active == nil && len(j.queue) > 0 {
+			turn = append(turn, j)
+		}
+	}
+	slices.SortFunc(turn, func(a, b *job) int { return cmp.Compare(a.queue[0].ID, b.queue[0].ID) })
+	for _, j := range turn[:min(len(turn), MaxRunning-r.running)] {
+		if err := r.start(j); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -103,6 +106,9 @@ func (r *Runner) tryAll(ctx context.Context, run protocol.JobRun, e *protocol.En
 	for n := uint32(1); ; n++ {
 		if n > 1 {
 			run.Attempt = n
+			r.mu.Lock()
+			r.runs[run.ID].Attempt = n // what is asked of its output is of this one
+			r.mu.Unlock()
 		}
 		final := r.try(ctx, &run, e, n)
 		if run.State == protocol.JobDone || final || ctx.Err() != nil || n > e.Job.Retries {
@@ -120,7 +126,7 @@ func (r *Runner) tryAll(ctx context.Context, run protocol.JobRun, e *protocol.En
 		}
 		break
 	}
-	if cause := context.Cause(ctx); errors.Is(cause, context.Canceled) { // the agent stops
+	if run.State == protocol.JobCancelled && errors.Is(context.Cause(ctx), context.Canceled) { // the agent stops
 		run.State, run.Text = protocol.JobInterrupted, "The agent was stopped while it ran: how far it came is not known."
 	}
 	run.Took = uint64(time.Since(began).Milliseconds())
@@ -148,17 +154,17 @@ func (r *Runner) try(ctx context.Context, run *protocol.JobRun, e *protocol.Entr
 	exit, err := executor.Run(limited, a)
 	run.Code, run.Signal = exit.Code, exit.Signal
 	switch {
+	case err == nil && exit == Exit{}: // also where its end was wanted in the same moment
+		run.State = protocol.JobDone
 	case ctx.Err() != nil:
 		run.State, run.Text = protocol.JobCancelled, context.Cause(ctx).Error()
-	case errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, context.DeadlineExceeded) && limited.Err() != nil:
 		run.State, run.Text = protocol.JobTimedOut, fmt.Sprintf("It took longer than %s and was killed.", timeout)
 	case errors.Is(err, ErrNever):
 		run.State, run.Text = protocol.JobRefused, err.Error()
 		return true
 	case err != nil:
 		run.Text = err.Error()
-	case exit == Exit{}:
-		run.State = protocol.JobDone
 	}
 	return false
 }
@@ -295,8 +301,11 @@ func (r *Runner) pieces(run *protocol.JobRun, stream uint8, from, to uint64) (ou
 	for from < to {
 		data := make([]byte, min(to-from, protocol.MaxJobOutputPiece))
 		n, err := r.cfg.Outputs.ReadAt(run.ID, stream, data, from)
-		if n == 0 && err != nil {
+		switch {
+		case n == 0 && len(out) == 0 && err != nil:
 			return nil, err
+		case n == 0: // it goes on being written, and its beginning went meanwhile
+			return out, nil
 		}
 		out = append(out, protocol.JobOutput{Run: run.ID, Stream: stream, Offset: from, Data: data[:n], Attempt: run.Attempt})
 		from += uint64(n)

@@ -57,6 +57,9 @@ func New(cfg Config) *Runner {
 	r := &Runner{cfg: cfg, wake: make(chan struct{}, 1), jobs: map[uint64]*job{}, runs: map[uint64]*Run{}, started: time.Now()}
 	book := cfg.State.Jobs()
 	r.last = book.Last
+	if r.cfg.Look == 0 {
+		r.cfg.Look = lookAgain
+	}
 	for _, c := range book.Cursors {
 		r.jobs[c.Job] = &job{cursor: c, gone: true} // until the desired set is read
 		if until := time.Unix(c.Until, 0); until.After(r.floor) {
@@ -82,16 +85,21 @@ func (r *Runner) Run(ctx context.Context) error {
 	r.mu.Lock()
 	r.ctx = ctx
 	r.mu.Unlock()
-	if err := r.recover(ctx); err != nil {
-		return err
-	}
+	r.recover(ctx)
+	woken := true
 	for ctx.Err() == nil {
-		next := r.step()
+		next, err := r.step(woken)
+		if err != nil {
+			r.cfg.Log.Error("jobs cannot be journaled, and do not run", "error", err)
+			next = again
+		}
 		timer := time.NewTimer(next)
 		select {
 		case <-ctx.Done():
 		case <-r.wake:
+			woken = true
 		case <-timer.C:
+			woken = err != nil
 		}
 		timer.Stop()
 	}
@@ -99,23 +107,24 @@ func (r *Runner) Run(ctx context.Context) error {
 	return nil
 }
 
-// lookAgain is the longest that the runner sleeps: a clock may be set in the meantime.
+// lookAgain is Config.Look where none is given.
 const lookAgain = 30 * time.Second
 
 // again is the pause after something could not be written.
 const again = 10 * time.Second
 
-// step takes over the desired set, accounts for what is due, and starts what can be. It returns after which time it is to be
-// called again.
-func (r *Runner) step() time.Duration {
+// step takes over the desired set where it may have changed, accounts for what is due, and starts what can be. It returns
+// after which time it is to be called again.
+func (r *Runner) step(woken bool) (time.Duration, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now, own := r.now()
-	if err := errors.Join(r.adopt(now, own), r.account(now, own), r.startAll()); err != nil {
-		r.cfg.Log.Error("jobs cannot be journaled, and do not run", "error", err)
-		return again
+	var errs []error
+	if woken {
+		errs = append(errs, r.adopt(now, own))
 	}
-	sleep := lookAgain
+	errs = append(errs, r.account(now, own), r.startAll())
+	sleep := r.cfg.Look
 	for _, j := range r.jobs {
 		if j.gone || j.bad != "" {
 			continue
@@ -124,7 +133,7 @@ func (r *Runner) step() time.Duration {
 			sleep = min(sleep, due.Sub(now))
 		}
 	}
-	return max(sleep, time.Millisecond)
+	return max(sleep, time.Millisecond), errors.Join(errs...)
 }
 
 // now is the best time known; own: the hub has not vouched for it. A clock that is behind what was accounted for before the
@@ -145,7 +154,9 @@ func (r *Runner) put(c Change) error {
 		return fmt.Errorf("journal of jobs: %w", err)
 	}
 	for _, cursor := range c.Cursors {
-		r.jobs[cursor.Job].cursor = cursor
+		if j := r.jobs[cursor.Job]; j != nil {
+			j.cursor = cursor
+		}
 	}
 	for _, run := range c.Runs {
 		if have := r.runs[run.ID]; have != nil {
@@ -164,10 +175,59 @@ func (r *Runner) put(c Change) error {
 }
 
 // recover gives an end to runs that were under way when an earlier agent died, and puts those that waited back into their
-// queues.
-func (r *Runner) recover(ctx context.Context) error {
+// queues. It comes back when that is journaled, or ctx is done.
+func (r *Runner) recover(ctx context.Context) {
+	for _, run := range r.cfg.State.Jobs().Runs {
+		if run.Stage == Started {
+			r.clear(ctx, r.cfg.Host, run.ID)
+			r.clear(ctx, r.cfg.Container, run.ID)
+		}
+	}
+	for {
+		err := r.endInterrupted()
+		if err == nil {
+			return
+		}
+		r.cfg.Log.Error("jobs cannot be journaled, and do not run", "error", err)
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(again):
+		}
+	}
+}
+
+// clear removes what is left of a run, and tries again beside the jobs where that fails: an engine may come up later.
+func (r *Runner) clear(ctx context.Context, e Executor, run uint64) {
+	err := e.Clear(ctx, run)
+	if err == nil {
+		return
+	}
+	r.cfg.Log.Warn("what is left of an interrupted run cannot be removed, it is tried again", "run", run, "error", err)
+	r.wait.Go(func() {
+		for err != nil {
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(fetchAgain):
+			}
+			err = e.Clear(ctx, run)
+		}
+	})
+}
+
+func (r *Runner) endInterrupted() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	specs := map[uint64]*protocol.Job{}
+	for _, e := range r.cfg.State.Desired() {
+		if e.Kind == protocol.EntryJob {
+			specs[e.ID] = e.Job
+		}
+	}
+	for _, j := range r.jobs {
+		j.queue = nil
+	}
 	var c Change
 	var keep []uint64
 	for _, run := range r.sorted() {
@@ -183,13 +243,11 @@ func (r *Runner) recover(ctx context.Context) error {
 				j.queue = append(j.queue, r.runs[run.ID])
 			}
 		case Started:
-			for _, e := range []Executor{r.cfg.Host, r.cfg.Container} {
-				if err := e.Clear(ctx, run.ID); err != nil {
-					r.cfg.Log.Warn("what is left of an interrupted run cannot be removed", "run", run.ID, "error", err)
-				}
-			}
 			run.State, run.Text, run.Stage = protocol.JobInterrupted, "The agent stopped while it ran: how far it came is not known.", Over
 			r.streams(&run.JobRun)
+			if spec := specs[run.Job]; spec != nil {
+				c.Output = append(c.Output, r.following(&run.JobRun, spec)...)
+			}
 			c.Runs, c.Reports = append(c.Runs, run), append(c.Reports, run.JobRun)
 		}
 	}
@@ -213,7 +271,7 @@ func (r *Runner) sorted() []Run {
 }
 
 // next gives a new run its ID.
-func (r *Runner) next(j *job, due int64, own bool) protocol.JobRun {
+func (r *Runner) next(e *protocol.Entry, due int64, own bool) protocol.JobRun {
 	r.last++
-	return protocol.JobRun{ID: r.last, Job: j.entry.ID, Version: j.entry.Version, Due: due, Clock: own}
+	return protocol.JobRun{ID: r.last, Job: e.ID, Version: e.Version, Due: due, Clock: own}
 }
