@@ -165,6 +165,12 @@ func (s *site) bundle(version uint64, image, file string) {
 // version gives the device a version of the stack, and does not wait.
 func (s *site) version(image, file string) {
 	s.t.Helper()
+	s.hub.cli(s.versionArgs(image, file)...)
+}
+
+// versionArgs are what the CLI is told to apply the version.
+func (s *site) versionArgs(image, file string) []string {
+	s.t.Helper()
 	dir := workDir(s.t)
 	write(s.t, dir+"/data.bin", file)
 	write(s.t, dir+"/compose.yml", fmt.Sprintf(`services:
@@ -176,23 +182,34 @@ func (s *site) version(image, file string) {
 configs:
   data: {file: ./data.bin}
 `, image))
-	s.hub.cli("stacks", "apply", "--name", "cargo", "-f", dir, "--select", "farshore.io/id="+s.device)
+	return []string{"stacks", "apply", "--name", "cargo", "-f", dir, "--select", "farshore.io/id=" + s.device}
 }
 
 // registry puts an image with so many bytes that do not compress into a registry beside the hub, which speaks TLS by a
 // certificate of the authority, and says how it is called there.
 func (s *site) registry(authority *certtest.Authority, ballast int) (image string) {
 	s.t.Helper()
-	local := testengine.Registry(s.t)
 	name := "farshore-test/ballast:" + strings.ToLower(filepath.Base(workDir(s.t)))
 	testengine.Image(s.t, name, testengine.ImageConfig{Files: map[string]string{"/ballast": noise(ballast)}})
-	local.Push(s.t, name, "ballast:1")
+	return s.registryOf(authority, name)[0]
+}
+
+// registryOf is registry for images of the shared engine.
+func (s *site) registryOf(authority *certtest.Authority, images ...string) (names []string) {
+	s.t.Helper()
+	local := testengine.Registry(s.t)
+	for i, image := range images {
+		local.Push(s.t, image, fmt.Sprintf("ballast:%d", i+1))
+	}
 	local.Stop()
 	pair := authority.Server([]string{wirelab.HubAddress})
 	at := testengine.RegistryWith(s.t, testengine.RegistrySpec{
 		Chain: pair.Chain, Key: pair.Key, Addr: fmt.Sprintf("%s:%d", wirelab.HubAddress, registryPort), In: s.Hub.Do, Holding: local,
 	})
-	return at.Addr + "/ballast:1"
+	for i := range images {
+		names = append(names, fmt.Sprintf("%s/ballast:%d", at.Addr, i+1))
+	}
+	return names
 }
 
 // noise is text that does not compress.

@@ -58,6 +58,12 @@ func (a *api) importImage(ctx context.Context, name string, changes []string, ro
 	return err
 }
 
+// buildImage makes an image of a Dockerfile and what it copies, in tar form.
+func (a *api) buildImage(ctx context.Context, name string, files io.Reader) error {
+	_, err := a.call(ctx, "POST", "/build?"+url.Values{"t": {name}, "rm": {"1"}}.Encode(), files)
+	return err
+}
+
 func (a *api) tagImage(ctx context.Context, from, to string) error {
 	repo, tag := splitName(to)
 	query := url.Values{"repo": {repo}, "tag": {tag}}

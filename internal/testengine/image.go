@@ -84,6 +84,27 @@ func MakeImage(ctx context.Context, name string, cfg ImageConfig) error {
 	return engine.importImage(ctx, name, changes, root)
 }
 
+// Layered makes an image of another one and a layer with files on top, by absolute path, and returns its name. What it is
+// made of must be there.
+func Layered(t testing.TB, name, base string, files map[string]string) string {
+	t.Helper()
+	a := &archive{}
+	a.tar = tar.NewWriter(&a.out)
+	a.add(&tar.Header{Name: "Dockerfile", Mode: 0o644}, []byte("FROM "+base+"\nCOPY root /\n"))
+	for _, path := range slices.Sorted(maps.Keys(files)) {
+		a.add(&tar.Header{Name: "root" + path, Mode: 0o644}, []byte(files[path]))
+	}
+	engine := newAPI(Host(t))
+	defer engine.close()
+	if err := errors.Join(a.err, a.tar.Close()); err != nil {
+		t.Fatalf("make the test image %s: %v", name, err)
+	}
+	if err := engine.buildImage(context.Background(), name, &a.out); err != nil {
+		t.Fatalf("make the test image %s: %v", name, err)
+	}
+	return name
+}
+
 // changes are the image's settings in the form that the engine's import takes.
 func (cfg ImageConfig) changes() ([]string, error) {
 	cmd := cfg.Cmd
