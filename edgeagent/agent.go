@@ -23,7 +23,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/farshore/farshore/economy"
 	"github.com/farshore/farshore/economy/spending"
 	"github.com/farshore/farshore/edgeagent/commands"
 	"github.com/farshore/farshore/edgeagent/composer"
@@ -83,6 +82,9 @@ type Config struct {
 	// LogLevel is the level of Log, which is changed by the local socket. Nil: what is set has no effect.
 	LogLevel *slog.LevelVar
 
+	// Jobs says which kinds of jobs the device runs. "": JobsAll.
+	Jobs JobKinds
+
 	// The rest is for fleets in one process. Nil: the real thing.
 	State       *state.Store
 	Engine      Engine
@@ -130,6 +132,7 @@ type Agent struct {
 	exchange   *exchange.Exchange
 	spending   *spending.Keeper
 	depot      *depot.Depot    // nil: images never come through the agent
+	images     *images         // nil as well then
 	updater    *update.Updater // nil: the agent does not update itself
 	switchOver func()          // stops the agent for other programs
 	switching  chan struct{}   // closed by switchOver
@@ -278,7 +281,7 @@ func (a *Agent) assemble() error {
 		Arch:       Platform(),
 		Wishes:     cfg.Labels,
 		Log:        a.log,
-		OnCommands: func() { a.commands.Wake() },
+		OnCommands: func() { a.commands.Wake(); a.jobs.Wake() }, // also when the hub has told the time
 		OnDesired:  func() { a.reconciler.Wake(); a.jobs.Wake() },
 		OnSettings: func(protocol.Settings) { a.capture.IntervalChanged() },
 		OnSession:  a.inSession,
@@ -293,13 +296,13 @@ func (a *Agent) assemble() error {
 		now, _ := a.exchange.Clock().Now()
 		return now
 	})
-	images, err := a.assembleDepot()
+	stackImages, err := a.assembleDepot()
 	if err != nil {
 		return err
 	}
 	a.reconciler = reconciler.New(reconciler.Config{
 		State: a.state, Fetcher: a.exchange, Composer: gate.Composer(cfg.RunComposer), Stager: cfg.Stager, Dir: stagingFolder(cfg.Data),
-		Images: images, ImagesByAgent: func() bool { return economy.ByAgent(a.exchange.Settings().Link) },
+		Images: stackImages, ImagesByAgent: a.imagesByAgent,
 		Host: cfg.EngineHost, Log: a.log,
 		Tail: func(ctx context.Context, container string) (string, error) {
 			out, _, err := cfg.Engine.ContainerLogs(ctx, container, tailLines, tailBytes)
@@ -312,9 +315,7 @@ func (a *Agent) assemble() error {
 			return now
 		},
 	})
-	if err := a.assembleJobs(); err != nil {
-		return err
-	}
+	a.assembleJobs(gate)
 	a.commands = commands.New(commands.Config{
 		Journal: a.state, Engine: cfg.Engine, Stacks: a.reconciler, Snapshot: a.capture.Now,
 		HubTime: a.exchange.Clock().Now, Holds: a.spending.Holds, Updates: a.updates(), Jobs: a.jobs, Gate: gate, Log: a.log,

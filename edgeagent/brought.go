@@ -15,8 +15,10 @@ import (
 // ImageReport is an image that a stack needs, for a person at the device.
 type ImageReport struct {
 	depot.Listed
-	// Name is the stack's.
+	// Name is the stack's, or the job's.
 	Name string `json:"name,omitempty"`
+	// Job: it is for a job, and Stack is the job's number.
+	Job bool `json:"job,omitempty"`
 	// For is what an image waits for: budget or window. "": it does not wait.
 	For string `json:"for,omitempty"`
 	// Until is when that comes, as far as it is known.
@@ -49,11 +51,16 @@ func (a *Agent) imageReports() []ImageReport {
 	}
 	names := map[uint64]string{}
 	for _, e := range a.state.Desired() {
-		names[e.ID] = e.Name
+		id := e.ID
+		if e.Kind == protocol.EntryJob {
+			id |= ofJob
+		}
+		names[id] = e.Name
 	}
 	spent := a.spending.Report()
 	for _, l := range a.depot.List() {
-		r := ImageReport{Listed: l, Name: names[l.Stack]}
+		r := ImageReport{Listed: l, Name: names[l.Stack], Job: l.Stack&ofJob != 0}
+		r.Stack &^= ofJob
 		if l.State == depot.StateWaiting {
 			r.For, r.Until = waitsFor(spent)
 			if r.For == "" { // its turn comes in a moment

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/url"
 	"path/filepath"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/farshore/farshore/economy"
@@ -53,6 +55,47 @@ func (a *Agent) assembleDepot() (reconciler.Images, error) {
 		Dial:  depot.Dial(a.spending.Dial(protocol.ClassPull, a.dial)),
 		Slice: func() int64 { return economy.PullSlice(a.exchange.Settings().Link) },
 	})
-	a.depot = d
-	return d, err
+	if err != nil {
+		return nil, err
+	}
+	a.depot, a.images = d, &images{Depot: d, jobs: a.jobIDs}
+	return a.images, nil
+}
+
+// imagesByAgent reports whether images come through the agent now.
+func (a *Agent) imagesByAgent() bool { return economy.ByAgent(a.exchange.Settings().Link) }
+
+// ofJob marks the number of a job where the depot takes that of a stack: both are counted from 1.
+const ofJob = 1 << 63
+
+// images is the depot for stacks, which keeps what is on its way for jobs too.
+type images struct {
+	*depot.Depot
+	jobs func() []uint64
+
+	mu     sync.Mutex
+	stacks []uint64 // guarded by mu: those of the last Keep
+	known  bool     // guarded by mu: there was one
+}
+
+// Keep implements reconciler.Images.
+func (i *images) Keep(stacks []uint64) error {
+	i.mu.Lock()
+	i.stacks, i.known = slices.Clone(stacks), true
+	i.mu.Unlock()
+	return i.keep()
+}
+
+// keep removes what is kept for stacks and jobs that are gone.
+func (i *images) keep() error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if !i.known { // the stacks are not known yet
+		return nil
+	}
+	all := slices.Clone(i.stacks)
+	for _, id := range i.jobs() {
+		all = append(all, id|ofJob)
+	}
+	return i.Depot.Keep(all)
 }

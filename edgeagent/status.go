@@ -129,6 +129,7 @@ func (a *Agent) serveStatus(ctx context.Context) error {
 	})
 	mux.HandleFunc("GET /usage", a.localUsage)
 	mux.HandleFunc("GET /images", a.localImages)
+	mux.HandleFunc("GET /jobs", a.localJobs)
 	mux.HandleFunc("POST /contact", a.localContact)
 	mux.HandleFunc("GET /stacks", a.localStacks)
 	mux.HandleFunc("POST /stacks/{deed}", a.localDecision)

@@ -53,7 +53,11 @@ func printImages(out io.Writer, list []edgeagent.ImageReport) error {
 		if !r.Until.IsZero() {
 			state += " until " + r.Until.Local().Format(minute)
 		}
-		fmt.Fprintf(out, "%s, of stack %s version %d: %s\n", r.Image, cmp.Or(r.Name, fmt.Sprint(r.Stack)), r.Version, state)
+		what := "stack"
+		if r.Job {
+			what = "job"
+		}
+		fmt.Fprintf(out, "%s, of %s %s version %d: %s\n", r.Image, what, cmp.Or(r.Name, fmt.Sprint(r.Stack)), r.Version, state)
 		if len(r.Layers) == 0 {
 			continue
 		}

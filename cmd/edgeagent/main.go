@@ -36,6 +36,7 @@ const usage = `farshore-agent keeps this device as its hub desires.
   farshore-agent stop NAME    stop a stack's containers, and keep it so
   farshore-agent rollback NAME  go back to the version before, which is kept on the device, and stay there
   farshore-agent resume NAME  release a stack: back to what the hub wants, which is also tried anew if it had failed
+  farshore-agent jobs         the jobs of this device: when they run next, and what came of their last runs
   farshore-agent usage        what this device has spent on its link, of which budget, and when it may use it
   farshore-agent images       the images that came through the agent, layer by layer: what each has cost, what it waits for
   farshore-agent contact --for 5m  be in contact with the hub now, outside of the times set for it
@@ -98,6 +99,8 @@ func run(args []string) error {
 		return decide(ctx, os.Stdout, reconciler.Deed(args[0]), args[1:])
 	case "images":
 		return listImages(ctx, args[1:], os.Stdout)
+	case "jobs":
+		return listJobs(ctx, args[1:], os.Stdout)
 	case "usage":
 		return showUsage(ctx, args[1:], os.Stdout)
 	case "contact":
@@ -115,7 +118,7 @@ func run(args []string) error {
 // settings are the flags of run.
 type settings struct {
 	data, edgeKey, edgeKeyFile, carrier, mode, engine, composer, logLevel, logFormat string
-	keyPage, keyPageHost, hostRoot, clientCert, clientKey                            string
+	keyPage, keyPageHost, hostRoot, clientCert, clientKey, jobs                      string
 	labels                                                                           labelFlag
 	releaseKeys                                                                      keyFlag
 }
@@ -137,6 +140,7 @@ func (s *settings) flags() *flag.FlagSet {
 	fs.StringVar(&s.engine, "engine", "", "address of the container engine (default: Docker's socket)")
 	fs.StringVar(&s.composer, "composer", "", "path of farshore-composer (default: beside the agent, or in PATH)")
 	fs.StringVar(&s.hostRoot, "host-root", "/", "for an agent in a container: where the device's own /etc, /usr/lib and /sys are mounted")
+	fs.StringVar(&s.jobs, "jobs", "all", "which kinds of jobs this device runs for its hub: all, containers (none on the host) or off")
 	fs.Var(&s.labels, "label", "label the device wishes for, key=value; may be repeated")
 	fs.Var(&s.releaseKeys, "release-key", "public key (fsrp1_...) that signs releases the hub may update this agent to, beside those built in; may be repeated")
 	fs.StringVar(&s.logLevel, "log-level", "info", "debug, info, warn or error; farshore-agent log-level changes it while the agent runs")
@@ -178,6 +182,9 @@ func runAgent(ctx context.Context, args []string) error {
 	cfg := edgeagent.Config{
 		Data: s.data, Carrier: protocol.Carrier(s.carrier), Mode: mode, EngineHost: s.engineHost(), Composer: s.composer,
 		HostRoot: s.hostRoot, ClientCert: s.clientCert, ClientKey: s.clientKey, Labels: s.labels.values, Version: program.Version(), Log: log, LogLevel: level,
+	}
+	if cfg.Jobs, err = edgeagent.ParseJobKinds(s.jobs); err != nil {
+		return fmt.Errorf("%w: %w", program.ErrUsage, err)
 	}
 	if cfg.Update, err = s.update(); err != nil {
 		return err

@@ -12,10 +12,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"go.etcd.io/bbolt"
 
 	"github.com/farshore/farshore/economy/spending"
+	"github.com/farshore/farshore/jobs/runner"
 	"github.com/farshore/farshore/protocol"
 )
 
@@ -238,5 +240,37 @@ func TestLostDatabaseMakesNothingUnspent(t *testing.T) {
 			t.Errorf("of %d bytes, %+v is left", all, got)
 		}
 		must(t, s.Close())
+	}
+}
+
+// Losing the database gives no run a number twice, and what was to run once is known to have been lost with it, from when
+// on the device knows the time again.
+func TestLostDatabaseRunsNothingOfJobsTwice(t *testing.T) {
+	dir := t.TempDir()
+	s, err := OpenDisk(dir)
+	must(t, err)
+	must(t, s.PutJobs(runner.Change{Runs: []runner.Run{{JobRun: protocol.JobRun{ID: 5000, Job: 1}, Stage: runner.Over}}}))
+	must(t, s.Close())
+	must(t, os.Remove(filepath.Join(dir, FileName)))
+	s, err = OpenDisk(dir)
+	must(t, err)
+	if book := s.Jobs(); book.Last < 5000 || len(book.Runs) > 0 || book.Lost != 0 {
+		t.Errorf("of the lost journal there is %+v", book)
+	}
+	must(t, s.Close())
+	s, err = OpenDisk(dir) // a second start before there was contact
+	must(t, err)
+	s.SetClock(func() time.Time { return time.Unix(1795305600, 0) })
+	must(t, s.AcceptOrders(Accept{Mark: mark(1)}))
+	if lost := s.Jobs().Lost; lost != 0 {
+		t.Errorf("lost at %d before the desired set has come", lost)
+	}
+	must(t, s.AcceptOrders(Accept{Mark: mark(2), Desired: &[]protocol.Entry{}}))
+	must(t, s.Close())
+	s, err = OpenDisk(dir)
+	must(t, err)
+	defer s.Close()
+	if lost := s.Jobs().Lost; lost != 1795305600 {
+		t.Errorf("lost at %d", lost)
 	}
 }

@@ -155,6 +155,7 @@ func (s *Store) boot(first bool, open []protocol.CommandID) error {
 	t.interruptLost(open)
 	t.interruptStarted()
 	if s.lost != "" {
+		t.setJobsLost(lostJustNow)
 		t.putEvent("state-damaged", s.lost)
 	}
 	if t.err != nil {
@@ -227,6 +228,7 @@ func (d *disk) load(into *data) (device string, err error) {
 			{keyCounters, &into.counters},
 			{keySnapshot, &into.snapshot},
 			{keySpending, &into.spending},
+			{keyJobsLost, &into.jobsLost},
 		}
 		for _, f := range fields {
 			if err := loadOne(tx, f.at, f.into); err != nil {

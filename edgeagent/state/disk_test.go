@@ -178,6 +178,9 @@ func TestFullDiskLosesNothing(t *testing.T) {
 	if !errors.Is(full, ErrDiskFull) {
 		t.Fatalf("an order on a full disk: %v", full)
 	}
+	if err := s.PutJobs(journal()); !errors.Is(err, ErrDiskFull) || len(s.Jobs().Runs) > 0 || s.Jobs().Last != 0 {
+		t.Errorf("a run that could not be journaled: %v, kept is %+v", err, s.Jobs())
+	}
 	accepted := s.Orders().Mark
 	if got := sent(t, s); len(got) == 0 || !contains(got, "event disk-full") {
 		t.Errorf("the hub is not told: %q", got)

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/farshore/farshore/economy/spending"
+	"github.com/farshore/farshore/jobs/runner"
 	"github.com/farshore/farshore/protocol"
 	"github.com/farshore/farshore/stacks/reconciler"
 )
@@ -76,6 +78,84 @@ func TestSpendingOfTheFirstReleaseIsRead(t *testing.T) {
 	must(t, decode(keySpending, value, &got))
 	if !reflect.DeepEqual(got, spent()) {
 		t.Errorf("read as %+v", got)
+	}
+}
+
+// goldenJobs is what the first release with jobs wrote: bucket, key in hex, value in hex, on lines of their own.
+const goldenJobs = "testdata/jobs-1.txt"
+
+// recorded is a journal of jobs with all fields of its records.
+func recorded() runner.Change {
+	return runner.Change{
+		Cursors: []runner.Cursor{{
+			Job: 9, Entry: protocol.HashOf([]byte("e")), Until: 1795305600, From: 1795305500, DoneFrom: 1795305300, DoneTo: 1795305400,
+			Schedule: protocol.JobSchedule{Cron: "0 2 * * *", Zone: "UTC", Jitter: 600, Start: 1795300000, End: 1895300000, At: 1},
+		}},
+		Runs: []runner.Run{{
+			JobRun: protocol.JobRun{
+				ID: 41, Job: 9, Version: 2, Due: 1795305600, State: protocol.JobFailed, Attempt: 3, Code: -1, Signal: "SIGKILL", Started: 1795305600123,
+				Took: 4567, Text: "It failed.", Stdout: &protocol.JobStream{Size: 9, Kept: 8, Follow: 7}, Stderr: &protocol.JobStream{Size: 3, Kept: 2, Follow: 1},
+				Command: 77, Until: 1795305700, Count: 5, Clock: true,
+			},
+			Stage: runner.Over,
+		}},
+		Reports: []protocol.JobRun{{ID: 41, Job: 9, Version: 2, Due: 1795305600, State: protocol.JobRunning}},
+		Output:  []protocol.JobOutput{{Run: 41, Stream: protocol.StreamStderr, Offset: 2, Data: []byte("x"), Attempt: 3}},
+	}
+}
+
+func TestJournalOfJobsOfTheFirstReleaseIsRead(t *testing.T) {
+	raw, err := os.ReadFile(goldenJobs)
+	if errors.Is(err, fs.ErrNotExist) {
+		dir := t.TempDir()
+		s, err := OpenDisk(dir)
+		must(t, err)
+		must(t, s.PutJobs(recorded()))
+		must(t, s.Close())
+		var text bytes.Buffer
+		each(t, dir, func(bucket string, key, v []byte) {
+			if bucket == bucketCursors || bucket == bucketRuns || bucket == bucketOutbox {
+				fmt.Fprintf(&text, "%s %x %x\n", bucket, key, v)
+			}
+		})
+		must(t, os.WriteFile(goldenJobs, text.Bytes(), 0o644))
+		t.Fatal("the golden file was made: look at it and run the test again")
+	}
+	must(t, err)
+	dir := t.TempDir()
+	s, err := OpenDisk(dir)
+	must(t, err)
+	must(t, s.Close())
+	db, err := bbolt.Open(filepath.Join(dir, FileName), 0o600, nil)
+	must(t, err)
+	must(t, db.Update(func(tx *bbolt.Tx) error {
+		for line := range strings.Lines(string(raw)) {
+			var bucket string
+			var key, value []byte
+			if _, err := fmt.Sscanf(line, "%s %x %x", &bucket, &key, &value); err != nil {
+				return err
+			}
+			b, err := tx.CreateBucketIfNotExists([]byte(bucket))
+			if err != nil {
+				return err
+			}
+			if err := b.Put(key, value); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	must(t, db.Close())
+	s, err = OpenDisk(dir)
+	must(t, err)
+	defer s.Close()
+	want, got := recorded(), s.Jobs()
+	if !reflect.DeepEqual(got.Cursors, want.Cursors) || !reflect.DeepEqual(got.Runs, want.Runs) {
+		t.Errorf("read as %+v", got)
+	}
+	must(t, s.PutJobs(runner.Change{Reports: []protocol.JobRun{want.Runs[0].JobRun}}))
+	if items := s.Outbox(1 << 20); len(items) != 2 || items[0].Kind != protocol.KindJobRun || items[1].Kind != protocol.KindJobOutput {
+		t.Errorf("outbox %+v: the later word on a run replaces that of the first release", items)
 	}
 }
 

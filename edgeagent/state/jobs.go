@@ -10,7 +10,7 @@ import (
 // Jobs returns the journal of jobs. It implements runner.State.
 func (s *Store) Jobs() runner.Book {
 	return view(s, func(d *data) runner.Book {
-		return runner.Book{Cursors: sortedValues(d.cursors, compareIDs), Runs: sortedValues(d.runs, compareIDs), Last: d.counters.Run}
+		return runner.Book{Cursors: sortedValues(d.cursors, compareIDs), Runs: sortedValues(d.runs, compareIDs), Last: d.counters.Run, Lost: max(d.jobsLost, 0)}
 	})
 }
 
@@ -73,6 +73,14 @@ func (t *txn) putJobOutput(pieces []protocol.JobOutput) {
 	for _, p := range pieces {
 		t.putItem(item{Run: p.Run, Size: len(p.Data)}, protocol.KindJobOutput, p)
 	}
+}
+
+// lostJustNow stands for a time of loss that is not known yet: a device that lost its database may have lost its clock.
+const lostJustNow = -1
+
+func (t *txn) setJobsLost(at int64) {
+	set(t, &t.d.jobsLost, at)
+	t.put(keyJobsLost, at)
 }
 
 func cursorKey(job uint64) place { return place{bucketCursors, number(job), 1} }

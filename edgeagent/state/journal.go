@@ -87,6 +87,9 @@ func (s *Store) AcceptOrders(a Accept) error {
 		}
 		if a.Desired != nil {
 			t.setDesired(*a.Desired)
+			if t.d.jobsLost == lostJustNow {
+				t.setJobsLost(t.s.clock().Unix()) // the hub has just told the time
+			}
 		}
 		for _, c := range a.Commands {
 			t.acceptCommand(c)

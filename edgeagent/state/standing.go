@@ -132,6 +132,7 @@ func ahead(kept, now counters) counters {
 	}
 	return counters{
 		Outbox: next(kept.Outbox, now.Outbox), Rev: next(kept.Rev, now.Rev), Event: next(kept.Event, now.Event),
+		Run: next(kept.Run, now.Run),
 	}
 }
 

@@ -85,6 +85,7 @@ type data struct {
 	spending spending.Record
 	cursors  map[uint64]runner.Cursor // by job
 	runs     map[uint64]runner.Run
+	jobsLost int64 // see runner.Book.Lost; lostJustNow until the desired set has come again
 }
 
 // counters only grow.
@@ -265,6 +266,7 @@ var (
 	keyCounters = place{bucketMeta, "counters", 1}
 	keySnapshot = place{bucketMeta, "snapshot", 1}
 	keySpending = place{bucketMeta, "spending", 1}
+	keyJobsLost = place{bucketMeta, "jobs-lost", 1}
 )
 
 func number(n uint64) string { return string(binary.BigEndian.AppendUint64(nil, n)) }

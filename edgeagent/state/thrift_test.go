@@ -4,6 +4,7 @@ import (
 	"runtime"
 	"testing"
 
+	"github.com/farshore/farshore/jobs/runner"
 	"github.com/farshore/farshore/protocol"
 	"github.com/farshore/farshore/stacks/reconciler"
 )
@@ -19,6 +20,8 @@ func TestIdleDeviceWritesNothing(t *testing.T) {
 	must(t, s.SetApproved(Approved))
 	must(t, s.SetAckedSnapshot([]byte("s")))
 	must(t, s.AcceptOrders(Accept{Mark: mark(1), Desired: &wanted}))
+	must(t, s.PutJobs(journal()))
+	ackAll(t, s)
 	before := s.disk.lastTxn(t)
 	for range 100 {
 		must(t, s.SetEdgeKey("k"))
@@ -27,6 +30,8 @@ func TestIdleDeviceWritesNothing(t *testing.T) {
 		must(t, s.AckOutbox([]uint64{1, 2, 3}))
 		must(t, s.RemoveApplied(entry(9, 1, "").EntryKey))
 		must(t, s.CollectBlobs())
+		must(t, s.PutJobs(runner.Change{}))
+		s.Jobs()
 		s.Outbox(1000)
 		s.Orders()
 		s.PendingCommands()

@@ -38,6 +38,14 @@ func (g *Gate) Enter(ctx context.Context) (leave func(), err error) {
 	}, nil
 }
 
+// TryEnter is Enter where nobody waits: false, the gate is closed.
+func (g *Gate) TryEnter() (leave func(), ok bool) {
+	closed, cancel := context.WithCancel(context.Background())
+	cancel()
+	leave, err := g.Enter(closed)
+	return leave, err == nil
+}
+
 // close closes the gate for good and waits until nobody is inside, or ctx is done.
 func (g *Gate) close(ctx context.Context) {
 	g.mu.Lock()

@@ -13,9 +13,9 @@ import (
 	"github.com/farshore/farshore/protocol"
 )
 
-// switchWait is how long actions on the engine that have begun may take before the agent stops for the switch; after it
-// they are interrupted as by any stop.
-const switchWait = 3 * time.Minute
+// switchWait is how long actions on the engine and runs of jobs that have begun may take before the agent stops for the
+// switch; after it they are interrupted as by any stop.
+const switchWait = 10 * time.Minute
 
 // Blobs is where what was fetched is kept.
 type Blobs interface {

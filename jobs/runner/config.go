@@ -28,6 +28,8 @@ type Book struct {
 	Runs    []Run // by ID
 	// Last is the highest ID that a run ever had.
 	Last uint64
+	// Lost is when an earlier book was lost, Unix seconds: what was to run once up to then may have run. 0: never.
+	Lost int64
 }
 
 // Cursor says up to when the due times of a job have been accounted for.
@@ -119,7 +121,7 @@ type Outputs interface {
 	Only(runs []uint64) error
 }
 
-// Config is what New needs. All but Fetch, OpenSecrets, OpenAccess and Look is required.
+// Config is what New needs. All but Fetch, Enter, OpenSecrets, OpenAccess and Look is required.
 type Config struct {
 	State  State
 	Device protocol.DeviceID
@@ -131,6 +133,9 @@ type Config struct {
 	// OpenSecrets and OpenAccess open what is sealed in an entry. Nil: nothing is.
 	OpenSecrets func(*protocol.Entry) (protocol.Secrets, error)
 	OpenAccess  func(*protocol.Entry) (protocol.RegistryAccess, error)
+	// Enter lets a run begin, and returns what is called when it is over. False: none begins any more, as the agent is
+	// about to stop. Nil: they all may.
+	Enter func() (leave func(), ok bool)
 	// Now is the best time known, and whether the hub has vouched for it since the agent started.
 	Now func() (time.Time, bool)
 	// Look is after which time the clock is looked at again while nothing is due: it may be set. 0: 30 s.

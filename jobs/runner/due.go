@@ -52,10 +52,19 @@ func (r *Runner) adoptOne(e protocol.Entry, now time.Time, own bool) error {
 		}
 	}
 	if cursor := j.cursor.under(&e, hash, now); cursor != j.cursor {
-		c := Change{Cursors: []Cursor{cursor}}
-		if bad != nil { // it will never be due: that is told once
-			run := r.next(&e, now.Unix(), own)
+		c, s := Change{Cursors: []Cursor{cursor}}, e.Job.Schedule
+		var run protocol.JobRun
+		switch {
+		case bad != nil: // it will never be due: that is told once
+			run = r.next(&e, now.Unix(), own)
 			run.State, run.Text = protocol.JobRefused, bad.Error()
+		case j.cursor.Job == 0 && s.Cron == "" && s.At != 0 && s.At <= r.cfg.State.Jobs().Lost:
+			run = r.next(&e, s.At, own)
+			run.State, run.Text = protocol.JobInterrupted, "The device lost its journal: it may have run before."
+			cursor.Until = s.At + int64(s.Jitter)
+			c.Cursors[0] = cursor
+		}
+		if run.ID != 0 {
 			c.Runs, c.Reports = []Run{{run, Over}}, []protocol.JobRun{run}
 		}
 		if err := r.put(c); err != nil {

@@ -69,15 +69,20 @@ func (r *Runner) startAll() error {
 	}
 	slices.SortFunc(turn, func(a, b *job) int { return cmp.Compare(a.queue[0].ID, b.queue[0].ID) })
 	for _, j := range turn[:min(len(turn), MaxRunning-r.running)] {
-		if err := r.start(j); err != nil {
+		leave, ok := r.cfg.Enter()
+		if !ok {
+			return nil
+		}
+		if err := r.start(j, leave); err != nil {
+			leave()
 			return err
 		}
 	}
 	return nil
 }
 
-// start begins the first run in the queue of a job. The caller holds mu.
-func (r *Runner) start(j *job) error {
+// start begins the first run in the queue of a job; leave is called when it is over. The caller holds mu.
+func (r *Runner) start(j *job, leave func()) error {
 	now, _ := r.now()
 	run := *j.queue[0]
 	run.Stage, run.State, run.Version, run.Started = Started, protocol.JobRunning, j.entry.Version, now.UnixMilli()
@@ -94,6 +99,7 @@ func (r *Runner) start(j *job) error {
 	j.cancel = cancel
 	entry := j.entry
 	r.wait.Go(func() {
+		defer leave()
 		defer cancel(nil)
 		r.end(j, &entry, r.tryAll(ctx, run.JobRun, &entry))
 	})
@@ -103,6 +109,7 @@ func (r *Runner) start(j *job) error {
 // tryAll makes the attempts of a run.
 func (r *Runner) tryAll(ctx context.Context, run protocol.JobRun, e *protocol.Entry) protocol.JobRun {
 	began := time.Now()
+	var script []byte // a later version may take it from the device before the last attempt
 	for n := uint32(1); ; n++ {
 		if n > 1 {
 			run.Attempt = n
@@ -110,7 +117,14 @@ func (r *Runner) tryAll(ctx context.Context, run protocol.JobRun, e *protocol.En
 			r.runs[run.ID].Attempt = n // what is asked of its output is of this one
 			r.mu.Unlock()
 		}
-		final := r.try(ctx, &run, e, n)
+		a, err := r.attempt(&run, e, Attempt{Number: n, Script: script})
+		script = a.Script
+		final := false
+		if err == nil {
+			final = r.try(ctx, &run, a)
+		} else {
+			run.State, run.Code, run.Signal, run.Text = protocol.JobFailed, 0, "", err.Error()
+		}
 		if run.State == protocol.JobDone || final || ctx.Err() != nil || n > e.Job.Retries {
 			break
 		}
@@ -134,21 +148,16 @@ func (r *Runner) tryAll(ctx context.Context, run protocol.JobRun, e *protocol.En
 }
 
 // try makes one attempt. final: there is no use in another.
-func (r *Runner) try(ctx context.Context, run *protocol.JobRun, e *protocol.Entry, n uint32) (final bool) {
+func (r *Runner) try(ctx context.Context, run *protocol.JobRun, a Attempt) (final bool) {
 	run.State, run.Code, run.Signal, run.Text = protocol.JobFailed, 0, "", ""
-	a, err := r.attempt(run, e, n)
-	if err != nil {
-		run.Text = err.Error()
-		return false
-	}
-	timeout := time.Duration(e.Job.Timeout) * time.Second
+	timeout := time.Duration(a.Spec.Timeout) * time.Second
 	if timeout == 0 {
 		timeout = protocol.DefaultJobTimeout * time.Second
 	}
 	limited, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	executor := r.cfg.Host
-	if e.Job.Container != nil {
+	if a.Spec.Container != nil {
 		executor = r.cfg.Container
 	}
 	exit, err := executor.Run(limited, a)
@@ -169,10 +178,10 @@ func (r *Runner) try(ctx context.Context, run *protocol.JobRun, e *protocol.Entr
 	return false
 }
 
-// attempt gathers what an attempt needs.
-func (r *Runner) attempt(run *protocol.JobRun, e *protocol.Entry, n uint32) (a Attempt, err error) {
-	a = Attempt{Run: run.ID, Job: e.ID, Number: n, Name: e.Name, Spec: *e.Job}
-	if len(e.Files) > 0 {
+// attempt gathers what an attempt needs, beside its number and a script that is known.
+func (r *Runner) attempt(run *protocol.JobRun, e *protocol.Entry, a Attempt) (_ Attempt, err error) {
+	a.Run, a.Job, a.Name, a.Spec = run.ID, e.ID, e.Name, *e.Job
+	if len(e.Files) > 0 && a.Script == nil {
 		if a.Script, err = r.cfg.State.Blob(e.Files[0].Hash); err != nil {
 			return a, fmt.Errorf("its script is not on the device: %w", err)
 		}
@@ -194,7 +203,7 @@ func (r *Runner) attempt(run *protocol.JobRun, e *protocol.Entry, n uint32) (a A
 	}
 	maps.Copy(env, secrets.Env)
 	env["FARSHORE_JOB"], env["FARSHORE_RUN"] = e.Name, strconv.FormatUint(run.ID, 10)
-	env["FARSHORE_ATTEMPT"] = strconv.FormatUint(uint64(n), 10)
+	env["FARSHORE_ATTEMPT"] = strconv.FormatUint(uint64(a.Number), 10)
 	env["FARSHORE_DUE"] = time.Unix(run.Due, 0).UTC().Format(time.RFC3339)
 	for _, name := range slices.Sorted(maps.Keys(env)) {
 		a.Env = append(a.Env, name+"="+env[name])

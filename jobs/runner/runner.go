@@ -55,6 +55,9 @@ type job struct {
 // New returns a Runner with what the state has. Run starts it.
 func New(cfg Config) *Runner {
 	r := &Runner{cfg: cfg, wake: make(chan struct{}, 1), jobs: map[uint64]*job{}, runs: map[uint64]*Run{}, started: time.Now()}
+	if cfg.Enter == nil {
+		r.cfg.Enter = func() (func(), bool) { return func() {}, true }
+	}
 	book := cfg.State.Jobs()
 	r.last = book.Last
 	if r.cfg.Look == 0 {
