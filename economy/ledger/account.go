@@ -3,6 +3,7 @@ package ledger
 import (
 	"fmt"
 	"maps"
+	"time"
 
 	"github.com/farshore/farshore/protocol"
 )
@@ -40,6 +41,31 @@ type account struct {
 	// now is how the device stood when it was last judged, and heard: it has reported since.
 	now   Figures
 	heard bool
+	// reports is how many it may still make at once, counted when it made the last.
+	reports  int
+	reported time.Time
+}
+
+// A device may report reportBurst times at once, and once each reportEvery after that: each report is made durable. An agent
+// that is ours reports less often by far.
+const (
+	reportBurst = 60
+	reportEvery = time.Second
+)
+
+// mayReport takes a report from what the device may make. The caller holds mu.
+func (a *account) mayReport(now time.Time) bool {
+	more := now.Sub(a.reported) / reportEvery
+	if a.reported.IsZero() || more >= reportBurst {
+		a.reports, a.reported = reportBurst, now
+	} else if more > 0 {
+		a.reports, a.reported = min(a.reports+int(more), reportBurst), now
+	}
+	if a.reports == 0 {
+		return false
+	}
+	a.reports--
+	return true
 }
 
 func newAccount(s Standing) *account {

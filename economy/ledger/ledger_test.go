@@ -154,6 +154,7 @@ func TestWhatCannotBeIsNotKept(t *testing.T) {
 	// Runs without end cannot make the counts turn over.
 	for boot := range byte(200) {
 		for _, up := range []uint64{1 << 50, 0} {
+			b.now = b.now.Add(time.Second)
 			if err := b.report(boot, protocol.Usage{Days: []protocol.UsageDay{b.day(-1, 1, up, 0)}}); err != nil {
 				t.Fatal(err)
 			}
@@ -216,5 +217,35 @@ func TestCycles(t *testing.T) {
 	b.saw(protocol.ClassSession, 7, 0)
 	if got := b.figures(); got.Spent != 7 || !got.Cycle.End().Equal(at(t, "2027-03-30T22:00:00Z")) {
 		t.Errorf("in the new cycle: %d until %v", got.Spent, got.Cycle.End())
+	}
+}
+
+// A device that reports without end is not written for each time, and nothing is lost by that: the next report has all.
+func TestADeviceThatReportsWithoutEnd(t *testing.T) {
+	b := newBooks(t, "2026-11-22T10:00:00Z", nil)
+	taken, refused := 0, 0
+	for i := range uint64(1000) {
+		err := b.report(1, protocol.Usage{Days: []protocol.UsageDay{b.day(0, protocol.ClassSession, i+1, 0)}})
+		switch {
+		case err == nil:
+			taken++
+		case errors.Is(err, protocol.ErrTooLarge):
+			refused++
+		default:
+			t.Fatal(err)
+		}
+	}
+	if taken > 100 || refused == 0 {
+		t.Errorf("%d of 1000 reports were taken", taken)
+	}
+	b.now = b.now.Add(5 * time.Second)
+	if err := b.report(1, protocol.Usage{Days: []protocol.UsageDay{b.day(0, protocol.ClassSession, 1001, 0)}}); err != nil {
+		t.Error(err)
+	}
+	if got := b.kept(0)[protocol.ClassSession].Up; got != 1001 {
+		t.Errorf("kept are %d", got)
+	}
+	if err := b.report(1, protocol.Usage{Spent: 1 << 60}); !errors.Is(err, protocol.ErrMalformed) {
+		t.Errorf("more was spent than there is: %v", err)
 	}
 }

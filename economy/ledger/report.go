@@ -29,7 +29,8 @@ type Report struct {
 
 // Report takes over what a device says of its usage, and returns when that is durable. The same report may come again.
 // The counts of a day only grow, unless another run of the agent has less in all: then it has lost its books, and what it
-// had said before is added. Days that cannot be are left out. Errors that wrap protocol.ErrMalformed refuse it for good.
+// had said before is added. Days that cannot be are left out. Errors that wrap protocol.ErrMalformed or
+// protocol.ErrTooLarge refuse it for good.
 func (l *Ledger) Report(r Report) error {
 	if err := check(&r.Usage); err != nil {
 		return err
@@ -39,6 +40,10 @@ func (l *Ledger) Report(r Report) error {
 		return nil // it was removed just now
 	}
 	l.mu.Lock()
+	if !l.account(r.Device).mayReport(r.At) {
+		l.mu.Unlock()
+		return fmt.Errorf("%w: usage is told more often than every %s: the next report has what this one had", protocol.ErrTooLarge, reportEvery)
+	}
 	notices, err := l.enter(&r, link)
 	l.mu.Unlock()
 	if err != nil {
@@ -58,6 +63,9 @@ func check(u *protocol.Usage) error {
 	}
 	if u.Stage > protocol.SpendingSilent {
 		return fmt.Errorf("%w: usage with the stage of spending %d", protocol.ErrMalformed, u.Stage)
+	}
+	if u.Spent > maxCount {
+		return fmt.Errorf("%w: usage of %d bytes in a cycle: more than there are", protocol.ErrMalformed, u.Spent)
 	}
 	for _, d := range u.Days {
 		var seen [256]bool

@@ -12,6 +12,8 @@ const (
 	tellAfter  = 8 << 10
 	tellLittle = 1 << 10
 	tellEvery  = time.Hour
+	// tellPause is between two times that it is told while nothing but counts has changed: each is durable on the hub.
+	tellPause = 5 * time.Second
 )
 
 // told is what the hub was told last.
@@ -33,6 +35,9 @@ func (k *Keeper) Usage() (u protocol.Usage, ok bool) {
 		enough = tellLittle
 	}
 	ok = k.rules.Budget != nil && (stage != k.told.stage || k.cycle.First != k.told.cycle)
+	if !ok && !k.told.at.IsZero() && time.Since(k.told.at) < tellPause {
+		return protocol.Usage{}, false
+	}
 	for _, d := range k.all() {
 		news := d.total() - min(d.Told, d.total())
 		if news > 0 && d.Day != k.day || news >= enough {

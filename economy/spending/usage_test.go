@@ -41,9 +41,16 @@ func TestUsageIsToldOnce(t *testing.T) {
 		if u, ok := b.Usage(); ok {
 			t.Errorf("a few bytes more are told: %+v", u)
 		}
+		if err := b.send(20_000); err != nil {
+			t.Fatal(err)
+		}
+		if u, ok := b.Usage(); ok {
+			t.Errorf("told right after it was told: %+v", u)
+		}
+		time.Sleep(10 * time.Second)
 		b.watch.set(date(11, 11, 1))
 		yesterday, ok := b.Usage()
-		if !ok || len(yesterday.Days) != 1 || yesterday.Days[0].Counts[0].Up < 20_500 {
+		if !ok || len(yesterday.Days) != 1 || yesterday.Days[0].Counts[0].Up < 40_500 {
 			t.Errorf("the day is over, and told is %+v", yesterday)
 		}
 		b.stop()
