@@ -18,6 +18,7 @@ import (
 	"github.com/farshore/farshore/hub/fleet"
 	"github.com/farshore/farshore/internal/faultnet"
 	"github.com/farshore/farshore/internal/fleettest/fakeengine"
+	"github.com/farshore/farshore/jobs/runner"
 	"github.com/farshore/farshore/protocol"
 	"github.com/farshore/farshore/waitingroom/admission"
 )
@@ -50,6 +51,9 @@ type Device struct {
 	Link   *faultnet.Link
 	Engine *fakeengine.Engine
 	State  *state.Store
+	// Jobs runs the device's jobs, Outputs has what they wrote.
+	Jobs    *fakeengine.Jobs
+	Outputs *runner.Memory
 
 	fleet   *Fleet
 	stager  *MemoryStager
@@ -74,6 +78,7 @@ func (f *Fleet) newDevice(spec DeviceSpec) *Device {
 	f.t.Helper()
 	d := &Device{
 		Spec: spec, Link: f.Network.NewLink(), fleet: f, stager: NewMemoryStager(),
+		Jobs: &fakeengine.Jobs{Seed: spec.Seed}, Outputs: &runner.Memory{},
 		Engine: fakeengine.New(fakeengine.Config{Seed: spec.Seed}), rand: rand.New(rand.NewPCG(spec.Seed, 7)),
 	}
 	d.counted = newCountingEngine(d.Engine)
@@ -133,6 +138,7 @@ func (d *Device) Start() {
 		EdgeKey: d.Spec.EdgeKey, Mode: d.Spec.Mode, Carrier: d.Spec.Carrier, Labels: d.Spec.Labels,
 		Log: d.fleet.log.With("agent", d.Spec.Seed), State: d.State, Engine: d.counted, Stager: d.stager,
 		RunComposer: fakeengine.NewComposer(fakeengine.ComposerConfig{Engine: d.Engine, ReadFile: d.stager.ReadFile}),
+		HostJobs:    d.Jobs, ContainerJobs: d.Jobs, JobOutputs: d.Outputs,
 		Host:        func() protocol.Host { return HostOf(d.Spec.Seed) },
 		Facts:       func() protocol.Facts { return cmp.Or(d.Spec.Facts, FactsOf(d.Spec.Seed)) },
 		DialContext: d.Link.DialContext, Codec: d.fleet.codec, Patcher: d.fleet.patcher, Rand: d.rand, NewTransport: d.transport,
@@ -208,6 +214,7 @@ func (d *Device) Clone(folder string) *Device {
 	spec.Data = folder
 	c := &Device{
 		Spec: spec, ID: d.ID, Link: d.fleet.Network.NewLink(), fleet: d.fleet, stager: NewMemoryStager(),
+		Jobs: &fakeengine.Jobs{Seed: spec.Seed + 1000}, Outputs: &runner.Memory{},
 		Engine: fakeengine.New(fakeengine.Config{Seed: spec.Seed + 1000}), rand: rand.New(rand.NewPCG(spec.Seed, 8)),
 	}
 	c.counted = newCountingEngine(c.Engine)

@@ -23,6 +23,7 @@ import (
 	"github.com/farshore/farshore/edgeagent/state"
 	"github.com/farshore/farshore/internal/fleettest"
 	"github.com/farshore/farshore/internal/fleettest/fakeengine"
+	"github.com/farshore/farshore/jobs/runner"
 	"github.com/farshore/farshore/protocol"
 	"github.com/farshore/farshore/snapshot"
 	"github.com/farshore/farshore/waitingroom"
@@ -130,6 +131,7 @@ func (s *Simulator) device(ctx context.Context, i int) error {
 	}
 	engine.Populate(containers)
 	stager := fleettest.NewMemoryStager()
+	jobs, outputs := &fakeengine.Jobs{Seed: seed}, &runner.Memory{}
 	var memory *state.Store
 	if s.cfg.Data == "" {
 		memory = state.NewMemory(seed)
@@ -151,7 +153,7 @@ func (s *Simulator) device(ctx context.Context, i int) error {
 				on = 3*time.Minute + time.Duration(r.Int64N(int64(20*time.Minute)))
 			}
 			runCtx, stop := context.WithTimeout(ctx, on)
-			err := s.agent(runCtx, i, agentParts{engine, stager, memory})
+			err := s.agent(runCtx, i, agentParts{engine, stager, memory, jobs, outputs})
 			stop()
 			if ctx.Err() != nil || err != nil && !errors.Is(err, context.DeadlineExceeded) {
 				return ended(ctx, err)
@@ -188,9 +190,11 @@ func ended(ctx context.Context, err error) error {
 }
 
 type agentParts struct {
-	engine *fakeengine.Engine
-	stager *fleettest.MemoryStager
-	memory *state.Store
+	engine  *fakeengine.Engine
+	stager  *fleettest.MemoryStager
+	memory  *state.Store
+	jobs    *fakeengine.Jobs
+	outputs *runner.Memory
 }
 
 // agent runs the agent of a device, from power-up to power-down.
@@ -220,6 +224,7 @@ func (s *Simulator) agent(ctx context.Context, i int, parts agentParts) error {
 		Log: s.cfg.Log.With("device", host.Name), State: store, Engine: parts.engine, Stager: parts.stager,
 		RunComposer: fakeengine.NewComposer(fakeengine.ComposerConfig{Engine: parts.engine, ReadFile: parts.stager.ReadFile}),
 		Host:        func() protocol.Host { return host }, Facts: func() protocol.Facts { return facts },
+		HostJobs: parts.jobs, ContainerJobs: parts.jobs, JobOutputs: parts.outputs,
 		DialContext: s.dial, Codec: s.codec, Patcher: s.patcher,
 	})
 	if err != nil {
