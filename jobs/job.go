@@ -90,6 +90,8 @@ type RunRecord struct {
 	Stderr Have `cbor:"5,keyasint,omitzero"`
 	// By is who asked for it. "": it ran by schedule.
 	By string `cbor:"6,keyasint,omitempty"`
+	// OutputAttempt is the attempt that wrote what the hub has of its output. 0: it has none.
+	OutputAttempt uint32 `cbor:"7,keyasint,omitempty"`
 }
 
 // Have is a stretch of a stream that the hub has.

@@ -1,0 +1,207 @@
+package dispatch
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/farshore/farshore/jobs"
+	"github.com/farshore/farshore/protocol"
+)
+
+// matching returns the devices that shall have the job.
+func (d *Desk) matching(rec *jobs.Job) (map[protocol.DeviceID]bool, error) {
+	list, err := d.cfg.Fleet.Matching(rec.Reach)
+	if err != nil {
+		return nil, fmt.Errorf("selector %q: %w", rec.Reach.Selector, err)
+	}
+	out := make(map[protocol.DeviceID]bool, len(list))
+	for _, dev := range list {
+		out[dev] = true
+	}
+	return out, nil
+}
+
+// assign makes wanted the devices that shall have the job, and returns those for which that is new. The caller holds
+// change and mu, or the Desk is new.
+func (d *Desk) assign(j *job, wanted map[protocol.DeviceID]bool) (changed []protocol.DeviceID) {
+	for dev := range wanted {
+		if d.want(j, dev) {
+			changed = append(changed, dev)
+		}
+	}
+	for dev, a := range j.devices {
+		if !wanted[dev] && a.meant {
+			d.unwant(j, a)
+			changed = append(changed, dev)
+		}
+	}
+	return changed
+}
+
+// on is the job on the device, made where it is not there. The caller holds mu.
+func (d *Desk) on(j *job, dev protocol.DeviceID) *assigned {
+	if a := j.devices[dev]; a != nil {
+		return a
+	}
+	a := &assigned{dev: dev}
+	j.devices[dev] = a
+	of := d.byDevice[dev]
+	if of == nil {
+		of = map[*job]*assigned{}
+		d.byDevice[dev] = of
+	}
+	of[j] = a
+	return a
+}
+
+// want says that a device shall have the job, and reports whether what it is given may differ now. The caller holds mu.
+func (d *Desk) want(j *job, dev protocol.DeviceID) bool {
+	a := d.on(j, dev)
+	if a.meant {
+		return d.refit(j, a)
+	}
+	a.meant = true
+	j.meant++
+	j.count(a, 1)
+	d.refit(j, a)
+	return true
+}
+
+// unwant says that a device shall not have the job. Its runs stay known. The caller holds mu.
+func (d *Desk) unwant(j *job, a *assigned) {
+	j.count(a, -1)
+	j.meant--
+	if a.why.Code != "" {
+		j.withheld--
+	}
+	a.meant, a.why = false, Reason{}
+	if len(a.runs) == 0 && !a.had {
+		d.drop(j, a.dev)
+	}
+}
+
+func (d *Desk) drop(j *job, dev protocol.DeviceID) {
+	delete(j.devices, dev)
+	of := d.byDevice[dev]
+	if delete(of, j); len(of) == 0 {
+		delete(d.byDevice, dev)
+	}
+}
+
+// refit works out anew whether the device can be given the job, and reports whether that differs. The caller holds mu.
+func (d *Desk) refit(j *job, a *assigned) bool {
+	x, there := d.cfg.Fleet.Device(a.dev)
+	why := Reason{}
+	if there {
+		why = d.unfit(j, a.dev, x)
+	}
+	return d.withhold(j, a, why)
+}
+
+// withhold notes why a device is not given the job. The caller holds mu.
+func (d *Desk) withhold(j *job, a *assigned, why Reason) bool {
+	differs := a.why != why
+	if a.meant {
+		switch {
+		case a.why.Code == "" && why.Code != "":
+			j.withheld++
+		case a.why.Code != "" && why.Code == "":
+			j.withheld--
+		}
+		a.why = why
+	}
+	return differs
+}
+
+// DeviceChanged works out anew which jobs a device shall have: after it was admitted, removed or revoked, or its name,
+// group, labels, identity or agent changed.
+func (d *Desk) DeviceChanged(dev protocol.DeviceID) error {
+	changed, err := d.deviceChanged(dev)
+	if changed {
+		d.cfg.Notify(dev)
+	}
+	return err
+}
+
+// GivenChanged is DeviceChanged after variables or credentials for the device changed.
+func (d *Desk) GivenChanged(dev protocol.DeviceID) error {
+	_, err := d.deviceChanged(dev)
+	d.mu.RLock()
+	some := len(d.byDevice[dev]) > 0
+	d.mu.RUnlock()
+	if some {
+		d.cfg.Notify(dev)
+	}
+	return err
+}
+
+func (d *Desk) deviceChanged(dev protocol.DeviceID) (changed bool, err error) {
+	d.change.Lock()
+	defer d.change.Unlock()
+	_, there := d.cfg.Fleet.Device(dev)
+	d.mu.RLock()
+	all := make([]*job, 0, len(d.byID))
+	for _, j := range d.byID {
+		all = append(all, j)
+	}
+	d.mu.RUnlock()
+	var errs []error
+	for _, j := range all {
+		match := false
+		if there {
+			// rec changes under change only, which is held here.
+			if match, err = d.cfg.Fleet.Matches(j.rec.Reach, dev); err != nil {
+				errs = append(errs, fmt.Errorf("selector %q of job %q: %w", j.rec.Reach.Selector, j.rec.Name, err))
+				continue // it keeps what it has
+			}
+		}
+		d.mu.Lock()
+		a := j.devices[dev]
+		switch {
+		case match:
+			fresh := d.want(j, dev)
+			v := j.latest() // its zone and variables may have changed with labels and group
+			changed = changed || fresh || v.Zone == jobs.ZoneDevice || len(v.Env) > 0
+		case a != nil && a.meant:
+			d.unwant(j, a)
+			changed = true
+		}
+		d.mu.Unlock()
+	}
+	return changed && there, errors.Join(errs...)
+}
+
+// Forget drops all that is known of a device that was removed.
+func (d *Desk) Forget(dev protocol.DeviceID) error {
+	d.change.Lock()
+	defer d.change.Unlock()
+	defer d.devices.Lock(string(dev))()
+	d.mu.RLock()
+	var keys []RunKey
+	for j, a := range d.byDevice[dev] {
+		for _, r := range a.runs {
+			keys = append(keys, RunKey{j.id, dev, r.run})
+		}
+	}
+	d.mu.RUnlock()
+	if len(keys) > 0 {
+		if err := d.cfg.Store.DropJobRuns(keys); err != nil {
+			return fmt.Errorf("forget runs of device %s: %w", dev, err)
+		}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for j, a := range d.byDevice[dev] {
+		if a.meant {
+			d.unwant(j, a)
+		}
+		for _, r := range a.runs {
+			d.runs, d.output = d.runs-1, d.output-uint64(r.output)
+			j.beat(dev, r, -1)
+		}
+		delete(j.devices, dev)
+	}
+	delete(d.byDevice, dev)
+	delete(d.quotas, dev)
+	return nil
+}
