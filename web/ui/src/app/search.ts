@@ -63,6 +63,8 @@ export const fleetSearch = (s: Raw) =>
     profile: text(s.profile),
     version: text(s.version),
     stack: text(s.stack),
+    /** How far devices are through their budget. */
+    stage: oneOf(s.stage, ['free', 'saving', 'last', 'silent']),
     trouble: s.trouble === true || s.trouble === 'true' ? true : undefined,
     sort: text(s.sort, 40),
     /** Columns that are not shown, apart by commas. */

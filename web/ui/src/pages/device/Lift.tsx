@@ -1,12 +1,13 @@
-import { Button, Group, Modal, Stack, Text, TextInput } from '@mantine/core';
+import { Button, Group, Modal, Skeleton, Stack, Text, TextInput } from '@mantine/core';
 import { notifications } from '@mantine/notifications';
-import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { api, ok, type Schemas } from '../../api/client';
 import { bytes } from '../../kit/bytes';
 import { amountOf, wrongAmount } from '../../kit/data/amount';
 import { Failure } from '../../kit/Failure';
 import { dateOf, exact } from '../../kit/time';
+import { backWords } from './liftWords';
 import type { Detail } from './queries';
 
 type Usage = Schemas['DeviceUsage'];
@@ -47,12 +48,10 @@ function Asked({ device, usage: u, lifted, close }: Props) {
       ok(api.POST(path, { params, body: { extra: n, ...(note.trim() && { note: note.trim() }) } })),
     onSuccess: (_, n) => done(`${device.name} may spend ${bytes(n)} more in this cycle, once it has been told.`),
   });
-  const back = useMutation({
-    mutationFn: () => ok(api.DELETE(path, { params })),
-    onSuccess: () => done('What was added to the caps is taken back.'),
-  });
+  const [back, setBack] = useState(false);
   const n = amountOf(extra);
   const end = dateOf(u.cycle.end);
+  if (back) return <Back device={device} done={done} keep={() => setBack(false)} />;
   return (
     <form
       onSubmit={(e) => {
@@ -81,10 +80,10 @@ function Asked({ device, usage: u, lifted, close }: Props) {
           value={note}
           onChange={(e) => setNote(e.currentTarget.value)}
         />
-        <Failure error={lift.error ?? back.error} />
+        <Failure error={lift.error} />
         <Group justify="space-between" gap="xs">
           {lifted && (
-            <Button variant="subtle" color="red" px={0} loading={back.isPending} onClick={() => back.mutate()}>
+            <Button variant="subtle" color="red" px={0} onClick={() => setBack(true)}>
               Take back what was added
             </Button>
           )}
@@ -99,5 +98,48 @@ function Asked({ device, usage: u, lifted, close }: Props) {
         </Group>
       </Stack>
     </form>
+  );
+}
+
+interface BackProps {
+  device: Detail;
+  done: (message: string) => Promise<void>;
+  keep: () => void;
+}
+
+/** Back says what follows from taking back what was added, before it is done. */
+function Back({ device, done, keep }: BackProps) {
+  const params = { path: { device: device.id } };
+  const check = useQuery({
+    // Asking is in the audit trail: once for each time that somebody wants to know.
+    queryKey: ['lift', 'check', device.id],
+    queryFn: ({ signal }) => ok(api.DELETE(path, { params: { ...params, query: { check: true } }, signal })),
+    gcTime: 0,
+    staleTime: Number.POSITIVE_INFINITY,
+  });
+  const back = useMutation({
+    mutationFn: () => ok(api.DELETE(path, { params })),
+    onSuccess: () => done('What was added to the caps is taken back.'),
+  });
+  const d = check.data;
+  const none = d?.extra === 0;
+  return (
+    <Stack gap="sm">
+      {!d && !check.error && <Skeleton h={60} />}
+      {d && (
+        <Text size="sm" aria-live="polite">
+          {none ? 'Nothing was added to this cycle.' : backWords(d, device.name)}
+        </Text>
+      )}
+      <Failure error={back.error ?? check.error} />
+      <Group justify="flex-end" gap="xs">
+        <Button variant="default" onClick={keep} data-autofocus>
+          Keep it
+        </Button>
+        <Button color="red" disabled={!d || none} loading={back.isPending} onClick={() => back.mutate()}>
+          {d?.silences ? 'Take it back and silence the device' : 'Take it back'}
+        </Button>
+      </Group>
+    </Stack>
   );
 }

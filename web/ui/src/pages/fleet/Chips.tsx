@@ -1,5 +1,6 @@
 import { CloseButton, Group } from '@mantine/core';
 import { Link } from '@tanstack/react-router';
+import { lookOf } from '../../kit/states';
 import { type FleetSearch, plain } from './filter';
 
 interface Props {
@@ -15,6 +16,7 @@ export function Chips({ search, change }: Props) {
     const value = search[key as keyof typeof words];
     return value ? [{ key, word: `${word}: ${value}` }] : [];
   });
+  if (search.stage) chips.push({ key: 'stage', word: `budget: ${lookOf('spending', search.stage).word}` });
   if (search.trouble) chips.push({ key: 'trouble', word: 'in trouble' });
   if (chips.length === 0) return null;
   return (

@@ -3,6 +3,7 @@ import { IconFilter } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
 import { groupsQuery, profilesQuery, stacksQuery } from '../../api/queries';
+import { lookOf, stages } from '../../kit/states';
 import type { FleetSearch } from './filter';
 
 interface Props {
@@ -13,7 +14,9 @@ interface Props {
 /** FilterMenu narrows the list by what a device belongs to. */
 export function FilterMenu({ search, change }: Props) {
   const [opened, setOpened] = useState(false);
-  const set = (['group', 'mode', 'profile', 'stack', 'version', 'trouble'] as const).filter((k) => search[k]).length;
+  const set = (['group', 'mode', 'profile', 'stack', 'stage', 'version', 'trouble'] as const).filter(
+    (k) => search[k],
+  ).length;
   return (
     <Indicator label={set} size={16} disabled={set === 0}>
       <Popover opened={opened} onChange={setOpened} position="bottom-end" width={280} shadow="md" trapFocus returnFocus>
@@ -88,6 +91,15 @@ function Fields({ search, change }: Props) {
         stacks.data?.items.map((s) => s.name),
         'No such stack',
       )}
+      <Select
+        label="Budget of this cycle"
+        placeholder="any"
+        clearable
+        comboboxProps={{ withinPortal: false }}
+        data={stages.map((s) => ({ value: s, label: lookOf('spending', s).word }))}
+        value={search.stage ?? null}
+        onChange={(v) => change({ stage: stages.find((s) => s === v) })}
+      />
       <form
         onSubmit={(e) => {
           e.preventDefault();

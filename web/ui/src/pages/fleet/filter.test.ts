@@ -6,7 +6,8 @@ describe('the address of the fleet page', () => {
   it('becomes a filter of what is set, without how it is shown', () => {
     const search = fleetSearch({ q: 'cam', state: 'late,bogus,overdue', trouble: 'true', sort: '-name', view: 'map' });
     expect(filterOf(search)).toEqual({ q: 'cam', state: ['overdue', 'late'], trouble: true });
-    expect(filterOf(fleetSearch({ state: 'bogus', mode: 'other' }))).toEqual({});
+    expect(filterOf(fleetSearch({ stage: 'last' }))).toEqual({ stage: 'last' });
+    expect(filterOf(fleetSearch({ state: 'bogus', mode: 'other', stage: 'spent' }))).toEqual({});
   });
 
   it('turns states on and off', () => {

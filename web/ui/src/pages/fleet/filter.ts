@@ -18,10 +18,11 @@ export interface Filter {
   profile?: string;
   version?: string;
   stack?: string;
+  stage?: 'free' | 'saving' | 'last' | 'silent';
   trouble?: boolean;
 }
 
-const narrowing = ['q', 'selector', 'group', 'mode', 'profile', 'version', 'stack', 'trouble'] as const;
+const narrowing = ['q', 'selector', 'group', 'mode', 'profile', 'version', 'stack', 'stage', 'trouble'] as const;
 
 /** statesOf reads the states that are asked for; words that are no state are left out. */
 export function statesOf(search: FleetSearch): LivenessState[] {
