@@ -235,7 +235,7 @@ func year(t *testing.T, devices int) {
 				b.disk = &fuse{disk: newDisk(b.job), blown: make(chan cut, 1)}
 				boats = append(boats, b)
 				wait.Go(func() {
-					time.Sleep(3)
+					time.Sleep(3 * time.Nanosecond)
 					b.sail(end)
 				})
 			}
