@@ -24,26 +24,17 @@ func at(t *testing.T, name string, spec protocol.Job, do func(g *rig)) {
 	})
 }
 
-// now asks for a run of job 1.
-func (g *rig) now(command protocol.CommandID) (uint64, error) {
+// ask asks for a run of job 1.
+func (g *rig) ask(command protocol.CommandID) (uint64, error) {
 	id, err := g.r.RunNow(1, command)
 	synctest.Wait()
 	return id, err
 }
 
-// put changes the desired set.
-func (g *rig) put(entries ...protocol.Entry) {
-	g.disk.mu.Lock()
-	g.disk.desired = entries
-	g.disk.mu.Unlock()
-	g.r.Wake()
-	synctest.Wait()
-}
-
 func TestRunNow(t *testing.T) {
 	manual := protocol.Job{}
 	at(t, "a job without a schedule", manual, func(g *rig) {
-		if id, err := g.now(7); id != 1 || err != nil {
+		if id, err := g.ask(7); id != 1 || err != nil {
 			g.t.Errorf("run %d, %v", id, err)
 		}
 		g.want("done")
@@ -52,8 +43,8 @@ func TestRunNow(t *testing.T) {
 		}
 	})
 	at(t, "a command that comes again makes no second run", manual, func(g *rig) {
-		first, _ := g.now(7)
-		second, err := g.now(7)
+		first, _ := g.ask(7)
+		second, err := g.ask(7)
 		if first != second || err != nil {
 			g.t.Errorf("runs %d and %d, %v", first, second, err)
 		}
@@ -65,44 +56,44 @@ func TestRunNow(t *testing.T) {
 		}
 	})
 	at(t, "skip: refused while another is under way", manual, func(g *rig) {
-		g.hands.takes = time.Minute
-		_, _ = g.now(7)
-		if _, err := g.now(8); !errors.Is(err, runner.ErrBusy) {
+		g.with(func() { g.hands.takes = time.Minute })
+		_, _ = g.ask(7)
+		if _, err := g.ask(8); !errors.Is(err, runner.ErrBusy) {
 			g.t.Error(err)
 		}
 		time.Sleep(2 * time.Minute)
 		g.want("done")
 	})
 	at(t, "queue: each in its turn, up to a bound", protocol.Job{Overlap: protocol.OverlapQueue}, func(g *rig) {
-		g.hands.takes = time.Minute
+		g.with(func() { g.hands.takes = time.Minute })
 		for n := range runner.MaxQueued + 1 {
-			if _, err := g.now(protocol.CommandID(n + 1)); err != nil {
+			if _, err := g.ask(protocol.CommandID(n + 1)); err != nil {
 				g.t.Error(err)
 			}
 		}
-		if _, err := g.now(99); !errors.Is(err, runner.ErrBusy) {
+		if _, err := g.ask(99); !errors.Is(err, runner.ErrBusy) {
 			g.t.Error(err)
 		}
 		time.Sleep(20 * time.Minute)
-		if n := len(g.hands.began); n != runner.MaxQueued+1 {
+		if n := len(g.began()); n != runner.MaxQueued+1 {
 			g.t.Errorf("%d runs", n)
 		}
 	})
 	at(t, "kill", protocol.Job{Overlap: protocol.OverlapKill}, func(g *rig) {
-		g.hands.takes = time.Minute
-		_, _ = g.now(7)
-		_, _ = g.now(8)
+		g.with(func() { g.hands.takes = time.Minute })
+		_, _ = g.ask(7)
+		_, _ = g.ask(8)
 		time.Sleep(2 * time.Minute)
 		g.want("cancelled", "done")
 	})
 	at(t, "kill: where it cannot be journaled nothing is killed", protocol.Job{Overlap: protocol.OverlapKill}, func(g *rig) {
-		g.hands.takes = time.Minute
-		_, _ = g.now(7)
-		g.disk.off = true
-		if _, err := g.now(8); err == nil {
+		g.with(func() { g.hands.takes = time.Minute })
+		_, _ = g.ask(7)
+		g.with(func() { g.disk.off = true })
+		if _, err := g.ask(8); err == nil {
 			g.t.Error("it is said to run")
 		}
-		g.disk.off = false
+		g.with(func() { g.disk.off = false })
 		time.Sleep(2 * time.Minute)
 		g.want("done")
 	})
@@ -119,27 +110,27 @@ func TestCancel(t *testing.T) {
 		synctest.Wait()
 	}
 	at(t, "under way, and one that waits", queue, func(g *rig) {
-		g.hands.takes = time.Minute
-		_, _ = g.now(7)
-		_, _ = g.now(8)
-		_, _ = g.now(9)
+		g.with(func() { g.hands.takes = time.Minute })
+		_, _ = g.ask(7)
+		_, _ = g.ask(8)
+		_, _ = g.ask(9)
 		cancel(g, 2, protocol.JobCancelled)
 		cancel(g, 1, protocol.JobCancelled)
 		time.Sleep(2 * time.Minute)
 		g.want("cancelled", "cancelled", "done")
 	})
 	at(t, "between two attempts", queue, func(g *rig) {
-		g.hands.do = func(runner.Attempt) (runner.Exit, error) { return runner.Exit{Code: 1}, nil }
-		_, _ = g.now(7)
+		g.with(func() { g.hands.do = func(runner.Attempt) (runner.Exit, error) { return runner.Exit{Code: 1}, nil } })
+		_, _ = g.ask(7)
 		time.Sleep(time.Minute)
 		cancel(g, 1, protocol.JobCancelled)
 		g.want("cancelled")
-		if n := len(g.hands.began); n != 1 {
+		if n := len(g.began()); n != 1 {
 			g.t.Errorf("%d attempts", n)
 		}
 	})
 	at(t, "one that is over stays so", queue, func(g *rig) {
-		_, _ = g.now(7)
+		_, _ = g.ask(7)
 		cancel(g, 1, protocol.JobDone)
 		g.want("done")
 	})
@@ -165,8 +156,8 @@ func TestOutputPolicies(t *testing.T) {
 		{protocol.OutputNever, fails, false, 0},
 	} {
 		at(t, fmt.Sprint(c.policy, c.do != nil), protocol.Job{Output: c.policy}, func(g *rig) {
-			g.hands.do = c.do
-			_, _ = g.now(7)
+			g.with(func() { g.hands.do = c.do })
+			_, _ = g.ask(7)
 			if (len(g.disk.output) > 0) != c.comes {
 				g.t.Errorf("%d pieces of output", len(g.disk.output))
 			}
@@ -183,7 +174,7 @@ func TestOutputPolicies(t *testing.T) {
 			fmt.Fprint(a.Stderr, strings.Repeat("x", 30_000), "END")
 			return runner.Exit{}, nil
 		}
-		_, _ = g.now(7)
+		_, _ = g.ask(7)
 		var got []byte
 		for _, p := range g.disk.output {
 			if p.Stream == protocol.StreamStderr {
@@ -206,7 +197,7 @@ func TestSchedulesThatChange(t *testing.T) {
 		return e
 	}
 	at(t, "a change applies from the next run, and nothing runs twice", every5(protocol.Job{}), func(g *rig) {
-		g.hands.takes = time.Minute
+		g.with(func() { g.hands.takes = time.Minute })
 		time.Sleep(5*time.Minute + 10*time.Second)
 		g.put(version(2, every5(protocol.Job{})))
 		time.Sleep(5 * time.Minute)
@@ -223,7 +214,9 @@ func TestSchedulesThatChange(t *testing.T) {
 	at(t, "what was due by the earlier schedule while the device was off is missed", every5(protocol.Job{}), func(g *rig) {
 		g.cut()
 		time.Sleep(12 * time.Minute)
-		g.disk.desired = []protocol.Entry{version(2, protocol.Job{Schedule: protocol.JobSchedule{Cron: "0 * * * *", Zone: "UTC"}})}
+		g.with(func() {
+			g.disk.desired = []protocol.Entry{version(2, protocol.Job{Schedule: protocol.JobSchedule{Cron: "0 * * * *", Zone: "UTC"}})}
+		})
 		g.start()
 		time.Sleep(50 * time.Minute)
 		g.want("missed x2", "done")
@@ -258,7 +251,7 @@ func TestSchedulesThatChange(t *testing.T) {
 		g.want("refused", "done")
 	})
 	at(t, "a removed job tells of what waited", every5(protocol.Job{Overlap: protocol.OverlapQueue}), func(g *rig) {
-		g.hands.takes = time.Hour
+		g.with(func() { g.hands.takes = time.Hour })
 		time.Sleep(11 * time.Minute)
 		g.put()
 		g.want("cancelled", "cancelled")
@@ -268,21 +261,21 @@ func TestSchedulesThatChange(t *testing.T) {
 	})
 	at(t, "what cannot be journaled does not run", every5(protocol.Job{Missed: 1}), func(g *rig) {
 		time.Sleep(4 * time.Minute)
-		g.disk.off = true
+		g.with(func() { g.disk.off = true })
 		time.Sleep(10 * time.Minute)
-		if len(g.hands.began) > 0 {
-			g.t.Errorf("runs %v", g.hands.began)
+		if len(g.began()) > 0 {
+			g.t.Errorf("runs %v", g.began())
 		}
-		g.disk.off = false
+		g.with(func() { g.disk.off = false })
 		time.Sleep(20 * time.Second)
 		g.want("missed", "done")
 	})
 	at(t, "what comes while nothing can be journaled begins when it can", protocol.Job{}, func(g *rig) {
-		g.disk.off = true
+		g.with(func() { g.disk.off = true })
 		e := job(2, every5(protocol.Job{}))
 		g.put(e)
 		time.Sleep(7 * time.Minute)
-		g.disk.off = false
+		g.with(func() { g.disk.off = false })
 		time.Sleep(5 * time.Minute)
 		g.want("done")
 	})
@@ -292,12 +285,12 @@ func TestManyAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newRig(t)
 		for id := range uint64(runner.MaxRunning + 5) {
-			g.disk.desired = append(g.disk.desired, job(id+1, every5(protocol.Job{})))
+			g.with(func() { g.disk.desired = append(g.disk.desired, job(id+1, every5(protocol.Job{}))) })
 		}
-		g.hands.takes = time.Minute
+		g.with(func() { g.hands.takes = time.Minute })
 		g.start()
 		time.Sleep(5*time.Minute + 30*time.Second)
-		if n := len(g.hands.began); n != runner.MaxRunning {
+		if n := len(g.began()); n != runner.MaxRunning {
 			t.Errorf("%d at once", n)
 		}
 		time.Sleep(2 * time.Minute)
@@ -317,7 +310,7 @@ func TestClocks(t *testing.T) {
 			g.clock = func() (time.Time, bool) { return time.Now().Round(0).Add(off), vouched }
 			g.start()
 			time.Sleep(90*time.Minute + 30*time.Second)
-			off = -time.Hour
+			g.with(func() { off = -time.Hour })
 			time.Sleep(90 * time.Minute)
 			ran := map[int64]bool{}
 			for _, r := range g.disk.told() {
@@ -338,9 +331,9 @@ func TestClocks(t *testing.T) {
 		g.clock = func() (time.Time, bool) { return time.Now().Round(0).Add(off), false }
 		g.start()
 		time.Sleep(12 * time.Minute)
-		off = 365 * 24 * time.Hour
+		g.with(func() { off = 365 * 24 * time.Hour })
 		time.Sleep(10 * time.Minute)
-		off = 0
+		g.with(func() { off = 0 })
 		time.Sleep(time.Hour)
 		done := 0
 		for _, r := range g.disk.told() {
@@ -367,14 +360,14 @@ func TestClocks(t *testing.T) {
 		time.Sleep(11 * time.Minute)
 		g.cut()
 		time.Sleep(time.Hour)
-		reset, boot = true, time.Now()
+		g.with(func() { reset, boot = true, time.Now() })
 		g.start()
 		time.Sleep(11 * time.Minute) // time goes on from 00:10
 		g.want("done", "done", "done", "done")
 		if r := g.disk.told()[3]; !r.Clock {
 			t.Errorf("run by its own clock does not say so: %+v", r)
 		}
-		reset = false
+		g.with(func() { reset = false })
 		g.r.Wake()
 		synctest.Wait()
 		g.want("done", "done", "done", "done", "missed x12")

@@ -137,18 +137,34 @@ type rig struct {
 	hands *hands
 	r     *runner.Runner
 	stop  func()
+	mu    sync.Mutex // of clock, and of what it goes by
 	clock func() (time.Time, bool)
+}
+
+// with does something while nothing else reads or changes what the test does.
+func (g *rig) with(do func()) {
+	for _, mu := range []*sync.Mutex{&g.mu, &g.disk.mu, &g.hands.mu} {
+		mu.Lock()
+		defer mu.Unlock()
+	}
+	do()
 }
 
 func newRig(t *testing.T, entries ...protocol.Entry) *rig {
 	return &rig{t: t, disk: newDisk(entries...), hands: &hands{}, clock: func() (time.Time, bool) { return time.Now().Round(0), true }}
 }
 
+func (g *rig) now() (time.Time, bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.clock()
+}
+
 // start starts the agent.
 func (g *rig) start() {
 	g.r = runner.New(runner.Config{
 		State: g.disk, Device: device, Host: g.hands, Container: g.hands, Outputs: &runner.Memory{},
-		Now: func() (time.Time, bool) { return g.clock() }, Log: slog.New(slog.DiscardHandler),
+		Now: g.now, Log: slog.New(slog.DiscardHandler),
 	})
 	ctx, cancel := context.WithCancel(g.t.Context())
 	done := make(chan error)
@@ -164,11 +180,22 @@ func (g *rig) start() {
 
 // cut cuts the power: what the agent still does leaves no trace.
 func (g *rig) cut() {
-	g.disk.mu.Lock()
-	g.disk.off = true
-	g.disk.mu.Unlock()
+	g.with(func() { g.disk.off = true })
 	g.stop()
 	g.disk.off = false
+}
+
+// put changes the desired set.
+func (g *rig) put(entries ...protocol.Entry) {
+	g.with(func() { g.disk.desired = entries })
+	g.r.Wake()
+	synctest.Wait()
+}
+
+// began are the runs of which attempts began.
+func (g *rig) began() (ids []uint64) {
+	g.with(func() { ids = slices.Clone(g.hands.began) })
+	return ids
 }
 
 // states are the words of all runs by ID.
@@ -185,6 +212,7 @@ func (g *rig) states() (out []string) {
 
 func (g *rig) want(want ...string) {
 	g.t.Helper()
+	synctest.Wait()
 	if got := g.states(); fmt.Sprint(got) != fmt.Sprint(want) {
 		g.t.Errorf("runs %v, want %v", got, want)
 	}
@@ -204,19 +232,19 @@ func TestRules(t *testing.T) {
 	}{
 		{"each due time runs once", every5(protocol.Job{}), func(*rig) { time.Sleep(16 * time.Minute) }, []string{"done", "done", "done"}},
 		{"skip, told as one", every5(protocol.Job{}), func(g *rig) {
-			g.hands.takes = 17 * time.Minute
+			g.with(func() { g.hands.takes = 17 * time.Minute })
 			time.Sleep(23 * time.Minute)
 		}, []string{"done", "skipped x3"}},
 		{"queue", every5(protocol.Job{Overlap: protocol.OverlapQueue}), func(g *rig) {
-			g.hands.takes = 7 * time.Minute
+			g.with(func() { g.hands.takes = 7 * time.Minute })
 			time.Sleep(27 * time.Minute)
 		}, []string{"done", "done", "done"}},
 		{"kill", every5(protocol.Job{Overlap: protocol.OverlapKill}), func(g *rig) {
-			g.hands.takes = 7 * time.Minute
+			g.with(func() { g.hands.takes = 7 * time.Minute })
 			time.Sleep(18 * time.Minute)
 		}, []string{"cancelled", "cancelled"}},
 		{"timeout, and tried again", every5(protocol.Job{Timeout: 30, Retries: 2, RetryDelay: 10}), func(g *rig) {
-			g.hands.takes = time.Minute
+			g.with(func() { g.hands.takes = time.Minute })
 			time.Sleep(8 * time.Minute)
 			if r := g.disk.told()[0]; r.Attempt != 3 || r.Took != 110_000 {
 				g.t.Errorf("attempt %d, took %d ms", r.Attempt, r.Took)
@@ -235,31 +263,29 @@ func TestRules(t *testing.T) {
 			time.Sleep(time.Minute)
 		}, []string{"missed x11", "done"}},
 		{"missed: up to 3", every5(protocol.Job{Missed: 3}), func(g *rig) {
-			g.hands.takes = time.Second
+			g.with(func() { g.hands.takes = time.Second })
 			g.cut()
 			time.Sleep(62 * time.Minute)
 			g.start()
 			time.Sleep(time.Minute)
 		}, []string{"missed x9", "done", "done", "done"}},
 		{"interrupted by a power cut", every5(protocol.Job{}), func(g *rig) {
-			g.hands.takes = time.Minute
+			g.with(func() { g.hands.takes = time.Minute })
 			time.Sleep(5*time.Minute + 30*time.Second)
 			g.cut()
 			g.start()
 			time.Sleep(4*time.Minute + 20*time.Second)
 		}, []string{"interrupted"}},
 		{"interrupted by the agent's end", every5(protocol.Job{}), func(g *rig) {
-			g.hands.takes = time.Minute
+			g.with(func() { g.hands.takes = time.Minute })
 			time.Sleep(5*time.Minute + 30*time.Second)
 			g.stop()
 			g.start()
 		}, []string{"interrupted"}},
 		{"a removed job leaves nothing", every5(protocol.Job{}), func(g *rig) {
-			g.hands.takes = time.Minute
+			g.with(func() { g.hands.takes = time.Minute })
 			time.Sleep(5*time.Minute + 30*time.Second)
-			g.disk.desired = nil
-			g.r.Wake()
-			synctest.Wait()
+			g.put()
 			if len(g.disk.runs) > 0 || len(g.disk.cursors) > 0 {
 				g.t.Errorf("left: %v %v", g.disk.runs, g.disk.cursors)
 			}
@@ -293,9 +319,9 @@ func TestAClockThatJumps(t *testing.T) {
 		g.clock = func() (time.Time, bool) { return time.Now().Round(0).Add(ahead), vouched }
 		g.start()
 		time.Sleep(12 * time.Minute) // 2 runs
-		ahead = 365 * 24 * time.Hour
+		g.with(func() { ahead = 365 * 24 * time.Hour })
 		time.Sleep(10 * time.Minute) // missed, and 2 runs a year on
-		ahead, vouched = 0, true
+		g.with(func() { ahead, vouched = 0, true })
 		time.Sleep(10 * time.Minute)
 		ran := map[int64]int{}
 		done := 0
