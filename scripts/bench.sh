@@ -1,11 +1,11 @@
 #!/bin/bash
 # Runs all benchmarks and writes docs/bench/: go.txt, the Go benchmarks of all packages, and data.md, the numbers of the
 # protocol beside their targets, with bytes counted on the wire (internal/benchwire; needs Linux and root). SKIP_ENGINE=1
-# does without a Docker Engine; update.md, what an update of agent and composer costs; backup.md, backup and restore of a
-# hub of 1,000 devices; stacks.md, stacks and rollouts of 5,000 devices; and console.md, the console with 10,000 devices in
-# a browser. bench.sh go, bench.sh wire, bench.sh update, bench.sh backup, bench.sh stacks and bench.sh ui do one of them;
-# bench.sh profiles measures the ready-made profiles alone, a section of data.md, and bench.sh economy the benchmarks of the
-# ledger and of estimates alone, economy.txt.
+# does without a Docker Engine; jobs.md, what the runs of a job cost; update.md, what an update of agent and composer costs;
+# backup.md, backup and restore of a hub of 1,000 devices; stacks.md, stacks and rollouts of 5,000 devices; and console.md,
+# the console with 10,000 devices in a browser. bench.sh go, bench.sh wire, bench.sh jobs, bench.sh update, bench.sh backup,
+# bench.sh stacks and bench.sh ui do one of them; bench.sh profiles measures the ready-made profiles alone, a section of
+# data.md, and bench.sh economy the benchmarks of the ledger and of estimates alone, economy.txt.
 . "$(dirname "$0")/lib.sh"
 
 # go_benchmarks FILE PACKAGE…
@@ -44,6 +44,11 @@ profiles() {
 	"$GO" test -tags bench -count 1 -timeout 15m -v -run 'TestNumbers/profiles' ./internal/benchwire -args -out "$PWD/docs/bench/data.md"
 }
 
+# jobs takes about five minutes: runs are a minute apart. It needs no engine.
+jobs() {
+	"$GO" test -tags bench -count 1 -timeout 15m -v -run '^TestJobs$' ./internal/benchwire -args -out "$PWD/docs/bench/jobs.md"
+}
+
 # ui takes about ten minutes the first time, in which the fleet is made that is kept in .cache for the next.
 ui() {
 	scripts/build.sh
@@ -72,6 +77,7 @@ case ${1:-} in
 	go_benchmarks docs/bench/go.txt ./...
 	economy
 	wire
+	jobs
 	update
 	backup
 	stacks
@@ -80,10 +86,11 @@ case ${1:-} in
 go) go_benchmarks docs/bench/go.txt ./... ;;
 economy) economy ;;
 wire) wire ;;
+jobs) jobs ;;
 profiles) profiles ;;
 update) update ;;
 backup) backup ;;
 stacks) stacks ;;
 ui) ui ;;
-*) die "usage: bench.sh [go | economy | wire | profiles | update | backup | stacks | ui]" ;;
+*) die "usage: bench.sh [go | economy | wire | jobs | profiles | update | backup | stacks | ui]" ;;
 esac
