@@ -25,8 +25,8 @@ func (d lostDisk) Jobs() runner.Book {
 	return book
 }
 
-// with starts a runner on other terms than the rig's.
-func (g *rig) with(state runner.State, enter func() (func(), bool)) {
+// under starts a runner on other terms than the rig's.
+func (g *rig) under(state runner.State, enter func() (func(), bool)) {
 	r := runner.New(runner.Config{
 		State: state, Device: device, Host: g.hands, Container: g.hands, Outputs: &runner.Memory{}, Enter: enter,
 		Now: func() (time.Time, bool) { return g.clock() }, Log: slog.New(slog.DiscardHandler),
@@ -49,7 +49,7 @@ func TestLostJournalRunsNothingAgain(t *testing.T) {
 		g := newRig(t, job(1, protocol.Job{Schedule: protocol.JobSchedule{At: at}, Missed: 1}), job(2, protocol.Job{Schedule: protocol.JobSchedule{At: at + 120}, Missed: 1}))
 		time.Sleep(time.Minute)
 		for range 2 {
-			g.with(lostDisk{g.disk, at + 30}, nil)
+			g.under(lostDisk{g.disk, at + 30}, nil)
 			time.Sleep(3 * time.Minute)
 			g.stop()
 		}
@@ -74,7 +74,7 @@ func TestNothingBeginsBeforeAnUpdate(t *testing.T) {
 			return func() { inside.Add(-1) }, true
 		}
 		g.hands.takes = time.Minute
-		g.with(g.disk, enter)
+		g.under(g.disk, enter)
 		time.Sleep(5*time.Minute + 10*time.Second)
 		if inside.Load() != 1 {
 			t.Error("a run that is under way is not known to be")
