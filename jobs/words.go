@@ -56,7 +56,7 @@ func span(seconds uint32) string {
 // interval reports whether a schedule goes by what passes, in whatever time zone.
 func interval(text string) bool {
 	f := strings.Fields(text)
-	return len(f) == 5 && f[1] == "*" && f[2] == "*" && f[3] == "*" && f[4] == "*"
+	return len(f) == 1 && strings.EqualFold(f[0], "@hourly") || len(f) == 5 && f[1] == "*" && f[2] == "*" && f[3] == "*" && f[4] == "*"
 }
 
 func cronWords(text string) string {

@@ -26,6 +26,7 @@ func TestWords(t *testing.T) {
 		{protocol.JobSchedule{Cron: "0 */6 * * *"}, "UTC", "every 6 hours, UTC"},
 		{protocol.JobSchedule{Cron: "0 0 1 * *"}, "UTC", "on day 1 of each month at 00:00, UTC"},
 		{protocol.JobSchedule{Cron: "0 0 1 * 5"}, "UTC", "by cron 0 0 1 * 5, UTC"},
+		{protocol.JobSchedule{Cron: "@hourly"}, "UTC", "every hour"},
 		{protocol.JobSchedule{Cron: "@weekly"}, "each device's own time", "every Sunday at 00:00, each device's own time"},
 		{protocol.JobSchedule{At: 1796090400, End: 1796176800}, "UTC", "once, on 1 Dec 2026 at 02:00 UTC, until 2 Dec 2026 at 02:00 UTC"},
 		{protocol.JobSchedule{}, "", "only when somebody asks for it"},
