@@ -315,7 +315,9 @@ func (a *Agent) assemble() error {
 			return now
 		},
 	})
-	a.assembleJobs(gate)
+	if err := a.assembleJobs(gate); err != nil {
+		return err
+	}
 	a.commands = commands.New(commands.Config{
 		Journal: a.state, Engine: cfg.Engine, Stacks: a.reconciler, Snapshot: a.capture.Now,
 		HubTime: a.exchange.Clock().Now, Holds: a.spending.Holds, Updates: a.updates(), Jobs: a.jobs, Gate: gate, Log: a.log,

@@ -7,10 +7,14 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"path/filepath"
 
+	"github.com/farshore/farshore/edgeagent/engine"
 	"github.com/farshore/farshore/edgeagent/state"
 	"github.com/farshore/farshore/edgeagent/update"
 	"github.com/farshore/farshore/jobs/runner"
+	"github.com/farshore/farshore/jobs/runner/host"
+	"github.com/farshore/farshore/jobs/runner/outputs"
 	"github.com/farshore/farshore/protocol"
 	"github.com/farshore/farshore/protocol/sealed"
 	"github.com/farshore/farshore/stacks/composer/ipc"
@@ -39,8 +43,11 @@ func ParseJobKinds(text string) (JobKinds, error) {
 }
 
 // assembleJobs makes what runs jobs.
-func (a *Agent) assembleJobs(gate *update.Gate) {
+func (a *Agent) assembleJobs(gate *update.Gate) error {
 	cfg := &a.cfg
+	if err := a.realJobs(); err != nil {
+		return err
+	}
 	if cfg.HostJobs == nil || cfg.Jobs == JobsContainers || cfg.Jobs == JobsOff {
 		cfg.HostJobs = noJobs("on the host")
 	}
@@ -58,6 +65,30 @@ func (a *Agent) assembleJobs(gate *update.Gate) {
 		OpenAccess:  func(e *protocol.Entry) (protocol.RegistryAccess, error) { return sealed.OpenAccess(key, e) },
 		Now:         a.exchange.Clock().Now, Log: a.log,
 	})
+	return nil
+}
+
+// realJobs makes what runs jobs on a device, and keeps what they write, where it is not given. Without a folder there is
+// nothing of it.
+func (a *Agent) realJobs() error {
+	cfg := &a.cfg
+	if cfg.Data == "" {
+		return nil
+	}
+	if cfg.HostJobs == nil {
+		cfg.HostJobs = host.New(host.Config{Dir: filepath.Join(cfg.Data, "runs"), Device: a.ID(), Root: cfg.HostRoot, Log: a.log})
+	}
+	if e, ok := cfg.Engine.(*engine.Engine); ok && cfg.ContainerJobs == nil {
+		cfg.ContainerJobs = e.JobExecutor(a.ID())
+	}
+	if cfg.JobOutputs == nil {
+		o, err := outputs.New(outputs.Config{Dir: filepath.Join(cfg.Data, "outputs"), Log: a.log})
+		if err != nil {
+			return err
+		}
+		cfg.JobOutputs = o
+	}
+	return nil
 }
 
 // jobState is the state as the runner needs it: what is not needed any more after a change of jobs is removed.
