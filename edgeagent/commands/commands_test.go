@@ -105,6 +105,7 @@ type rig struct {
 	known atomic.Bool
 	seq   uint64
 
+	jobs    commands.Jobs
 	changed chan struct{} // not nil: only urgent commands are started
 }
 
@@ -143,8 +144,8 @@ func (r *rig) boot(j commands.Journal) {
 	r.run = commands.New(commands.Config{
 		Journal: j, Engine: r.fake, Stacks: r.fake, Snapshot: r.Snapshot,
 		HubTime: func() (time.Time, bool) { return time.Now(), r.known.Load() },
-		Holds:   r.holds,
-		Log:     slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Holds:   r.holds, Jobs: r.jobs,
+		Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
 	ctx, cancel := context.WithCancel(r.t.Context())
 	done := make(chan struct{})
