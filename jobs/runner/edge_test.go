@@ -29,7 +29,7 @@ func (d lostDisk) Jobs() runner.Book {
 func (g *rig) under(state runner.State, enter func() (func(), bool)) {
 	r := runner.New(runner.Config{
 		State: state, Device: device, Host: g.hands, Container: g.hands, Outputs: &runner.Memory{}, Enter: enter,
-		Now: func() (time.Time, bool) { return g.clock() }, Log: slog.New(slog.DiscardHandler),
+		Now: g.now, Log: slog.New(slog.DiscardHandler),
 	})
 	ctx, cancel := context.WithCancel(g.t.Context())
 	done := make(chan error)
@@ -54,7 +54,7 @@ func TestLostJournalRunsNothingAgain(t *testing.T) {
 			g.stop()
 		}
 		g.want("interrupted", "done")
-		if n := len(g.hands.began); n != 1 {
+		if n := len(g.began()); n != 1 {
 			t.Errorf("%d runs were begun", n)
 		}
 	})
@@ -65,15 +65,16 @@ func TestNothingBeginsBeforeAnUpdate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newRig(t, job(1, every5(protocol.Job{})))
 		var inside atomic.Int32
-		open := true
+		var open atomic.Bool
+		open.Store(true)
 		enter := func() (func(), bool) {
-			if !open {
+			if !open.Load() {
 				return nil, false
 			}
 			inside.Add(1)
 			return func() { inside.Add(-1) }, true
 		}
-		g.hands.takes = time.Minute
+		g.with(func() { g.hands.takes = time.Minute })
 		g.under(g.disk, enter)
 		time.Sleep(5*time.Minute + 10*time.Second)
 		if inside.Load() != 1 {
@@ -83,18 +84,18 @@ func TestNothingBeginsBeforeAnUpdate(t *testing.T) {
 		if inside.Load() != 0 {
 			t.Error("a run that is over is thought to be under way")
 		}
-		open = false
+		open.Store(false)
 		time.Sleep(5 * time.Minute)
 		g.stop()
-		if n := len(g.hands.began); n != 1 {
+		if n := len(g.began()); n != 1 {
 			t.Errorf("%d runs were begun", n)
 		}
 		g.start()
 		time.Sleep(2 * time.Minute)
 		g.stop()
 		g.want("done", "done")
-		if fmt.Sprint(g.hands.began) != "[1 2]" {
-			t.Errorf("begun were %v", g.hands.began)
+		if fmt.Sprint(g.began()) != "[1 2]" {
+			t.Errorf("begun were %v", g.began())
 		}
 	})
 }

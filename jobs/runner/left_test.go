@@ -57,16 +57,20 @@ func TestWhatIsLeft(t *testing.T) {
 		disk.off = true
 		disk.mu.Unlock()
 		stop()
+		disk.mu.Lock()
 		disk.off = false
+		disk.mu.Unlock()
 
 		stop = start()
 		synctest.Wait()
 		if r := disk.told()[0]; r.State != protocol.JobInterrupted || r.Stdout == nil || r.Stdout.Follow != 10 {
 			t.Errorf("%s, %+v", r.State, r.Stdout)
 		}
+		disk.mu.Lock()
 		if len(disk.output) != 1 || string(disk.output[0].Data) != "half of it" {
 			t.Errorf("%d pieces of output", len(disk.output))
 		}
+		disk.mu.Unlock()
 		time.Sleep(2 * time.Minute)
 		if engine.cleared.Load() != 0 {
 			t.Error("cleared without an engine")
