@@ -78,6 +78,7 @@ func (h *Hub) deviceChanged(c fleet.Change) {
 	if c.Labels || c.Kind != fleet.ChangeLiveness {
 		h.report(id, "work out its edge groups", h.sets.DeviceChanged(id)) // before whoever goes by them
 		h.report(id, "work out its stacks", h.planner.DeviceChanged(id))
+		h.report(id, "work out its jobs", h.jobs.DeviceChanged(id))
 	}
 	if c.Settings {
 		h.sessions.Notify(id)
@@ -124,6 +125,7 @@ func (h *Hub) forget(id protocol.DeviceID) {
 	h.report(id, "forget its snapshots", h.fold.Forget(id))
 	h.report(id, "forget what happened to it", h.timeline.Forget(id))
 	h.report(id, "forget what it has spent", h.ledger.Forget(id))
+	h.report(id, "forget runs of its jobs", h.jobs.Forget(id))
 	h.report(id, "forget what it holds", h.store.PutAcceptedSet(id, nil))
 }
 
@@ -140,6 +142,11 @@ func (h *Hub) catchUp() {
 	}
 	for _, id := range strays {
 		h.forget(id)
+	}
+	for _, id := range h.jobs.Known() {
+		if _, there := h.fleet.Device(id); !there {
+			h.report(id, "forget runs of its jobs", h.jobs.Forget(id))
+		}
 	}
 }
 

@@ -44,6 +44,8 @@ type Config struct {
 	Reload <-chan os.Signal
 	// AdminName and AdminPasswordFile make the first administrator, or change its password. "": "admin", and nobody.
 	AdminName, AdminPasswordFile string
+	// Zone is the time zone of jobs that name none. "": UTC.
+	Zone string
 	// AgentImage is the image that commands name which start an agent in a container. "": the one that `make images`
 	// makes of this version.
 	AgentImage string

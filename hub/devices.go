@@ -11,6 +11,7 @@ import (
 
 	"github.com/farshore/farshore/hub/commands"
 	"github.com/farshore/farshore/hub/fleet"
+	"github.com/farshore/farshore/jobs/dispatch"
 	"github.com/farshore/farshore/protocol"
 	"github.com/farshore/farshore/stacks/planner"
 	"github.com/farshore/farshore/waitingroom/admission"
@@ -196,6 +197,7 @@ func (a admissionDevices) freeName(in admission.Admitted) string {
 type sources struct {
 	fleet   *fleet.Registry
 	planner *planner.Planner
+	jobs    *dispatch.Desk
 	book    *commands.Book
 }
 
@@ -209,7 +211,9 @@ func (s sources) Settings(id protocol.DeviceID) protocol.Settings {
 }
 
 // Desired implements orders.Sources.
-func (s sources) Desired(id protocol.DeviceID) []protocol.Entry { return s.planner.Desired(id) }
+func (s sources) Desired(id protocol.DeviceID) []protocol.Entry {
+	return append(s.planner.Desired(id), s.jobs.Desired(id)...) // jobs sort after stacks
+}
 
 // Pending implements orders.Sources.
 func (s sources) Pending(id protocol.DeviceID, now time.Time) []protocol.Command {

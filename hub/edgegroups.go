@@ -19,8 +19,11 @@ func (h *Hub) openEdgeGroups() (err error) {
 			if err := h.planner.Retarget(id); err != nil {
 				h.log.Error("edge group changed: work out the devices of stacks", "id", id, "error", err)
 			}
+			if err := h.jobs.Retarget(id); err != nil {
+				h.log.Error("edge group changed: work out the devices of jobs", "id", id, "error", err)
+			}
 		},
-		UsedBy: func(id uint64) []string { return h.planner.UsedBy(id) },
+		UsedBy: func(id uint64) []string { return append(h.planner.UsedBy(id), h.jobs.UsedBy(id)...) },
 	})
 	return err
 }

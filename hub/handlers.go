@@ -33,6 +33,9 @@ func (h *Hub) handlers() map[protocol.Kind]session.Handler {
 		}),
 		protocol.KindEvent: handle(h.onEvent),
 		protocol.KindUsage: handle(h.onUsage),
+
+		protocol.KindJobRun:    handle(h.onJobRun),
+		protocol.KindJobOutput: handle(h.onJobOutput),
 	}
 }
 

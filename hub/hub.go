@@ -43,6 +43,7 @@ import (
 	"github.com/farshore/farshore/hub/variables"
 	"github.com/farshore/farshore/hub/vault"
 	"github.com/farshore/farshore/internal/doorway"
+	"github.com/farshore/farshore/jobs/dispatch"
 	"github.com/farshore/farshore/protocol"
 	"github.com/farshore/farshore/protocol/sealed"
 	"github.com/farshore/farshore/snapshot/fold"
@@ -68,6 +69,7 @@ type Hub struct {
 	fleet      *fleet.Registry
 	sets       *edgegroups.Desk
 	planner    *planner.Planner
+	jobs       *dispatch.Desk
 	policies   *policy.Book
 	book       *commands.Book
 	releases   *releases.Shelf
@@ -251,8 +253,12 @@ func (h *Hub) assemble() (err error) {
 
 		Variables: h.variablesOf, Seal: deviceSealer{h.fleet, h.sealer}, Credentials: h.registries.For,
 		Accepted: acceptedSets{store: h.store, vault: h.vault}.AcceptedSet,
+		Beside:   func(id protocol.DeviceID) []protocol.Entry { return h.jobs.Desired(id) },
 	})
 	if err != nil {
+		return err
+	}
+	if err := h.openJobs(); err != nil {
 		return err
 	}
 	if err := h.openSources(); err != nil {
@@ -271,7 +277,7 @@ func (h *Hub) assemble() (err error) {
 	if err := h.openUpdates(); err != nil {
 		return err
 	}
-	pieces := pieces{h.store, h.planner, h.releases, h.updates}
+	pieces := pieces{h.store, h.planner, h.jobs, h.releases, h.updates}
 	h.blobs = blobs.New(blobs.Config{
 		Store:  pieces,
 		Access: pieces,
@@ -301,7 +307,7 @@ func (h *Hub) assemble() (err error) {
 	h.orders = orders.New(orders.Config{
 		Key:     h.identity.Key(),
 		Epoch:   restored.Epoch,
-		Sources: sources{fleet: h.fleet, planner: h.planner, book: h.book},
+		Sources: sources{fleet: h.fleet, planner: h.planner, jobs: h.jobs, book: h.book},
 		Store:   acceptedSets{h.store, h.vault, h.planner},
 		Log:     h.log,
 	})
@@ -340,6 +346,7 @@ type Services struct {
 	Fleet       *fleet.Registry
 	EdgeGroups  *edgegroups.Desk
 	Planner     *planner.Planner
+	Jobs        *dispatch.Desk
 	Commands    *commands.Book
 	Releases    *releases.Shelf
 	Updates     *updates.Desk
@@ -361,7 +368,7 @@ type Services struct {
 // Services returns the parts of a hub that was not closed.
 func (h *Hub) Services() Services {
 	return Services{
-		Access: h.access, Audit: h.audit, Events: h.events, Timeline: h.timeline, Fleet: h.fleet, EdgeGroups: h.sets, Planner: h.planner, Commands: h.book,
+		Access: h.access, Audit: h.audit, Events: h.events, Timeline: h.timeline, Fleet: h.fleet, EdgeGroups: h.sets, Planner: h.planner, Jobs: h.jobs, Commands: h.book,
 		Snapshots: h.fold, Waiting: h.desk, Sessions: h.sessions, Gate: h.gate, Certificate: h.certificate, Backups: h.backups, Sources: h.sources, Addresses: h.addresses,
 		Releases: h.releases, Updates: h.updates, Variables: h.variables, Registries: h.registries, Ledger: h.ledger,
 		API: h.api(),

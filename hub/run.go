@@ -38,7 +38,7 @@ func (h *Hub) Run(ctx context.Context) error {
 		"fleet": h.fleet.Run, "events": h.events.Run, "access": h.access.Run, "timeline": h.timeline.Run, "audit": h.audit.Run, "forwarding": h.forward.Run, "changes": h.runChanges, "commands": h.sweep,
 		"local socket": h.serveLocal, "backups": h.backups.Run, "certificate files": h.watchFiles,
 		"releases": h.releases.Run, "updates": h.updates.Run, "rollouts": h.planner.Run, "stacks from Git": h.sources.Run, "usage": h.ledger.Run,
-		"estimates": h.estimates.Run,
+		"estimates": h.estimates.Run, "jobs": h.jobs.Keep,
 	} {
 		keep.Go(func() error { return h.keep(keeping, name, run) })
 	}

@@ -87,6 +87,7 @@ func (h *Hub) variablesChanged(s variables.Scope) {
 		return
 	}
 	h.report(s.Device, "work out its stacks with new variables", h.planner.GivenChanged(s.Device))
+	h.report(s.Device, "work out its jobs with new variables", h.jobs.GivenChanged(s.Device))
 }
 
 // registriesChanged has the stacks of all devices in these groups worked out anew.
@@ -95,6 +96,7 @@ func (h *Hub) registriesChanged(groups ...string) {
 		for _, g := range groups {
 			if fleet.Within(d.Group, g) {
 				h.report(d.ID, "work out its stacks with new variables or registries", h.planner.GivenChanged(d.ID))
+				h.report(d.ID, "work out its jobs with new variables or registries", h.jobs.GivenChanged(d.ID))
 				break
 			}
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/farshore/farshore/hub/releases"
 	"github.com/farshore/farshore/hub/store"
 	"github.com/farshore/farshore/hub/updates"
+	"github.com/farshore/farshore/jobs/dispatch"
 	"github.com/farshore/farshore/protocol"
 	"github.com/farshore/farshore/stacks/planner"
 )
@@ -81,6 +82,7 @@ func (u updateTargets) Targets(selector, group string) (out []updates.Target, er
 type pieces struct {
 	store    *store.Store
 	planner  *planner.Planner
+	jobs     *dispatch.Desk
 	releases *releases.Shelf
 	updates  *updates.Desk
 }
@@ -88,6 +90,9 @@ type pieces struct {
 // Readable implements blobs.Access.
 func (p pieces) Readable(dev protocol.DeviceID, blob protocol.ShortHash) (protocol.Hash, bool) {
 	if h, ok := p.planner.Readable(dev, blob); ok {
+		return h, true
+	}
+	if h, ok := p.jobs.Readable(dev, blob); ok {
 		return h, true
 	}
 	return p.updates.Readable(dev, blob)

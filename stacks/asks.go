@@ -41,6 +41,9 @@ const (
 	RuleOtherContents Rule = "other-containers" // namespaces and volumes of containers that are not of the same stack
 )
 
+// RuleHostScripts is for jobs whose script runs on the host itself, outside of any container.
+const RuleHostScripts Rule = "host-scripts"
+
 // RuleVariables is for what cannot be judged because it differs from device to device. Nobody forbids it by itself: every
 // policy does.
 const RuleVariables Rule = "variables"
@@ -49,7 +52,7 @@ const RuleVariables Rule = "variables"
 func Rules() []Rule {
 	return []Rule{
 		RulePrivileged, RuleHostPID, RuleHostIPC, RuleHostNetwork, RuleHostUsers, RuleHostDevices, RuleCapabilities, RuleBindMounts,
-		RuleSysctls, RuleSecurity, RuleOtherContents,
+		RuleSysctls, RuleSecurity, RuleOtherContents, RuleHostScripts,
 	}
 }
 

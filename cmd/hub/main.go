@@ -116,6 +116,7 @@ func (s *settings) flags(command string) *flag.FlagSet {
 	fs.StringVar(&cfg.MQTTListen, "mqtt-listen", hub.DefaultMQTTListen, "plain MQTT over TLS for agents, or off")
 	fs.StringVar(&cfg.PublicURL, "public-url", "", "how devices reach the public port, https://HOST:PORT (default: from --listen and the host name)")
 	fs.StringVar(&cfg.PublicMQTTURL, "public-mqtt-url", "", "how devices reach the MQTT port, mqtts://HOST:PORT (default: likewise)")
+	fs.StringVar(&cfg.Zone, "zone", "UTC", "time zone of jobs that name none, such as Europe/Oslo")
 	fs.StringVar(&cfg.TLSCert, "tls-cert", "", "file with the certificate (chain) for browsers and the CLI, PEM; read again when it changes, and on SIGHUP")
 	fs.StringVar(&cfg.TLSKey, "tls-key", "", "file with its key, PEM")
 	fs.StringVar(&cfg.DeviceCA, "device-ca", "", "file with authorities, PEM: devices must show a certificate of theirs, beside their device key")

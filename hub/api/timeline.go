@@ -67,6 +67,8 @@ func (y *eyes) entry(d *fleet.Device, e *timeline.Entry) bool {
 	case e.Kind == timeline.KindStack:
 		rec, _ := y.s.Stacks.Named(e.Stack)
 		return y.stackOn(d, rec.Owner)
+	case e.Kind == timeline.KindJob:
+		return y.stackOn(d, nobody) // whose it is need not be known
 	case e.Kind == timeline.KindCommand:
 		r := commands.Record{Owner: nobody}
 		if !y.ofCommand.Covers(ownedOn(d, nobody)) { // or else it need not be known whose it was

@@ -33,6 +33,7 @@ type options struct {
 	target                       string // what Target names; empty: there is none
 	form                         *regexp.Regexp
 	tail, signal, timeout, force bool
+	job                          bool // it is about a job; package jobs/dispatch gives it
 }
 
 func optionsOf(k protocol.CommandKind) (options, bool) {
@@ -56,6 +57,9 @@ func optionsOf(k protocol.CommandKind) (options, bool) {
 		return options{target: "a volume's name", form: validObject, force: true}, true
 	case protocol.CommandSnapshot, protocol.CommandUpdate:
 		return options{}, true
+	}
+	if k == protocol.CommandJobRun || k == protocol.CommandJobCancel || k == protocol.CommandJobOutput {
+		return options{job: true}, true
 	}
 	return options{}, false
 }
@@ -88,6 +92,10 @@ func check(c protocol.Command) error {
 	switch {
 	case (c.Kind == protocol.CommandUpdate) != (c.Update != nil):
 		return fmt.Errorf("%w: %s is given by an update alone: start one with `farshore updates start`, or in the console", ErrInvalid, protocol.CommandUpdate)
+	case o.job != (c.Job != nil):
+		return fmt.Errorf("%w: %s and the like are given where jobs are: use `farshore jobs run`, `cancel` or `output`, or the console", ErrInvalid, protocol.CommandJobRun)
+	case c.Job != nil && !asksRightly(c):
+		return fmt.Errorf("%w: %s has to name a job or a run, and nothing else", ErrInvalid, c.Kind)
 	case c.Tail > MaxTail:
 		return fmt.Errorf("%w: tail %d: at most %d lines", ErrInvalid, c.Tail, MaxTail)
 	case c.Timeout > MaxTimeout:
@@ -96,6 +104,18 @@ func check(c protocol.Command) error {
 		return fmt.Errorf("%w: signal %.20q: use a name such as SIGTERM or HUP, or a number from 1 to 64", ErrInvalid, c.Signal)
 	}
 	return nil
+}
+
+// asksRightly reports whether a command about jobs names what its kind wants.
+func asksRightly(c protocol.Command) bool {
+	a := *c.Job
+	switch c.Kind {
+	case protocol.CommandJobRun:
+		return a.Job != 0 && a == protocol.JobAsk{Job: a.Job}
+	case protocol.CommandJobCancel:
+		return a.Run != 0 && a == protocol.JobAsk{Run: a.Run}
+	}
+	return a.Run != 0 && a.Job == 0 && a.Max <= protocol.MaxJobOutput
 }
 
 func targetFits(o options, target string) bool {

@@ -17,6 +17,7 @@ const (
 	KindApproval Kind = "approval" // it was let in
 	KindChange   Kind = "change"   // somebody changed its record
 	KindStack    Kind = "stack"    // what became of a stack on it
+	KindJob      Kind = "job"      // a job began to fail on it, or to work again
 	KindCommand  Kind = "command"  // a command was given, or ended
 	KindIdentity Kind = "identity" // a reason to look at its identity twice
 	KindTold     Kind = "told"     // its own words
@@ -54,7 +55,7 @@ type Entry struct {
 // ofDevice reports whether a device can bring such entries about as it likes.
 func (e *Entry) ofDevice() bool {
 	switch e.Kind {
-	case KindContact, KindLiveness, KindIdentity, KindTold, KindUsage:
+	case KindContact, KindLiveness, KindIdentity, KindTold, KindUsage, KindJob:
 		return true
 	case KindStack:
 		return e.By == ""

@@ -3,6 +3,7 @@ package dispatch
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/farshore/farshore/jobs"
 	"github.com/farshore/farshore/protocol"
@@ -171,6 +172,53 @@ func (d *Desk) deviceChanged(dev protocol.DeviceID) (changed bool, err error) {
 	return changed && there, errors.Join(errs...)
 }
 
+// Retarget works out anew which devices the jobs that name an edge group are meant for.
+func (d *Desk) Retarget(group uint64) error {
+	tell, err := d.retarget(group)
+	d.tell(tell)
+	return err
+}
+
+func (d *Desk) retarget(group uint64) (tell []protocol.DeviceID, err error) {
+	d.change.Lock()
+	defer d.change.Unlock()
+	var errs []error
+	for _, j := range d.naming(group) {
+		wanted, err := d.matching(&j.rec)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("job %q: %w", j.rec.Name, err))
+			continue
+		}
+		d.mu.Lock()
+		tell = append(tell, d.assign(j, wanted)...)
+		d.mu.Unlock()
+	}
+	return tell, errors.Join(errs...)
+}
+
+// naming are the jobs that name an edge group. The caller holds change.
+func (d *Desk) naming(group uint64) (out []*job) {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	for _, j := range d.byID {
+		if slices.Contains(j.rec.Reach.Include, group) || slices.Contains(j.rec.Reach.Exclude, group) {
+			out = append(out, j)
+		}
+	}
+	return out
+}
+
+// UsedBy are the names of jobs that name an edge group, sorted.
+func (d *Desk) UsedBy(group uint64) (names []string) {
+	d.change.Lock() // a job may be about to name it
+	defer d.change.Unlock()
+	for _, j := range d.naming(group) {
+		names = append(names, j.rec.Name)
+	}
+	slices.Sort(names)
+	return names
+}
+
 // Forget drops all that is known of a device that was removed.
 func (d *Desk) Forget(dev protocol.DeviceID) error {
 	d.change.Lock()
@@ -204,4 +252,15 @@ func (d *Desk) Forget(dev protocol.DeviceID) error {
 	delete(d.byDevice, dev)
 	delete(d.quotas, dev)
 	return nil
+}
+
+// Known are the devices of which something is known.
+func (d *Desk) Known() []protocol.DeviceID {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	out := make([]protocol.DeviceID, 0, len(d.byDevice))
+	for dev := range d.byDevice {
+		out = append(out, dev)
+	}
+	return out
 }

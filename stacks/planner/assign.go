@@ -337,9 +337,10 @@ func (p *Planner) holds(dev protocol.DeviceID, hash protocol.ShortHash) (emptied
 	}
 	defer p.devices.Lock(string(dev))()
 	var silent []*stack
+	beside := p.cfg.Beside(dev)
 	p.mu.Lock()
 	set, withheld := p.entries(dev, target, nil)
-	if protocol.DesiredHash(set) == hash {
+	if protocol.DesiredHash(append(set, beside...)) == hash {
 		for s, a := range p.byDevice[dev] {
 			s.edit(a, func() { a.holds = s.shall(a) && withheld[s].code == "" })
 			p.stir(s)

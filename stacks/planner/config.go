@@ -140,6 +140,8 @@ type Config struct {
 	// Accepted gives the desired set that a device has taken last, for what cannot be given to it anew. Nil: nothing is
 	// known.
 	Accepted func(protocol.DeviceID) ([]protocol.Entry, error)
+	// Beside gives what a device shall have beside stacks, which counts where sets are compared. Nil: nothing.
+	Beside func(protocol.DeviceID) []protocol.Entry
 	// Seal seals to keys of devices. Nil: nothing can be sealed.
 	Seal DeviceSealer
 	// Credentials gives how registries let devices of a group in that need these images. Nil: nothing is known.

@@ -133,6 +133,9 @@ func New(cfg Config) (*Planner, error) {
 	if cfg.Accepted == nil {
 		cfg.Accepted = func(protocol.DeviceID) ([]protocol.Entry, error) { return nil, nil }
 	}
+	if cfg.Beside == nil {
+		cfg.Beside = func(protocol.DeviceID) []protocol.Entry { return nil }
+	}
 	if cfg.Seal == nil {
 		cfg.Seal = noSealer{}
 	}

@@ -12,7 +12,7 @@ type Policy struct {
 // PutPolicy makes or replaces what a group forbids.
 type PutPolicy struct {
 	Group  string   `json:"group" doc:"Path; empty: the root" example:"norway/oslo"`
-	Forbid []string `json:"forbid,omitempty" enum:"privileged,host-pid,host-ipc,host-network,host-user-namespace,host-devices,capabilities,bind-mounts,sysctls,security-options,other-containers"`
+	Forbid []string `json:"forbid,omitempty" enum:"privileged,host-pid,host-ipc,host-network,host-user-namespace,host-devices,capabilities,bind-mounts,sysctls,security-options,other-containers,host-scripts"`
 	Images []string `json:"images,omitempty" maxItems:"200" example:"[\"registry.example.com/plant/**\"]"`
 	Note   string   `json:"note,omitempty" maxLength:"1024"`
 }

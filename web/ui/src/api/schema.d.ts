@@ -4568,7 +4568,7 @@ export interface components {
             passes: components["schemas"]["Pass"][];
         };
         PutPolicy: {
-            forbid?: ("privileged" | "host-pid" | "host-ipc" | "host-network" | "host-user-namespace" | "host-devices" | "capabilities" | "bind-mounts" | "sysctls" | "security-options" | "other-containers")[] | null;
+            forbid?: ("privileged" | "host-pid" | "host-ipc" | "host-network" | "host-user-namespace" | "host-devices" | "capabilities" | "bind-mounts" | "sysctls" | "security-options" | "other-containers" | "host-scripts")[] | null;
             /**
              * @description Path; empty: the root
              * @example norway/oslo

@@ -28,6 +28,7 @@ const rules: Readonly<Record<Rule, string>> = {
   sysctls: 'Kernel settings (sysctls)',
   'security-options': 'Security options, other runtimes, cgroups',
   'other-containers': 'Parts of other containers',
+  'host-scripts': 'Scripts of jobs on the host itself',
 };
 const ruleNames = Object.keys(rules) as Rule[];
 
