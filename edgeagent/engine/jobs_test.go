@@ -298,3 +298,20 @@ func TestWithoutAnEngineNothingIsLeft(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestJobsRunOnPodman(t *testing.T) {
+	host := testengine.StartPodman(t)
+	testengine.Image(t, testengine.BusyboxImage, testengine.ImageConfig{Host: host})
+	exit, out, errs, err := runJob(t, t.Context(), host, "#!/bin/sh\necho out $1\necho err >&2\nexit 42\n", func(a *runner.Attempt) {
+		a.Spec.Args, a.Spec.Container.Network = []string{"put"}, "none"
+	})
+	if err != nil || exit.Code != 42 || out != "out put\n" || errs != "err\n" {
+		t.Errorf("got %+v, %q, %q, %v", exit, out, errs, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	_, _, _, err = runJob(t, ctx, host, "#!/bin/sh\necho ready\nsleep 1000\n", func(a *runner.Attempt) { a.Stdout = jobReady(cancel) })
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+}
