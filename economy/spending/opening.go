@@ -52,13 +52,22 @@ func (k *Keeper) isOpen(now time.Time) bool {
 const trialOpenings = 3
 
 // Takes says how long it is from now until there was contact for a time, by the clock and the times of contact that are
-// known, and at most until the end of the third opening. Where there is none any more it is the time itself.
+// known, and at most until the end of the third opening. Where there is none any more it is the time itself. A device that is
+// silent at its cap counts from the end of its cycle on: a contact of the day may be too little, and too early for a window.
 func (k *Keeper) Takes(contact time.Duration) time.Duration {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	now := k.turn()
 	at := now
 	o, ok := k.openingAt(now)
+	if k.stage() == protocol.SpendingSilent {
+		if at = k.cycle.End(); at.Before(now) {
+			at = now
+		}
+		if !o.End.After(at) {
+			o, ok = k.contact.Next(at)
+		}
+	}
 	for range trialOpenings {
 		if !ok {
 			break

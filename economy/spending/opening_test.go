@@ -138,3 +138,32 @@ func TestContactTakesItsOpenings(t *testing.T) {
 		}
 	})
 }
+
+// What is silent at its cap has no contact before its cycle ends, and then when a window opens.
+func TestContactOfASilentDeviceTakesItsCycle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for name, c := range map[string]struct {
+			contact *protocol.Contact
+			want    time.Duration // after the end of the cycle
+		}{
+			"at any time": {nil, 5 * time.Minute},
+			"in windows":  {windowed().Contact, 5 * time.Minute}, // one opens at midnight
+		} {
+			rules := capped(1_000_000)
+			b := newBox(t, rules)
+			for b.send(10_000) == nil {
+			}
+			rules.Contact = c.contact
+			b.Rules(rules)
+			if b.Stage() != protocol.SpendingSilent {
+				t.Fatalf("%s: stage %v", name, b.Stage())
+			}
+			now, _ := b.watch.now()
+			end := time.Date(now.Year(), now.Month()+1, 1, 0, 0, 0, 0, time.UTC)
+			if got := b.Takes(5 * time.Minute); got.Round(time.Second) != end.Sub(now).Round(time.Second)+c.want {
+				t.Errorf("%s: it takes %s, want %s after %s", name, got, c.want, end.Sub(now))
+			}
+			b.stop()
+		}
+	})
+}
