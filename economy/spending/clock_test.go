@@ -38,6 +38,27 @@ func TestClockThatGoesBack(t *testing.T) {
 	}
 }
 
+// A clock that jumps across the end of the cycle and back, again and again, gives each cycle its budget once.
+func TestClockThatJumpsBackAndForth(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const hard, piece = 500_000, 20_000
+		b := newBox(t, capped(hard))
+		defer b.stop()
+		sent := 0
+		for range 6 {
+			for _, now := range []time.Time{date(11, 30, 23), date(12, 1, 1)} {
+				b.watch.set(now)
+				for b.send(piece) == nil && sent <= 3*hard {
+					sent += piece
+				}
+			}
+		}
+		if sent < hard/2 || sent > 2*hard {
+			t.Errorf("%d bytes were sent in two cycles of %d", sent, hard)
+		}
+	})
+}
+
 // After a start, a clock that nobody has vouched for begins no cycle.
 func TestClockThatNobodyVouchesFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
