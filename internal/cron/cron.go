@@ -152,7 +152,11 @@ func (s Schedule) Next(t time.Time) time.Time {
 // byClocks gives the first moment of a day after t, by what clocks show.
 func (s Schedule) byClocks(day, t time.Time) time.Time {
 	y, m, d := day.Date()
-	for hours := s.hours; hours != 0; hours &= hours - 1 {
+	hours := s.hours
+	if ty, tm, td := t.Date(); ty == y && tm == m && td == d { // what clocks show before what they show at t was before t
+		hours &^= 1<<t.Hour() - 1
+	}
+	for ; hours != 0; hours &= hours - 1 {
 		for minutes := s.minutes; minutes != 0; minutes &= minutes - 1 {
 			at := moment(time.Date(y, m, d, bits.TrailingZeros64(hours), bits.TrailingZeros64(minutes), 0, 0, time.UTC), t.Location())
 			if at.After(t) {
