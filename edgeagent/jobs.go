@@ -49,10 +49,10 @@ func (a *Agent) assembleJobs(gate *update.Gate) error {
 		return err
 	}
 	if cfg.HostJobs == nil || cfg.Jobs == JobsContainers || cfg.Jobs == JobsOff {
-		cfg.HostJobs = noJobs("on the host")
+		cfg.HostJobs = noJobs{"on the host", cfg.HostJobs}
 	}
 	if cfg.ContainerJobs == nil || cfg.Jobs == JobsOff {
-		cfg.ContainerJobs = noJobs("in containers")
+		cfg.ContainerJobs = noJobs{"in containers", cfg.ContainerJobs}
 	}
 	if cfg.JobOutputs == nil {
 		cfg.JobOutputs = &runner.Memory{}
@@ -221,16 +221,24 @@ func (c containerJobs) Run(ctx context.Context, at runner.Attempt) (runner.Exit,
 	return c.Executor.Run(ctx, at)
 }
 
-// noJobs is the executor of a device that runs no jobs of a kind.
-type noJobs string
+// noJobs is the executor of a device that runs no jobs of a kind. It may have before.
+type noJobs struct {
+	where  string
+	before runner.Executor // nil: it never could
+}
 
 // Run implements runner.Executor.
 func (n noJobs) Run(context.Context, runner.Attempt) (runner.Exit, error) {
-	return runner.Exit{}, fmt.Errorf("%w: its agent runs no jobs %s", runner.ErrNever, string(n))
+	return runner.Exit{}, fmt.Errorf("%w: its agent runs no jobs %s", runner.ErrNever, n.where)
 }
 
 // Clear implements runner.Executor.
-func (noJobs) Clear(context.Context, uint64) error { return nil }
+func (n noJobs) Clear(ctx context.Context, run uint64) error {
+	if n.before == nil {
+		return nil
+	}
+	return n.before.Clear(ctx, run)
+}
 
 // localJobs answers how the jobs of the device stand.
 func (a *Agent) localJobs(w http.ResponseWriter, _ *http.Request) {
