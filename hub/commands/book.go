@@ -189,12 +189,19 @@ func (b *Book) give(s Spec) (Record, error) {
 		return Record{}, fmt.Errorf("%w: device %s has %d: withdraw some, or wait until it has taken them", ErrTooMany,
 			s.Device, MaxOpen)
 	}
-	defer b.unreserve(s.Device)
 	now := time.Now()
 	r := Record{Command: s.Command, Device: s.Device, By: s.By, Owner: s.Owner, Given: now.Unix(), State: protocol.CommandQueued}
 	r.ID = b.nextID(now)
 	r.NotAfter = now.Add(s.TTL + time.Second - 1).Unix()
-	return r, b.save(r)
+	err := b.cfg.Store.PutCommand(r, b.cfg.Keep)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.unreserve(s.Device) // in one step: else it would count twice for a moment
+	if err != nil {
+		return Record{}, fmt.Errorf("store command %s: %w", r.ID, err)
+	}
+	b.remember(r)
+	return r, nil
 }
 
 // nextID makes an id. Those of one millisecond follow each other too, since devices run commands in the order of ids.
@@ -216,9 +223,8 @@ func (b *Book) reserve(dev protocol.DeviceID) bool {
 	return true
 }
 
+// unreserve ends a reservation. The caller holds mu.
 func (b *Book) unreserve(dev protocol.DeviceID) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
 	if b.giving[dev]--; b.giving[dev] == 0 {
 		delete(b.giving, dev)
 	}
