@@ -141,14 +141,22 @@ func (e *Estimate) note(unseen int) {
 		}
 	}
 	if unknown > 0 {
-		e.Notes = append(e.Notes, fmt.Sprintf("%d devices need something of which nothing is known: it comes on top.", unknown))
+		e.Notes = append(e.Notes, counted(unknown, "device needs", "devices need")+" something of which nothing is known: it comes on top.")
 	}
 	if atMost > 0 {
-		e.Notes = append(e.Notes, fmt.Sprintf("For %d devices the size of some image is that on the disk of another device, which is more than travels.", atMost))
+		e.Notes = append(e.Notes, "For "+counted(atMost, "device", "devices")+" the size of some image is that on the disk of another device, which is more than travels.")
 	}
 	if unseen > 0 {
-		e.Notes = append(e.Notes, fmt.Sprintf("Of %d devices nobody knows which images they have: all layers are counted.", unseen))
+		e.Notes = append(e.Notes, "Of "+counted(unseen, "device nobody knows which images it has", "devices nobody knows which images they have")+": all layers are counted.")
 	}
+}
+
+// counted is a number with what there is one or more of.
+func counted(n int, one, more string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, more)
 }
 
 // filesKey is the same for devices that fetch the same files in the same way.

@@ -90,6 +90,9 @@ func TestLayersThatADeviceHasAreNotCounted(t *testing.T) {
 		if e.Images < c.want || e.Images > c.want+4000 || e.Unknown != c.unknown {
 			t.Errorf("%s: %d bytes of images and %d unknown, want %d and %d", what, e.Images, e.Unknown, c.want, c.unknown)
 		}
+		if c.unknown == 1 && !slices.Contains(got.Notes, "1 device needs something of which nothing is known: it comes on top.") {
+			t.Errorf("%s: the notes are %q", what, got.Notes)
+		}
 		if c.unknown > 0 && (len(got.Notes) == 0 || !slices.ContainsFunc(got.Images, func(i ImageEstimate) bool {
 			return i.Source == SourceUnknown && strings.Contains(i.Why, "nobody answers") && i.Bytes == 0
 		})) {

@@ -192,6 +192,9 @@ func TestRubbishAsPasses(t *testing.T) {
 		"start,end,bytes\n2026-01-01T00:00:00Z,2026-01-01T00:10:00Z,1\n":                                      "are over",
 		"start,end,bytes\n2061-01-01T00:00:00Z,2061-01-01T00:10:00Z,1\n":                                      "more than three years ahead",
 		"start,end,bytes\n2028-01-01T00:00:00Z,2028-01-01T00:00:05Z,1\n":                                      "lasts 5 s: want 10 s to 7 days",
+		"start;end;bytes\n2031-01-01T00:00:00Z;2031-01-01T00:10:00Z;1\n":                                      `line 1: want the head start,end,bytes (bytes may be left out); here the separator is ";": save the table with commas`,
+		"start\tend\n": "here the separator is a tab",
+		"start,end,bytes\n2031-01-01T00:00:00Z;2031-01-01T00:10:00Z;1\n": `line 2: 1 fields: want start,end,bytes; here the separator is ";"`,
 		"\x00\x01\x02\xff": "line 1: want the head start,end,bytes",
 		long.String():      "line 514: more than 512 passes",
 	} {

@@ -27,7 +27,7 @@ func passesFromCSV(text []byte) ([]resource.Pass, error) {
 		head[i] = strings.ToLower(strings.TrimSpace(head[i]))
 	}
 	if err != nil || !slices.Equal(head, strings.Split(passesHead, ",")) && !slices.Equal(head, strings.Split(passesHead, ",")[:2]) {
-		return nil, fmt.Errorf("%w: line 1: want the head %s (bytes may be left out)", errInvalid, passesHead)
+		return nil, fmt.Errorf("%w: line 1: want the head %s (bytes may be left out)%s", errInvalid, passesHead, separated(head))
 	}
 	var out []resource.Pass
 	for {
@@ -62,7 +62,7 @@ func passFromFields(fields []string) (p resource.Pass, err error) {
 		fields[i] = strings.TrimSpace(fields[i])
 	}
 	if len(fields) < 2 || len(fields) > 3 {
-		return p, fmt.Errorf("%d fields: want %s", len(fields), passesHead)
+		return p, fmt.Errorf("%d fields: want %s%s", len(fields), passesHead, separated(fields))
 	}
 	if p.Start, err = passTime("start", fields[0]); err != nil {
 		return p, err
@@ -85,6 +85,19 @@ func passFromFields(fields []string) (p resource.Pass, err error) {
 		}
 	}
 	return p, nil
+}
+
+// separated names what a spreadsheet has put between fields instead of a comma; of other faults it says nothing.
+func separated(fields []string) string {
+	if len(fields) != 1 {
+		return ""
+	}
+	for mark, name := range map[string]string{";": `";"`, "\t": "a tab"} {
+		if strings.Contains(fields[0], mark) {
+			return fmt.Sprintf("; here the separator is %s: save the table with commas", name)
+		}
+	}
+	return ""
 }
 
 func passTime(which, text string) (time.Time, error) {
