@@ -22,15 +22,6 @@ func (d *Device) wire() uint64 {
 	return c.Bytes + c.Segments*header + c.Segments/2*header + uint64(c.Connections)*(7*header+16)
 }
 
-// noise is text that does not compress.
-func (d *Device) noise(n int) string {
-	b := make([]byte, n)
-	for i := range b {
-		b[i] = byte(33 + d.rand.IntN(90))
-	}
-	return string(b)
-}
-
 // askForEverything gives the device more to say and to fetch in an hour than its budget has for a day.
 func (f *Fleet) askForEverything(d *Device, hour int) {
 	f.t.Helper()

@@ -80,3 +80,12 @@ func TestNearTheHardCapOnlyUrgentCommandsRun(t *testing.T) {
 		}
 	})
 }
+
+// noise is text that does not compress.
+func (d *Device) noise(n int) string {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte(33 + d.rand.IntN(90))
+	}
+	return string(b)
+}
