@@ -68,7 +68,12 @@ func (c *connection) grid() grid { return grid{start: time.Now(), slot: c.slot, 
 func (c *connection) serve(outer context.Context) (err error) {
 	limited := c.until
 	ctx, cancel := limited.limit(outer)
-	defer func() { err = over(ctx, err); cancel() }()
+	defer func() {
+		if err = over(ctx, err); errors.Is(err, errOver) {
+			err = errors.Join(err, c.unfinished(limited))
+		}
+		cancel()
+	}()
 	c.ticks = newTicks(c.settings, c.grid())
 	if c.rhythm.fits(c.settings) {
 		c.ticks = c.rhythm.ticks

@@ -110,7 +110,10 @@ type Exchange struct {
 	fullDue  bool            // the hub wants the whole snapshot
 	// unsendable is the snapshot that was found to fit no frame.
 	unsendable protocol.ShortHash
-	overdue    bool // the hub was told that captures are overdue
+	heavy      heavy
+	snapSize   int           // bytes of the snapshot that is under way
+	snapLeft   time.Duration // that there was for it
+	overdue    bool          // the hub was told that captures are overdue
 	spread     time.Duration
 	slot       time.Duration
 	repeats    int

@@ -41,6 +41,8 @@ type hub struct {
 	answer   func(m protocol.Message) []protocol.Message
 	forgets  time.Duration // after which silence the path drops a connection without a word; 0: never
 	lost     int           // pings that were not answered for it
+	rate     int           // bytes a second of what the agent sends; 0: it takes no time
+	begun    []int         // sizes of the frames that it began to send
 }
 
 // conn is one connection to it.
@@ -83,8 +85,19 @@ func (c *conn) Ping(ctx context.Context) error {
 	return nil
 }
 
-func (c *conn) Send(_ context.Context, b []byte) error {
+func (c *conn) Send(ctx context.Context, b []byte) error {
 	h := c.h
+	h.mu.Lock()
+	h.begun = append(h.begun, len(b))
+	rate := h.rate
+	h.mu.Unlock()
+	if rate > 0 {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Duration(len(b)) * time.Second / time.Duration(rate)):
+		}
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	f, err := h.codec.Decode(b)

@@ -272,7 +272,11 @@ func (c *connection) addSnapshot(add func(protocol.Kind, any) error, before int)
 	if update.Patch == nil || len(update.Patch) >= len(latest.Canonical) {
 		update.Patch, update.Full = nil, latest.Canonical
 	}
-	if n := len(update.Full) + len(update.Patch); n > largeSnapshot {
+	n := len(update.Full) + len(update.Patch)
+	if c.until.bounded && c.heavy.waits(n, c.timeLeft(), c.until.end) {
+		return nil, nil
+	}
+	if n > largeSnapshot {
 		if before > 0 {
 			c.snapDue = true // the next frame is its own
 			return nil, nil
@@ -285,8 +289,9 @@ func (c *connection) addSnapshot(add func(protocol.Kind, any) error, before int)
 		return nil, err
 	}
 	c.sending, c.fullDue, c.lastPush = true, false, time.Now()
+	c.snapSize, c.snapLeft = n, c.timeLeft()
 	return func() error {
-		c.sending = false
+		c.sending, c.heavy = false, heavy{}
 		if c.fullDue {
 			return nil // the hub could not use it
 		}
