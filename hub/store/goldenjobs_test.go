@@ -39,4 +39,5 @@ func TestStoredJobsAreReadForEver(t *testing.T) {
 		Device: dev, Told: 1_760_000_300, Stdout: jobs.Have{From: 4904, To: 9000}, Stderr: jobs.Have{To: 12, Lost: true}, By: "anna", OutputAttempt: 2,
 	})
 	golden(t, jobOutputAt(dispatch.RunKey{Job: 7, Device: dev, Run: 41}), "job-output", []byte("no space left on device\n"))
+	golden(t, jobStreamAt(dispatch.RunKey{Job: 7, Device: dev, Run: 41}, 1), "job-output", []byte("no space left on device\n"))
 }
