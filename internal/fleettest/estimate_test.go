@@ -26,7 +26,8 @@ func text(r *rand.Rand, n int) []byte {
 // depends on how long its engine takes.
 const fixed = 500
 
-// What a change of files is estimated to cost is what it does cost, by the hub's meter, within a twentieth.
+// What a change of files is estimated to cost is what it does cost, by the hub's meter, within a twentieth. Bare
+// acknowledgements are of the session.
 func TestFilesCostWhatWasEstimated(t *testing.T) { filesCost(t) }
 
 func filesCost(t *testing.T) {
@@ -76,7 +77,7 @@ func estimateFiles(t *testing.T, chunk uint32) {
 		})
 		time.Sleep(time.Second)
 		after := f.Hub().Sessions.Spent(d.ID)
-		actual := spentOn(before, after, protocol.ClassDesired, protocol.ClassBlob, protocol.ClassResults)
+		actual := spentOn(before, after, protocol.ClassDesired, protocol.ClassBlob, protocol.ClassResults, protocol.ClassSession)
 		e := &got.Devices[0]
 		// Images are of no registry here, and the estimate says so.
 		off := max(e.Bytes(), actual) - min(e.Bytes(), actual)

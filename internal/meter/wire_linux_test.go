@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"sync"
 	"testing"
 	"time"
 
@@ -100,6 +101,10 @@ func over(c net.Conn) (client *http.Client, end func()) {
 type inside struct {
 	*meter.Conn
 	home *wirelab.Namespace
+
+	mu     sync.Mutex
+	closed bool
+	busy   sync.WaitGroup // what is under way in the namespace
 }
 
 func within(t *testing.T, home *wirelab.Namespace, c net.Conn, tally *meter.Tally) *inside {
@@ -111,17 +116,40 @@ func within(t *testing.T, home *wirelab.Namespace, c net.Conn, tally *meter.Tall
 	return in
 }
 
+func (c *inside) do(fn func() error) error {
+	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		return net.ErrClosed
+	}
+	c.busy.Add(1)
+	c.mu.Unlock()
+	defer c.busy.Done()
+	return c.home.Do(fn)
+}
+
 func (c *inside) Read(p []byte) (n int, err error) {
-	err = c.home.Do(func() (err error) { n, err = c.Conn.Read(p); return err })
+	err = c.do(func() (err error) { n, err = c.Conn.Read(p); return err })
 	return n, err
 }
 
 func (c *inside) Write(p []byte) (n int, err error) {
-	err = c.home.Do(func() (err error) { n, err = c.Conn.Write(p); return err })
+	err = c.do(func() (err error) { n, err = c.Conn.Write(p); return err })
 	return n, err
 }
 
-func (c *inside) Close() error { return c.home.Do(c.Conn.Close) }
+// Close returns when nothing of the connection is left in the namespace, which may be gone after that.
+func (c *inside) Close() error {
+	c.mu.Lock()
+	was := c.closed
+	c.closed = true
+	c.mu.Unlock()
+	defer c.busy.Wait()
+	if was {
+		return nil
+	}
+	return c.home.Do(c.Conn.Close)
+}
 
 type metered struct {
 	net.Listener

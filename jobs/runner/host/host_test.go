@@ -319,7 +319,12 @@ func TestClearAfterTheAgentWasKilled(t *testing.T) {
 			if _, err := out.Read(make([]byte, 6)); err != nil {
 				t.Fatal(err)
 			}
-			session := strings.Fields(read(t, filepath.Join(dir, "9", "process")))[0]
+			var session string
+			for session == "" { // it is noted right after the start, and the script may be ready before
+				note, _ := os.ReadFile(filepath.Join(dir, "9", "process"))
+				session, _, _ = strings.Cut(strings.TrimSpace(string(note)), " ")
+				time.Sleep(time.Millisecond)
+			}
 			_ = agent.Process.Kill()
 			_ = agent.Wait()
 			if _, err := os.Stat("/proc/" + session); err != nil {
