@@ -78,6 +78,7 @@ func (h *Hub) deviceChanged(c fleet.Change) {
 	if c.Labels || c.Kind != fleet.ChangeLiveness {
 		h.report(id, "work out its edge groups", h.sets.DeviceChanged(id)) // before whoever goes by them
 		h.report(id, "work out its stacks", h.planner.DeviceChanged(id))
+		h.jobsFollow(id)
 		h.report(id, "work out its jobs", h.jobs.DeviceChanged(id))
 	}
 	if c.Settings {
@@ -147,6 +148,9 @@ func (h *Hub) catchUp() {
 		if _, there := h.fleet.Device(id); !there {
 			h.report(id, "forget runs of its jobs", h.jobs.Forget(id))
 		}
+	}
+	for _, d := range h.fleet.Devices() {
+		h.jobsFollow(d.ID)
 	}
 }
 

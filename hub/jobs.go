@@ -7,6 +7,7 @@ import (
 
 	"github.com/farshore/farshore/hub/commands"
 	"github.com/farshore/farshore/hub/events"
+	"github.com/farshore/farshore/hub/policy"
 	"github.com/farshore/farshore/hub/session"
 	"github.com/farshore/farshore/hub/timeline"
 	"github.com/farshore/farshore/internal/zones"
@@ -81,6 +82,36 @@ func (h *Hub) giveJobCommand(a dispatch.Ask) (protocol.CommandID, error) {
 		Device: a.Device, Command: protocol.Command{Kind: a.Kind, Job: &a.Job}, By: a.By, Owner: a.Owner, TTL: a.TTL,
 	})
 	return r.ID, err
+}
+
+// jobsFollow has jobs that name a device whose place this one took mean this one.
+func (h *Hub) jobsFollow(id protocol.DeviceID) {
+	d, ok := h.fleet.Device(id)
+	if !ok || d.Revoked != 0 {
+		return
+	}
+	for _, former := range d.Former {
+		if old, there := h.fleet.Device(former); there && old.Revoked == 0 { // it was let in again since
+			continue
+		}
+		h.report(id, "work out the jobs of the device that it replaced", h.jobs.Replaced(former, id))
+	}
+}
+
+// policyBook is the policies as people change them: what they allow is worked out anew.
+type policyBook struct {
+	*policy.Book
+	h *Hub
+}
+
+// Put implements api.Policies.
+func (b policyBook) Put(p policy.Policy, expect func(policy.Policy) error) error {
+	err := b.Book.Put(p, expect)
+	if err == nil {
+		b.h.planner.PolicyChanged()
+		b.h.jobs.PolicyChanged()
+	}
+	return err
 }
 
 // jobNotice tells of jobs: in the stream of events and, where it is about a device, in its timeline. Where many devices

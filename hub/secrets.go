@@ -67,7 +67,9 @@ func (h *Hub) thereIs(s variables.Scope) bool {
 	return ok
 }
 
-// mayBeSet says why a variable may not be set: what stacks that are bound by policies ask for would follow from it.
+// mayBeSet says why a variable may not be set: what stacks that are bound by policies ask for would follow from it. Of jobs
+// nothing does: a variable comes to a script's environment alone, under a name that the job itself declares, and never into
+// image, mounts, network, user or arguments, by which policies judge.
 func (h *Hub) mayBeSet(s variables.Scope, name string) error {
 	if s.Device != "" {
 		return h.planner.MaySet(name, []protocol.DeviceID{s.Device})

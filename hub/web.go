@@ -46,7 +46,7 @@ func (h *Hub) api() api.Config {
 		Timeline:  h.timeline,
 		Views:     h.access,
 		Backups:   h.backups,
-		Policies:  h.policies,
+		Policies:  policyBook{h.policies, h},
 		Variables: h.variables,
 		Releases:  h.releases,
 		Updates:   h.updates,

@@ -114,7 +114,6 @@ type StackDesk interface {
 	Remove(name, by string) error
 	Deploy(planner.DeploySpec) (uint64, error)
 	Act(name string, rollout uint64, action rollout.Action, by string) error
-	PolicyChanged()
 }
 
 // Commands is the book of commands; *commands.Book is one.

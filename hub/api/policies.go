@@ -59,7 +59,7 @@ func (s *server) policyRoutes() {
 	})
 	add(s, route[putPolicyInput, reply[resource.Policy]]{
 		Method: http.MethodPut, Path: "/policies", ID: "put-policy", Tag: tag, Summary: "Say what a group forbids; nothing: it forbids nothing of its own",
-		Description: "It holds for what is applied from now on, and for devices that get a stack from now on; what runs is left alone.",
+		Description: "It holds for what is applied from now on, and for devices that get a stack from now on; stacks that run are left alone. Jobs are taken from devices where they are not allowed any more.",
 		Does:        access.PolicyChange, On: func(_ *call, in *putPolicyInput) (access.Resource, error) {
 			on, err := s.onGroup(in.Body.Group)
 			on.Kind = "policy"
@@ -75,9 +75,6 @@ func (s *server) policyRoutes() {
 			}
 			want := s.expect(in.Expect, c.on)
 			err := s.Policies.Put(p, func(now policy.Policy) error { return want.meets(policyEtag(now)) })
-			if err == nil {
-				s.StackDesk.PolicyChanged()
-			}
 			return replyWith(policyOut(s.Policies.Of(p.Group))), err
 		},
 	})

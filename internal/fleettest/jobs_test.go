@@ -9,7 +9,10 @@ import (
 	"time"
 
 	"github.com/farshore/farshore/edgeagent/state"
+	"github.com/farshore/farshore/hub/policy"
+	"github.com/farshore/farshore/jobs/dispatch"
 	"github.com/farshore/farshore/protocol"
+	"github.com/farshore/farshore/stacks"
 )
 
 // order gives a device its desired set, as its hub would, with the scripts of its jobs.
@@ -164,6 +167,27 @@ func TestJobsWithoutTheHub(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A policy that comes to forbid scripts on the host takes their jobs from devices at once, and gives them back when it goes.
+func TestAPolicyTakesJobsFromDevices(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := New(t)
+		d := f.Device(DeviceSpec{Seed: 1, Mode: protocol.ModeStandard})
+		if _, _, err := f.Hub().Jobs.Put(dispatch.Spec{
+			Name: "nightly", Script: []byte("#!/bin/sh\n"), Job: protocol.Job{Schedule: protocol.JobSchedule{Cron: "0 2 * * *"}},
+		}); err != nil {
+			t.Fatal(err)
+		}
+		f.Settle(10 * time.Minute)
+		for _, p := range []policy.Policy{{Forbid: []stacks.Rule{stacks.RuleHostScripts}}, {}} {
+			if err := f.Hub().API.Policies.Put(p, nil); err != nil {
+				t.Fatal(err)
+			}
+			want := 1 - len(p.Forbid)
+			f.Until(fmt.Sprintf("the device has %d jobs", want), time.Minute, func() bool { return len(d.State.Jobs().Cursors) == want })
+		}
+	})
 }
 
 // A device with a job of which nothing is due says nothing and writes nothing because of it.

@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/farshore/farshore/jobs"
+	"github.com/farshore/farshore/jobs/dispatch"
 	"github.com/farshore/farshore/protocol"
 	"github.com/farshore/farshore/waitingroom/admission"
 )
@@ -40,6 +42,12 @@ func TestReplace(t *testing.T) {
 	sea(t, func(t *testing.T, f *Fleet, carrier protocol.Carrier) {
 		old := f.Device(DeviceSpec{Seed: 1, Carrier: carrier, Containers: 3, Labels: map[string]string{"line": "7"}})
 		f.ApplyTo("web", "line=7", bundle("1", "level: 1\n"))
+		if _, _, err := f.Hub().Jobs.Put(dispatch.Spec{
+			Name: "nightly", Script: []byte("#!/bin/sh\n"), Reach: jobs.Reach{Devices: []protocol.DeviceID{old.ID}},
+			Job: protocol.Job{Schedule: protocol.JobSchedule{Cron: "0 2 * * *"}},
+		}); err != nil {
+			t.Fatal(err)
+		}
 		f.Settle(20 * time.Minute)
 		old.Disconnect()
 		fresh := f.Device(DeviceSpec{Seed: 2, Carrier: carrier, Containers: 1})
@@ -51,6 +59,9 @@ func TestReplace(t *testing.T) {
 		f.Settle(20 * time.Minute)
 		if !runs(fresh, "web-app-1") {
 			t.Error("the replacement does not run the stack")
+		}
+		if n := len(fresh.State.Jobs().Cursors); n != 1 {
+			t.Errorf("the replacement has %d jobs, want the one that named the old device", n)
 		}
 		old.Reconnect()
 		f.Until("the old device is out", 30*time.Minute, func() bool { return !old.Status().Approved })

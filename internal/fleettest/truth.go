@@ -132,7 +132,8 @@ func (f *Fleet) unsettled(d *Device) string {
 	if n, size := d.State.Pending(); n > 0 {
 		return fmt.Sprintf("%d items of %d bytes are in the outbox", n, size)
 	}
-	if have, want := d.State.Orders(), f.Hub().Planner.Desired(d.ID); protocol.DesiredHash(have.Desired) != protocol.DesiredHash(want) {
+	want := append(f.Hub().Planner.Desired(d.ID), f.Hub().Jobs.Desired(d.ID)...)
+	if have := d.State.Orders(); protocol.DesiredHash(have.Desired) != protocol.DesiredHash(want) {
 		return fmt.Sprintf("it has %d entries of the desired set, not the %d it shall have", len(have.Desired), len(want))
 	}
 	settings, _ := f.Hub().Fleet.Effective(d.ID)

@@ -196,6 +196,73 @@ func (d *Desk) retarget(group uint64) (tell []protocol.DeviceID, err error) {
 	return tell, errors.Join(errs...)
 }
 
+// PolicyChanged works out anew which devices may be given their jobs: what is not allowed any more is taken from them.
+func (d *Desk) PolicyChanged() {
+	d.change.Lock()
+	var tell []protocol.DeviceID
+	d.mu.Lock()
+	for _, j := range d.byID {
+		for dev, a := range j.devices {
+			if a.meant && d.refit(j, a) {
+				tell = append(tell, dev)
+			}
+		}
+	}
+	d.mu.Unlock()
+	d.change.Unlock()
+	slices.Sort(tell)
+	d.tell(slices.Compact(tell))
+}
+
+// Replaced has jobs that name a device mean the one that took its place. A script that was given to the old one, to run
+// there once, stays with it.
+func (d *Desk) Replaced(old, by protocol.DeviceID) error {
+	tell, err := d.replaced(old, by)
+	slices.Sort(tell)
+	d.tell(slices.Compact(tell))
+	return err
+}
+
+func (d *Desk) replaced(old, by protocol.DeviceID) (tell []protocol.DeviceID, err error) {
+	d.change.Lock()
+	defer d.change.Unlock()
+	d.mu.RLock()
+	var meant []*job
+	for _, j := range d.byID {
+		if !j.rec.OneShot && slices.Contains(j.rec.Reach.Devices, old) {
+			meant = append(meant, j)
+		}
+	}
+	d.mu.RUnlock()
+	var errs []error
+	for _, j := range meant {
+		rec := j.rec // changes under change only
+		rec.Reach.Devices = nil
+		for _, dev := range j.rec.Reach.Devices {
+			if dev == old {
+				dev = by
+			}
+			if !slices.Contains(rec.Reach.Devices, dev) {
+				rec.Reach.Devices = append(rec.Reach.Devices, dev)
+			}
+		}
+		rec.Updated = d.cfg.Now().Unix()
+		wanted, err := d.matching(&rec)
+		if err == nil {
+			rec, err = d.cfg.Store.ApplyJob(Change{Job: rec})
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("job %q: %w", j.rec.Name, err))
+			continue
+		}
+		d.mu.Lock()
+		j.rec = rec
+		tell = append(tell, d.assign(j, wanted)...)
+		d.mu.Unlock()
+	}
+	return tell, errors.Join(errs...)
+}
+
 // naming are the jobs that name an edge group. The caller holds change.
 func (d *Desk) naming(group uint64) (out []*job) {
 	d.mu.RLock()

@@ -74,6 +74,7 @@ type rig struct {
 	now   time.Time
 	desk  *dispatch.Desk
 	told  []dispatch.Notice
+	nudge []protocol.DeviceID // whose desired set may have changed
 	asked []dispatch.Ask
 	bans  map[string]bool // groups in which nothing is allowed
 }
@@ -99,6 +100,7 @@ func (r *rig) open() {
 	r.desk, err = dispatch.New(dispatch.Config{
 		Store: r.store, Fleet: r.fleet, Vault: vault{}, Seal: seal{}, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return r.now },
 		Events: func(n dispatch.Notice) { r.told = append(r.told, n) },
+		Notify: func(dev protocol.DeviceID) { r.nudge = append(r.nudge, dev) },
 		Give:   func(a dispatch.Ask) (protocol.CommandID, error) { r.asked = append(r.asked, a); return 1, nil },
 		Allows: func(group string, _ *jobs.Version) error {
 			if r.bans[group] {
@@ -181,6 +183,65 @@ func TestDevicesAreGivenTheirJobs(t *testing.T) {
 	}
 	if _, _, err := r.desk.Put(dispatch.Spec{Name: "other", Script: []byte("#!/bin/sh\n")}); err == nil {
 		t.Error("a job is accepted that a policy forbids on one of its devices")
+	}
+}
+
+func TestAPolicyThatChangesTakesJobsAwayAndGivesThemBack(t *testing.T) {
+	r := newRig(t)
+	r.put(nightly())
+	for _, banned := range []bool{true, false} {
+		r.bans["oslo"], r.nudge = banned, nil
+		r.desk.PolicyChanged()
+		if !slices.Equal(r.nudge, []protocol.DeviceID{kari}) {
+			t.Errorf("banned %t: told were %v", banned, r.nudge)
+		}
+		rows, n, err := r.desk.Devices("nightly", dispatch.DeviceFilter{Class: "withheld"})
+		if err != nil || banned != (n == 1) || banned && (rows[0].Device != kari || rows[0].Withheld.Code != dispatch.CodePolicy) {
+			t.Errorf("banned %t: withheld %+v, %v", banned, rows, err)
+		}
+		if given := len(r.desk.Desired(kari)) == 1; given == banned {
+			t.Errorf("banned %t: given %t", banned, given)
+		}
+	}
+	r.nudge = nil
+	if r.desk.PolicyChanged(); len(r.nudge) != 0 {
+		t.Errorf("nothing changed, and told were %v", r.nudge)
+	}
+}
+
+func TestAJobFollowsADeviceThatIsReplaced(t *testing.T) {
+	r := newRig(t)
+	s := nightly()
+	s.Reach.Devices = []protocol.DeviceID{kari}
+	j := r.put(s)
+	once, err := r.desk.OneShot(dispatch.OneShotSpec{Device: kari, Script: []byte("#!/bin/sh\n"), By: "ada"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const karin protocol.DeviceID = "cccccccccccccccc"
+	r.fleet[karin] = r.fleet[kari]
+	delete(r.fleet, kari)
+	r.nudge = nil
+	for range 2 { // the hub may die between, and comes to it again
+		if err := r.desk.Replaced(kari, karin); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !slices.Contains(r.nudge, karin) {
+		t.Errorf("told were %v", r.nudge)
+	}
+	for _, opened := range []string{"at once", "after a restart"} {
+		if e := r.desk.Desired(karin); len(e) != 1 || e[0].ID != j.ID {
+			t.Errorf("%s: the replacement is given %+v", opened, e)
+		}
+		v, err := r.desk.Get("nightly")
+		if err != nil || !slices.Equal(v.Job.Reach.Devices, []protocol.DeviceID{karin}) {
+			t.Errorf("%s: it names %v, %v", opened, v.Job.Reach.Devices, err)
+		}
+		r.open()
+	}
+	if v, err := r.desk.Get(once.Name); err != nil || !slices.Equal(v.Job.Reach.Devices, []protocol.DeviceID{kari}) {
+		t.Errorf("what was to run once on the old one names %v, %v", v.Job.Reach.Devices, err)
 	}
 }
 

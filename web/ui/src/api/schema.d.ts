@@ -824,7 +824,7 @@ export interface paths {
         get: operations["list-policies"];
         /**
          * Say what a group forbids; nothing: it forbids nothing of its own
-         * @description It holds for what is applied from now on, and for devices that get a stack from now on; what runs is left alone.
+         * @description It holds for what is applied from now on, and for devices that get a stack from now on; stacks that run are left alone. Jobs are taken from devices where they are not allowed any more.
          */
         put: operations["put-policy"];
         post?: never;
