@@ -128,7 +128,7 @@ func (h *Hub) jobNotice(n dispatch.Notice) {
 	if n.Kind == dispatch.KindFailed {
 		text = "job " + n.Job + ": " + n.Text
 	}
-	h.timeline.Note(n.Device, timeline.Entry{Kind: timeline.KindJob, Text: text, State: n.Kind, Version: n.Version})
+	h.timeline.Note(n.Device, timeline.Entry{Kind: timeline.KindJob, Text: text, State: n.Kind, Job: n.Job, Version: n.Version})
 	if n.Quiet {
 		e.Passing = true
 	}

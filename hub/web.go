@@ -38,6 +38,7 @@ func (h *Hub) api() api.Config {
 		Stacks:    h.planner,
 		StackDesk: h.estimates,
 		Estimates: h.estimates,
+		Jobs:      h.jobs,
 		Commands:  h.book,
 		Snapshots: h.fold,
 		Waiting:   h.desk,

@@ -33,6 +33,13 @@ const (
 	EdgeGroupsChange Operation = "edge-groups.change"
 	EdgeGroupsRemove Operation = "edge-groups.remove"
 	StacksSource     Operation = "stacks.source" // have the hub fetch a stack from a repository
+	JobsRead         Operation = "jobs.read"     // and their runs
+	JobsApply        Operation = "jobs.apply"
+	JobsRemove       Operation = "jobs.remove"
+	JobsOperate      Operation = "jobs.operate"  // run now, cancel, pause: what makes nothing new
+	JobsOutput       Operation = "jobs.output"   // what runs wrote
+	JobsHost         Operation = "jobs.host"     // apply those whose script runs on the host
+	ScriptsRun       Operation = "scripts.run"   // run a script once on a device
 	CommandsRead     Operation = "commands.read" // results and output too
 	CommandsLook     Operation = "commands.look" // snapshot, logs: what changes nothing on the device
 	CommandsGive     Operation = "commands.give" // start, stop, restart, kill
@@ -126,6 +133,13 @@ var table = []struct {
 	{EdgeGroupsChange, [...]reach{e, e, e, o, o, s, o, o}},
 	{EdgeGroupsRemove, [...]reach{e, e, e, o, o, s, o, o}},
 	{StacksSource, [...]reach{e, e, e, o, o, o, o, o}},
+	{JobsRead, [...]reach{e, e, e, e, e, s, s, o}},
+	{JobsApply, [...]reach{e, e, e, o, o, s, o, o}},
+	{JobsRemove, [...]reach{e, e, e, o, o, s, o, o}},
+	{JobsOperate, [...]reach{e, e, e, e, o, s, o, o}},
+	{JobsOutput, [...]reach{e, e, e, e, e, s, s, o}},
+	{JobsHost, [...]reach{e, e, e, o, o, o, o, o}},
+	{ScriptsRun, [...]reach{e, e, e, o, o, o, o, o}},
 	{CommandsRead, [...]reach{e, e, e, e, e, s, s, o}},
 	{CommandsLook, [...]reach{e, e, e, e, e, s, s, o}},
 	{CommandsGive, [...]reach{e, e, e, e, o, s, o, o}},
@@ -208,17 +222,17 @@ func (r Role) Says() string {
 	case RoleAdministrator:
 		return "May do everything there; on the root group also with people, the audit trail and the hub itself."
 	case RoleDeviceAdministrator:
-		return "May do everything with devices, stacks and access there, and is not bound by policies."
+		return "May do everything with devices, stacks, jobs and access there, and is not bound by policies."
 	case RoleEdgeAdministrator:
-		return "Brings devices in, and works with devices, groups, stacks and link profiles; says nothing about who has access."
+		return "Brings devices in, and works with devices, groups, stacks, jobs and link profiles; says nothing about who has access."
 	case RoleOperator:
 		return "Runs what is there: starts, stops and redeploys, and makes or removes nothing."
 	case RoleHelpdesk:
 		return "Sees everything there but secrets, reads logs, and changes nothing."
 	case RoleStandardUser:
-		return "Makes and runs stacks of their own, and works with those of their team and public ones."
+		return "Makes and runs stacks, and jobs in containers, of their own, and works with those of their team and public ones."
 	case RoleReadOnlyUser:
-		return "Sees devices, and stacks of their own, of their team, and public ones."
+		return "Sees devices, and stacks and jobs of their own, of their team, and public ones."
 	case RoleInstaller:
 		return "Lets devices in from the waiting room, and sees nothing else of them."
 	}

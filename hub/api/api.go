@@ -26,6 +26,7 @@ import (
 	"github.com/farshore/farshore/deploy"
 	"github.com/farshore/farshore/hub/api/resource"
 	"github.com/farshore/farshore/hub/gitsource"
+	"github.com/farshore/farshore/jobs/dispatch"
 	"github.com/farshore/farshore/protocol"
 )
 
@@ -53,6 +54,7 @@ type Config struct {
 	EdgeGroups   EdgeGroups
 	Stacks       Stacks
 	StackDesk    StackDesk
+	Jobs         Jobs
 	Commands     Commands
 	Snapshots    Snapshots
 	Waiting      WaitingRoom
@@ -160,7 +162,7 @@ func newServer(c Config) (*server, error) {
 func (c *Config) check() error {
 	for _, part := range []any{
 		c.Accounts, c.Tokens, c.People, c.Audit, c.Trail, c.Destinations, c.Events, c.Devices, c.Changes, c.Groups, c.Profiles, c.Links, c.EdgeGroups, c.Stacks, c.StackDesk,
-		c.Commands, c.Snapshots, c.Waiting, c.Keys, c.Sessions, c.Timeline, c.Views, c.Backups, c.Policies, c.Protection, c.Certificates,
+		c.Jobs, c.Commands, c.Snapshots, c.Waiting, c.Keys, c.Sessions, c.Timeline, c.Views, c.Backups, c.Policies, c.Protection, c.Certificates,
 		c.Releases, c.Updates, c.Estimates, c.Sources, c.Variables, c.Registries, c.Usage,
 	} {
 		if part == nil {
@@ -219,14 +221,17 @@ func (s *server) document() huma.Config {
 	return c
 }
 
-// schemaName keeps what devices send apart from the API's own types of the same name.
+// schemaName keeps what devices send, and what is said of jobs, apart from the API's own types of the same name.
 func schemaName(t reflect.Type, hint string) string {
 	name := huma.DefaultSchemaNamer(t, hint)
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	if t.PkgPath() == reflect.TypeFor[protocol.Snapshot]().PkgPath() {
+	switch t.PkgPath() {
+	case reflect.TypeFor[protocol.Snapshot]().PkgPath():
 		return "Protocol" + name
+	case reflect.TypeFor[dispatch.Row]().PkgPath():
+		return "Job" + name
 	}
 	return name
 }
@@ -257,6 +262,9 @@ func (s *server) routes() {
 	s.estimateRoutes()
 	s.sourceRoutes()
 	s.schemaRoutes()
+	s.jobRoutes()
+	s.jobRunRoutes()
+	s.scriptRoutes()
 	s.commandRoutes()
 	s.releaseRoutes()
 	s.updateRoutes()

@@ -11,6 +11,7 @@ import (
 	"github.com/farshore/farshore/hub/access"
 	"github.com/farshore/farshore/hub/edgegroups"
 	"github.com/farshore/farshore/hub/fleet"
+	"github.com/farshore/farshore/jobs"
 	"github.com/farshore/farshore/stacks"
 	"github.com/farshore/farshore/stacks/planner"
 )
@@ -102,6 +103,13 @@ func stackEtag(s *stacks.Stack, m planner.Manner) string {
 		return ""
 	}
 	return etagOf([]any{s.ID, s.Latest, s.Selector, s.RemoveVolumes, s.Removed != 0, s.Group, s.Owner, s.Include, s.Exclude, s.Change, m.Plan, m.Order})
+}
+
+func jobEtag(j *jobs.Job) string {
+	if j == nil {
+		return ""
+	}
+	return etagOf([]any{j.ID, j.Latest, j.Reach, j.Owner, j.Paused})
 }
 
 func edgeGroupEtag(g *edgegroups.Group) string {

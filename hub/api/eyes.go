@@ -6,6 +6,7 @@ import (
 	"github.com/farshore/farshore/hub/commands"
 	"github.com/farshore/farshore/hub/edgegroups"
 	"github.com/farshore/farshore/hub/fleet"
+	"github.com/farshore/farshore/jobs"
 	"github.com/farshore/farshore/protocol"
 	"github.com/farshore/farshore/stacks"
 	"github.com/farshore/farshore/waitingroom"
@@ -29,6 +30,10 @@ func onStack(s *stacks.Stack) access.Resource {
 	return access.Resource{Kind: "stack", ID: s.Name, Group: s.Group, Owner: &s.Owner}
 }
 
+func onJob(j *jobs.Job) access.Resource {
+	return access.Resource{Kind: "job", ID: j.Name, Group: j.Reach.Group, Owner: &j.Owner}
+}
+
 func onEdgeGroup(g *edgegroups.Group) access.Resource {
 	return access.Resource{Kind: "edge-group", ID: g.Name, Group: g.Home, Owner: &g.Owner}
 }
@@ -42,6 +47,7 @@ func onWaiting(w *waitingroom.Waiting, groups map[string]string) access.Resource
 type eyes struct {
 	s                                                 *server
 	devices, stacks, snapshots, ofCommand, edgeGroups access.Scope
+	jobs                                              access.Scope
 	allDevices, allParts                              bool
 }
 
@@ -55,16 +61,23 @@ func (s *server) eyesOf(who access.Principal) *eyes {
 	y := &eyes{
 		s: s, devices: s.Accounts.Scope(who, access.DevicesRead), stacks: s.Accounts.Scope(who, access.StacksRead),
 		snapshots: s.Accounts.Scope(who, access.SnapshotsRead), ofCommand: s.Accounts.Scope(who, access.CommandsRead),
-		edgeGroups: s.Accounts.Scope(who, access.EdgeGroupsRead),
+		edgeGroups: s.Accounts.Scope(who, access.EdgeGroupsRead), jobs: s.Accounts.Scope(who, access.JobsRead),
 	}
 	y.allDevices = y.devices.All()
-	y.allParts = y.stacks.All() && y.snapshots.All() && y.ofCommand.All()
+	y.allParts = y.stacks.All() && y.snapshots.All() && y.ofCommand.All() && y.jobs.All()
 	return y
 }
 
 func (y *eyes) device(d *fleet.Device) bool { return y.allDevices || y.devices.Covers(onDevice(d)) }
 
 func (y *eyes) stack(rec *stacks.Stack) bool { return y.allParts || y.stacks.Covers(onStack(rec)) }
+
+func (y *eyes) job(rec *jobs.Job) bool { return y.allParts || y.jobs.Covers(onJob(rec)) }
+
+// jobOn: a job's runs on a device are seen by who sees the device and reaches its owner's things there.
+func (y *eyes) jobOn(d *fleet.Device, owner protocol.Owner) bool {
+	return y.allParts || y.jobs.Covers(ownedOn(d, owner))
+}
 
 func (y *eyes) edgeGroup(g *edgegroups.Group) bool { return y.edgeGroups.Covers(onEdgeGroup(g)) }
 

@@ -20,6 +20,8 @@ import (
 	"github.com/farshore/farshore/hub/fleet"
 	"github.com/farshore/farshore/hub/gitsource"
 	"github.com/farshore/farshore/internal/fleettest"
+	"github.com/farshore/farshore/jobs"
+	"github.com/farshore/farshore/jobs/dispatch"
 	"github.com/farshore/farshore/protocol"
 	"github.com/farshore/farshore/stacks"
 	"github.com/farshore/farshore/stacks/planner"
@@ -35,20 +37,20 @@ var updateMatrix = flag.Bool("matrix", false, "write testdata/matrix.txt anew, t
 var plainly = map[access.Role]struct{ all, own string }{
 	access.RoleAdministrator: {all: "devices.read devices.change devices.revoke devices.lift groups.read groups.change policy.change profiles.read profiles.change snapshots.read " +
 		"waiting.read waiting.approve waiting.reject keys.read keys.create keys.remove stacks.read stacks.apply stacks.remove stacks.operate rollouts.approve edge-groups.read edge-groups.change edge-groups.remove stacks.source " +
-		"policy.exempt commands.give commands.remove secrets.read commands.read commands.look commands.withdraw events.read access.read access.change people.change audit.read hub.read hub.change updates.read updates.start releases.read releases.change backup.make variables.read variables.change registries.read registries.change"},
+		"policy.exempt commands.give commands.remove secrets.read commands.read commands.look commands.withdraw events.read access.read access.change people.change audit.read hub.read hub.change updates.read updates.start releases.read releases.change backup.make variables.read variables.change registries.read registries.change jobs.read jobs.apply jobs.remove jobs.operate jobs.output jobs.host scripts.run"},
 	access.RoleDeviceAdministrator: {all: "devices.read devices.change devices.revoke devices.lift groups.read groups.change policy.change profiles.read snapshots.read " +
 		"waiting.read waiting.approve waiting.reject keys.read keys.create keys.remove stacks.read stacks.apply stacks.remove stacks.operate rollouts.approve edge-groups.read edge-groups.change edge-groups.remove stacks.source " +
-		"policy.exempt commands.give commands.remove secrets.read commands.read commands.look commands.withdraw events.read access.read access.change updates.read updates.start releases.read variables.read variables.change registries.read registries.change"},
+		"policy.exempt commands.give commands.remove secrets.read commands.read commands.look commands.withdraw events.read access.read access.change updates.read updates.start releases.read variables.read variables.change registries.read registries.change jobs.read jobs.apply jobs.remove jobs.operate jobs.output jobs.host scripts.run"},
 	access.RoleEdgeAdministrator: {all: "devices.read devices.change devices.revoke devices.lift groups.read groups.change profiles.read profiles.change snapshots.read " +
 		"waiting.read waiting.approve waiting.reject keys.read keys.create keys.remove stacks.read stacks.apply stacks.remove stacks.operate rollouts.approve edge-groups.read edge-groups.change edge-groups.remove stacks.source " +
-		"commands.give commands.remove secrets.read commands.read commands.look commands.withdraw events.read hub.read updates.read updates.start releases.read releases.change variables.read variables.change registries.read registries.change"},
-	access.RoleOperator: {all: "devices.read devices.lift groups.read profiles.read snapshots.read stacks.read stacks.operate rollouts.approve edge-groups.read commands.read commands.look commands.give commands.withdraw events.read updates.read releases.read variables.read registries.read"},
-	access.RoleHelpdesk: {all: "devices.read groups.read profiles.read snapshots.read stacks.read edge-groups.read commands.read commands.look events.read updates.read releases.read variables.read registries.read"},
+		"commands.give commands.remove secrets.read commands.read commands.look commands.withdraw events.read hub.read updates.read updates.start releases.read releases.change variables.read variables.change registries.read registries.change jobs.read jobs.apply jobs.remove jobs.operate jobs.output jobs.host scripts.run"},
+	access.RoleOperator: {all: "devices.read devices.lift groups.read profiles.read snapshots.read stacks.read stacks.operate rollouts.approve edge-groups.read commands.read commands.look commands.give commands.withdraw events.read updates.read releases.read variables.read registries.read jobs.read jobs.operate jobs.output"},
+	access.RoleHelpdesk: {all: "devices.read groups.read profiles.read snapshots.read stacks.read edge-groups.read commands.read commands.look events.read updates.read releases.read variables.read registries.read jobs.read jobs.output"},
 	access.RoleStandardUser: {
 		all: "devices.read groups.read profiles.read events.read variables.read registries.read",
-		own: "snapshots.read stacks.read stacks.apply stacks.remove stacks.operate edge-groups.read edge-groups.change edge-groups.remove commands.read commands.look commands.give commands.remove commands.withdraw secrets.read",
+		own: "snapshots.read stacks.read stacks.apply stacks.remove stacks.operate edge-groups.read edge-groups.change edge-groups.remove commands.read commands.look commands.give commands.remove commands.withdraw secrets.read jobs.read jobs.apply jobs.remove jobs.operate jobs.output",
 	},
-	access.RoleReadOnlyUser: {all: "devices.read groups.read profiles.read events.read updates.read releases.read", own: "snapshots.read stacks.read edge-groups.read commands.read commands.look"},
+	access.RoleReadOnlyUser: {all: "devices.read groups.read profiles.read events.read updates.read releases.read", own: "snapshots.read stacks.read edge-groups.read commands.read commands.look jobs.read jobs.output"},
 	access.RoleInstaller:    {all: "groups.read profiles.read waiting.read waiting.approve waiting.reject events.read"},
 }
 
@@ -94,6 +96,8 @@ func body(text string) func(subject) string {
 
 const oneFile = `{"files":{"compose.yml":"c2VydmljZXM6CiAgd2ViOgogICAgaW1hZ2U6IHdlYjoxCg=="}}`
 
+const oneJob = `{"schedule":{"kind":"manual"},"container":{"image":"busybox"}}`
+
 const onePass = `{"passes":[{"start":"2030-01-01T00:00:00Z","seconds":60}]}`
 
 // matrixRoutes has an entry for each route of the document that asks for a right.
@@ -123,6 +127,11 @@ var matrixRoutes = map[string]matrixRoute{
 	"rollout-devices": {things: "stack"}, "pause-rollout": {things: "stack"}, "continue-rollout": {things: "stack"}, "abort-rollout": {things: "stack"},
 	"skip-rollout": {things: "stack"}, "retry-rollout": {things: "stack"}, "approve-rollout": {things: "stack"},
 	"diff-versions": {things: "stack"}, "stack-groups": {things: "stack"}, "device-bundle": {things: "stack"},
+	"list-jobs": {things: "any"}, "get-job": {things: "job"}, "put-job": {things: "job", body: body(oneJob)}, "remove-job": {things: "job"},
+	"pause-job": {things: "job"}, "resume-job": {things: "job"}, "list-job-versions": {things: "job"}, "job-devices": {things: "job"},
+	"device-jobs": {things: "device"}, "preview-job": {things: "any", body: body(`{"schedule":{"kind":"manual"}}`)}, "run-job": {things: "job", body: body(`{"all":true}`)},
+	"list-job-runs": {things: "job"}, "get-job-run": {things: "job"}, "get-job-output": {things: "job"}, "ask-job-output": {things: "job", body: body(`{}`)},
+	"cancel-job-run": {things: "job"}, "run-script": {things: "device", body: body(`{"script":"#!/bin/sh\n"}`)},
 	"list-edge-groups": {things: "any"}, "get-edge-group": {things: "edge-group"}, "put-edge-group": {things: "edge-group", body: body(`{"selector":"x=y"}`)},
 	"remove-edge-group": {things: "edge-group"}, "edge-group-devices": {things: "edge-group"}, "preview-edge-group": {things: "any", body: body(`{"selector":"x=y"}`)},
 	"list-sources": {things: "any"}, "get-source": {things: "stack"}, "put-source": {things: "stack", body: body(`{"url":"https://git.example.com/x.git"}`)},
@@ -154,6 +163,7 @@ type (
 	keysBrake     struct{ noKeys }
 	setsBrake     struct{ api.EdgeGroups }
 	sourcesBrake  struct{ api.Sources }
+	jobsBrake     struct{ api.Jobs }
 	noCommands    = api.Commands
 )
 
@@ -180,6 +190,29 @@ func (groupsBrake) PutGroup(fleet.Group, func(*fleet.Group) error) (fleet.Group,
 func (deskBrake) Apply(planner.ApplySpec) (stacks.Stack, stacks.Version, error) {
 	return stacks.Stack{}, stacks.Version{}, errBrake
 }
+
+func (jobsBrake) Put(dispatch.Spec) (jobs.Job, jobs.Version, error) {
+	return jobs.Job{}, jobs.Version{}, errBrake
+}
+
+// OneRun and ReadOutput have each run of each job.
+func (jobsBrake) OneRun(string, protocol.DeviceID, uint64) (jobs.RunRecord, error) {
+	return jobs.RunRecord{}, nil
+}
+
+func (jobsBrake) ReadOutput(string, protocol.DeviceID, dispatch.Place) ([]byte, uint64, error) {
+	return nil, 0, nil
+}
+func (jobsBrake) Remove(_, _ string) error             { return errBrake }
+func (jobsBrake) Pause(_, _ string) (jobs.Job, error)  { return jobs.Job{}, errBrake }
+func (jobsBrake) Resume(_, _ string) (jobs.Job, error) { return jobs.Job{}, errBrake }
+func (jobsBrake) RunNow(dispatch.RunSpec) ([]dispatch.Given, []dispatch.Skipped, error) {
+	return nil, nil, errBrake
+}
+func (jobsBrake) Cancel(dispatch.RunAsk) (protocol.CommandID, error)    { return 0, errBrake }
+func (jobsBrake) AskOutput(dispatch.RunAsk) (protocol.CommandID, error) { return 0, errBrake }
+func (jobsBrake) OneShot(dispatch.OneShotSpec) (jobs.Job, error)        { return jobs.Job{}, errBrake }
+
 func (deskBrake) Remove(_, _ string) error                         { return errBrake }
 func (deskBrake) Deploy(planner.DeploySpec) (uint64, error)        { return 0, errBrake }
 func (deskBrake) Act(string, uint64, rollout.Action, string) error { return errBrake }
@@ -302,6 +335,10 @@ func matrixWorld(t *testing.T) (*world, []person, map[string][]subject) {
 		w.ask(http.MethodPut, "/stacks/"+s.name, resource.Apply{Files: map[string][]byte{"compose.yml": []byte(compose)}, Group: &s.group, Owner: &s.owner}, nil)
 		owner := protocol.Owner{Visibility: s.owner.Visibility, Account: s.owner.Account, Team: s.owner.Team}
 		things["stack"] = append(things["stack"], subject{name: s.name, ref: s.name, group: s.group, owner: &owner, sees: "stacks.read"})
+		w.ask(http.MethodPut, "/jobs/"+s.name, resource.PutJob{JobDefinition: resource.JobDefinition{
+			Group: &s.group, Owner: &s.owner, Schedule: resource.JobSchedule{Kind: "manual"}, Container: &resource.JobContainer{Image: "busybox"},
+		}}, nil)
+		things["job"] = append(things["job"], subject{name: s.name, ref: s.name, group: s.group, owner: &owner, sees: "jobs.read"})
 		w.ask(http.MethodPut, "/edge-groups/"+s.name, resource.PutEdgeGroup{Group: &s.group, Owner: &s.owner}, nil)
 		things["edge-group"] = append(things["edge-group"], subject{name: s.name, ref: s.name, group: s.group, owner: &owner, sees: "edge-groups.read"})
 		d := devices[0]
@@ -330,7 +367,7 @@ func TestMatrix(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Changes, c.Groups, c.StackDesk, c.Keys = changesBrake{c.Changes}, groupsBrake{c.Groups}, deskBrake{c.StackDesk}, keysBrake{c.Keys}
-	c.EdgeGroups = setsBrake{c.EdgeGroups}
+	c.EdgeGroups, c.Jobs = setsBrake{c.EdgeGroups}, jobsBrake{c.Jobs}
 	c.Commands, c.Waiting = commandsBrake{c.Commands}, waitingBrake{c.Waiting}
 	handler, err := api.New(c)
 	if err != nil {
@@ -344,14 +381,15 @@ func TestMatrix(t *testing.T) {
 	}
 	answer := func(o documented, s subject, r matrixRoute, p person) string {
 		path := o.path
-		if r.things == "stack" { // on the device beside it
+		if r.things == "stack" || r.things == "job" { // on the device beside it
 			path = strings.ReplaceAll(path, "{device}", map[string]string{"norway/oslo": "crane", "norway/bergen": "lock"}[s.group])
 		}
-		for _, name := range []string{"device", "stack", "command", "key", "profile", "user", "team", "grant", "update", "release", "backup", "edgegroup", "registry"} {
+		for _, name := range []string{"device", "stack", "command", "key", "profile", "user", "team", "grant", "update", "release", "backup", "edgegroup", "registry", "job"} {
 			path = strings.ReplaceAll(path, "{"+name+"}", s.ref)
 		}
 		path = strings.ReplaceAll(path, "{version}/diff/{other}", "1/diff/1")
 		path = strings.ReplaceAll(strings.ReplaceAll(path, "{version}", "0"), "{rollout}", "1")
+		path = strings.ReplaceAll(path, "{run}", "1")
 		path = strings.ReplaceAll(path, "{variable}", "SITE")
 		if r.query != nil {
 			path += "?" + r.query(s)
@@ -437,7 +475,7 @@ func expected(op, kind string, s subject, p person) string {
 		switch {
 		case !p.may(op, "", nil):
 			return "no"
-		case op == "stacks.apply", op == "edge-groups.change":
+		case op == "stacks.apply", op == "edge-groups.change", op == "jobs.apply":
 			return "taken" // they could make one, were it not for its name
 		}
 		return "none"

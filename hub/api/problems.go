@@ -30,6 +30,8 @@ import (
 	"github.com/farshore/farshore/hub/timeline"
 	"github.com/farshore/farshore/hub/updates"
 	"github.com/farshore/farshore/hub/variables"
+	"github.com/farshore/farshore/jobs"
+	"github.com/farshore/farshore/jobs/dispatch"
 	"github.com/farshore/farshore/protocol"
 	"github.com/farshore/farshore/snapshot/fold"
 	"github.com/farshore/farshore/stacks"
@@ -91,6 +93,10 @@ func table() []row {
 		{access.ErrNotFound, http.StatusNotFound, "not-found"},
 		{fleet.ErrNotFound, http.StatusNotFound, "not-found"},
 		{stacks.ErrNotFound, http.StatusNotFound, "not-found"},
+		{jobs.ErrNotFound, http.StatusNotFound, "not-found"},
+		{dispatch.ErrDevice, http.StatusNotFound, "not-found"},
+		{dispatch.ErrRunning, http.StatusConflict, "ended"},
+		{jobs.ErrInvalid, http.StatusUnprocessableEntity, "invalid"},
 		{commands.ErrNotFound, http.StatusNotFound, "not-found"},
 		{admission.ErrNotWaiting, http.StatusNotFound, "not-found"},
 		{admission.ErrKeyUnknown, http.StatusNotFound, "not-found"},

@@ -26,12 +26,12 @@ func TestEveryChangeThatIsTriedIsRecorded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	names := []string{"device", "stack", "command", "key", "token", "profile", "user", "team", "grant", "destination", "update", "release", "version"}
+	names := []string{"device", "stack", "command", "key", "token", "profile", "user", "team", "grant", "destination", "update", "release", "version", "job"}
 	for _, o := range operations(t, w) {
 		if o.method == http.MethodGet && o.OperationID != "export-audit" || strings.HasPrefix(o.Right, "none: ") || slices.Contains(onlyLook, o.OperationID) {
 			continue
 		}
-		path := strings.ReplaceAll(o.path, "{rollout}", "1") + query[o.OperationID]
+		path := strings.NewReplacer("{rollout}", "1", "{run}", "1").Replace(o.path) + query[o.OperationID]
 		for _, name := range names {
 			path = strings.ReplaceAll(path, "{"+name+"}", "x")
 		}

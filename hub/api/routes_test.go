@@ -26,7 +26,7 @@ var open = map[string]string{
 
 // elsewhere are operations that no route declares: they are asked for within one, or away from the API.
 var elsewhere = []access.Operation{
-	access.PolicyExempt, access.CommandsGive, access.CommandsRemove, access.SecretsRead,
+	access.PolicyExempt, access.CommandsGive, access.CommandsRemove, access.SecretsRead, access.JobsHost,
 }
 
 type documented struct {
@@ -79,11 +79,11 @@ func TestEveryOperationAsksForItsRight(t *testing.T) {
 	}
 	send := func(o documented, authorization string) *httptest.ResponseRecorder {
 		path := o.path
-		for _, p := range []string{"device", "stack", "key", "token", "profile", "user", "team", "grant", "destination", "edgegroup", "registry", "variable"} {
+		for _, p := range []string{"device", "stack", "key", "token", "profile", "user", "team", "grant", "destination", "edgegroup", "registry", "variable", "job"} {
 			path = strings.ReplaceAll(path, "{"+p+"}", "x")
 		}
 		path = strings.ReplaceAll(strings.ReplaceAll(path, "{release}", "v1"), "{update}", "x")
-		path = strings.ReplaceAll(strings.NewReplacer("{version}", "1", "{other}", "1", "{rollout}", "1").Replace(path), "{command}", "abc")
+		path = strings.ReplaceAll(strings.NewReplacer("{version}", "1", "{other}", "1", "{rollout}", "1", "{run}", "1").Replace(path), "{command}", "abc")
 		if o.OperationID == "remove-group" {
 			path += "?path=x"
 		}
@@ -139,6 +139,7 @@ var bodies = map[string]string{
 	"change-devices": `{"ids":["x"],"do":{"revoke":true}}`, "put-group": `{"path":"x"}`, "put-profile": `{"settings":{}}`, "preview-profile": `{"settings":{}}`, "put-policy": `{"group":"x"}`, "put-edge-group": `{}`, "preview-edge-group": `{}`,
 	"put-group-variable": `{"value":"x"}`, "put-device-variable": `{"value":"x"}`, "create-registry": `{"address":"registry.example.com","user":"bot"}`,
 	"put-registry": `{"address":"registry.example.com","user":"bot"}`, "make-backup": `{"passphrase":"correct horse battery"}`, "put-backup-plan": `{"folder":""}`,
+	"put-job": oneJob, "run-job": `{"all":true}`, "ask-job-output": `{}`, "preview-job": `{"schedule":{"kind":"manual"}}`, "run-script": `{"script":"#!/bin/sh\n"}`,
 	"put-protection": `{}`, "put-certificate": `{"certificate":"x","key":"x"}`, "put-log-settings": `{"level":"debug"}`,
 	"put-audit-settings": `{"days":400,"megabytes":1024}`, "put-destination": `{"url":"tcp://127.0.0.1:1"}`,
 }

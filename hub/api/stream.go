@@ -20,6 +20,7 @@ import (
 	"github.com/farshore/farshore/hub/edgegroups"
 	"github.com/farshore/farshore/hub/events"
 	"github.com/farshore/farshore/hub/fleet"
+	"github.com/farshore/farshore/jobs"
 	"github.com/farshore/farshore/stacks"
 )
 
@@ -198,6 +199,10 @@ func (f *follower) sees(y *eyes, scopes *streamScopes, e *events.Event) bool {
 		return true
 	case about == "command":
 		return y.device(&d) && y.command(&d, &commands.Record{Owner: e.Owner})
+	case about == "job" && e.Device != "":
+		return y.device(&d) && y.jobOn(&d, e.Owner)
+	case about == "job":
+		return y.job(&jobs.Job{Reach: jobs.Reach{Group: e.Group}, Owner: e.Owner})
 	case about == "stack" && e.Device != "":
 		return y.device(&d) && y.stackOn(&d, e.Owner)
 	case about == "stack":

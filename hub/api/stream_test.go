@@ -188,7 +188,7 @@ func minimal(t *testing.T, c api.Config) http.Handler {
 	c.Protection, c.Certificates = open, struct{ api.Certificates }{}
 	c.Trail, c.Releases, c.Updates, c.Estimates = struct{ api.TrailReader }{}, struct{ api.Releases }{}, struct{ api.Updates }{}, struct{ api.Estimates }{}
 	c.Backups, c.Destinations = struct{ api.Backups }{}, struct{ api.Destinations }{}
-	c.EdgeGroups, c.Sources = struct{ api.EdgeGroups }{}, struct{ api.Sources }{}
+	c.EdgeGroups, c.Sources, c.Jobs = struct{ api.EdgeGroups }{}, struct{ api.Sources }{}, struct{ api.Jobs }{}
 	c.Variables, c.Registries, c.Usage = struct{ api.Variables }{}, struct{ api.Registries }{}, struct{ api.Usage }{}
 	handler, err := api.New(c)
 	if err != nil {

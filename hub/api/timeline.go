@@ -26,7 +26,7 @@ type timelineInput struct {
 	DeviceRef
 	Before string          `query:"before" doc:"From next of the page before"`
 	Limit  int             `query:"limit" minimum:"1" maximum:"500" default:"100"`
-	Kind   []timeline.Kind `query:"kind" doc:"Only entries of one of these kinds" enum:"contact,liveness,approval,change,stack,command,identity,told,usage,left-out"`
+	Kind   []timeline.Kind `query:"kind" doc:"Only entries of one of these kinds" enum:"contact,liveness,approval,change,stack,job,command,identity,told,usage,left-out"`
 }
 
 func (s *server) timelineRoutes() {
@@ -68,7 +68,8 @@ func (y *eyes) entry(d *fleet.Device, e *timeline.Entry) bool {
 		rec, _ := y.s.Stacks.Named(e.Stack)
 		return y.stackOn(d, rec.Owner)
 	case e.Kind == timeline.KindJob:
-		return y.stackOn(d, nobody) // whose it is need not be known
+		rec, _ := y.s.Jobs.Named(e.Job)
+		return y.jobOn(d, rec.Owner)
 	case e.Kind == timeline.KindCommand:
 		r := commands.Record{Owner: nobody}
 		if !y.ofCommand.Covers(ownedOn(d, nobody)) { // or else it need not be known whose it was
@@ -83,7 +84,7 @@ func timelineEntry(e timeline.Entry) resource.TimelineEntry {
 	out := resource.TimelineEntry{At: ofMilli(e.At), Kind: string(e.Kind), Text: e.Text, By: e.By}
 	data := resource.TimelineData{
 		Carrier: string(e.Carrier), Count: int(e.Count), From: ofMilli(e.From), Connected: e.Open, State: e.State, Was: e.Was,
-		Stack: e.Stack, Version: e.Version,
+		Stack: e.Stack, Job: e.Job, Version: e.Version,
 	}
 	if e.Command != 0 {
 		data.Command = e.Command.String()
@@ -106,7 +107,7 @@ func ofMilli(ms int64) time.Time {
 func (s *server) remember(c *call, on access.Resource) {
 	switch c.op {
 	case access.DevicesChange, access.DevicesRevoke, access.GroupsChange, access.ProfilesChange, access.StacksApply, access.StacksRemove,
-		access.EdgeGroupsChange, access.EdgeGroupsRemove:
+		access.EdgeGroupsChange, access.EdgeGroupsRemove, access.JobsApply, access.JobsRemove:
 		s.edits.note(on, c.by())
 	}
 	if c.op != access.DevicesChange && c.op != access.DevicesRevoke && c.op != access.DevicesLift {

@@ -50,6 +50,8 @@ type Entry struct {
 	Stack   string             `cbor:"12,keyasint,omitempty"`
 	Version uint64             `cbor:"13,keyasint,omitempty"`
 	Command protocol.CommandID `cbor:"14,keyasint,omitempty"`
+	// Job is its name.
+	Job string `cbor:"15,keyasint,omitempty"`
 }
 
 // ofDevice reports whether a device can bring such entries about as it likes.

@@ -117,6 +117,25 @@ func (d *Desk) Get(name string) (View, error) {
 	return v, nil
 }
 
+// Named returns a job's record, and false where there is none of the name.
+func (d *Desk) Named(name string) (jobs.Job, bool) {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	j := d.byName[name]
+	if j == nil {
+		return jobs.Job{}, false
+	}
+	return j.rec, true
+}
+
+// Has reports whether a device shall have a job, or runs of it are kept.
+func (d *Desk) Has(name string, dev protocol.DeviceID) bool {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	j := d.byName[name]
+	return j != nil && j.devices[dev] != nil && j.devices[dev].shows("")
+}
+
 // Versions are those of a job that are kept, the latest first. They are not changed.
 func (d *Desk) Versions(name string) ([]*jobs.Version, error) {
 	d.mu.RLock()
@@ -242,15 +261,22 @@ func (d *Desk) Runs(f Filter) ([]jobs.RunRecord, error) {
 	return out, nil
 }
 
+// choice is a run that a filter lets pass.
+type choice struct {
+	key RunKey
+	ref
+}
+
+func (c choice) place() RunPlace { return RunPlace{Due: c.due, Run: c.run, Device: c.key.Device} }
+
+// compare orders places as they are listed: the latest first.
+func (p RunPlace) compare(o RunPlace) int {
+	return cmp.Or(cmp.Compare(o.Due, p.Due), cmp.Compare(o.Run, p.Run), strings.Compare(string(p.Device), string(o.Device)))
+}
+
 func (d *Desk) choose(f Filter) ([]RunKey, error) {
-	type choice struct {
-		key RunKey
-		ref
-	}
 	var found []choice
-	latest := func(a, b choice) int {
-		return cmp.Or(compareRefs(b.ref, a.ref), strings.Compare(string(a.key.Device), string(b.key.Device)))
-	}
+	latest := func(a, b choice) int { return a.place().compare(b.place()) }
 	most := limitOf(f.Limit)
 	d.mu.RLock()
 	defer d.mu.RUnlock()
@@ -275,7 +301,7 @@ func (d *Desk) choose(f Filter) ([]RunKey, error) {
 				continue
 			}
 			for _, r := range slices.Backward(a.runs) {
-				if (f.State == 0 || r.state == f.State) && (f.Before == 0 || r.due < f.Before) {
+				if (f.State == 0 || r.state == f.State) && (f.After == nil || (choice{RunKey{j.id, dev, r.run}, r}).place().compare(*f.After) > 0) {
 					found = append(found, choice{RunKey{j.id, dev, r.run}, r})
 				}
 			}

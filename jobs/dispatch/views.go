@@ -88,13 +88,24 @@ type Filter struct {
 	Device protocol.DeviceID
 	// State that they are in.
 	State protocol.JobState
-	// Before is a due time in Unix seconds: earlier ones only.
-	Before int64
+	// After is the last run of the page before. Nil: the first page.
+	After *RunPlace
 	// Sees reports whether the caller may know of a device. Nil: all.
 	Sees func(protocol.DeviceID) bool
 	// Limit is the most runs; the latest come first. 0: 100.
 	Limit int
 }
+
+// RunPlace is where a run stands in a list: the latest first.
+type RunPlace struct {
+	// Due in Unix seconds.
+	Due    int64
+	Run    uint64
+	Device protocol.DeviceID
+}
+
+// PlaceOf is where a run stands.
+func PlaceOf(r *jobs.RunRecord) RunPlace { return RunPlace{r.Due, r.ID, r.Device} }
 
 // DeviceFilter chooses devices of a job.
 type DeviceFilter struct {

@@ -330,6 +330,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/devices/{device}/jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** See how a device does with each of its jobs */
+        get: operations["device-jobs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/devices/{device}/lift": {
         parameters: {
             query?: never;
@@ -416,6 +433,26 @@ export interface paths {
          * @description Its record stays, and its name becomes free.
          */
         post: operations["revoke-device"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/devices/{device}/script": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Run a script once on a device, and keep what it writes
+         * @description A job is made of it, which goes by itself: its run and output are kept for 7 days. On the host it also needs the right jobs.host. The audit trail has the script's size and hash, never its text.
+         */
+        post: operations["run-script"];
         delete?: never;
         options?: never;
         head?: never;
@@ -760,6 +797,225 @@ export interface paths {
         post?: never;
         /** Remove a variable of a group */
         delete: operations["remove-group-variable"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List jobs */
+        get: operations["list-jobs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** See what a schedule means, and what is wrong with it */
+        post: operations["preview-job"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Look at a job */
+        get: operations["get-job"];
+        /**
+         * Make a job what it shall be
+         * @description What is absent is not so any more, but for group, owner and paused, which stay. The same content makes no new version. A new version counts from the next run on; a run that is under way ends as it began. A script without container runs on the host, which needs the right jobs.host.
+         */
+        put: operations["put-job"];
+        post?: never;
+        /**
+         * Remove a job from all devices, with its history
+         * @description A run that is under way on a device is ended there when the device hears of it.
+         */
+        delete: operations["remove-job"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job}/devices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** See how a job does on each of its devices */
+        get: operations["job-devices"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Take a job off its devices until it is resumed */
+        post: operations["pause-job"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Give a paused job back to its devices */
+        post: operations["resume-job"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job}/run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Run a job now on some of its devices
+         * @description Each device runs it when it hears of it, beside its schedule; the job's overlap rule counts.
+         */
+        post: operations["run-job"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job}/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the runs of a job, the latest first */
+        get: operations["list-job-runs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job}/runs/{device}/{run}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Look at a run */
+        get: operations["get-job-run"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job}/runs/{device}/{run}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** End a run that is under way, or take it from the queue */
+        post: operations["cancel-job-run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job}/runs/{device}/{run}/output": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get what a run wrote, as far as the hub has it
+         * @description The bytes as they are. The header X-Farshore-From says at which offset of all that was written they begin.
+         */
+        get: operations["get-job-output"];
+        put?: never;
+        /** Ask the device for more of what a run wrote, or has written so far */
+        post: operations["ask-job-output"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the versions that are kept, the latest first */
+        get: operations["list-job-versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -2455,6 +2711,13 @@ export interface components {
         Approve: {
             approvals: components["schemas"]["Approval"][];
         };
+        AskOutput: {
+            /**
+             * Format: int32
+             * @description Bytes of each stream, those at its end; absent: 65536
+             */
+            max?: number;
+        };
         Audit: {
             /** Format: date-time */
             at: string;
@@ -3677,6 +3940,477 @@ export interface components {
             /** @description To open in a browser; give it to nobody else */
             url: string;
         };
+        Job: {
+            /** @description Given to the script */
+            args?: string[] | null;
+            /**
+             * Format: int64
+             * @description How many devices it is meant for
+             */
+            assigned: number;
+            /** @description Who made the latest version */
+            by?: string;
+            /** @description That each run makes and removes; absent: it runs on the host */
+            container?: components["schemas"]["JobContainer"];
+            /** Format: date-time */
+            created: string;
+            /** @description Names of those in devices that are there, by id */
+            device_names?: {
+                [key: string]: string;
+            };
+            /** @description Devices that are meant by name or id, beside those that the rest names. Without selector and include, only they are meant */
+            devices?: string[] | null;
+            /** @description Working folder; absent: on the host one of the run's own, in a container the image's */
+            dir?: string;
+            /** @description Variables, all of them but those in keep_env and secret ones that are kept; kept encrypted. Values that you may not see are not given back */
+            env?: {
+                [key: string]: string;
+            };
+            /** @description Changes with what can be edited: give it as If-Match */
+            etag: string;
+            /** @description Names of edge groups: no device that is in one of them */
+            exclude?: string[] | null;
+            /**
+             * @description Its home: of the devices that are named those in this group or below it get it; absent: as it is, and the root for a new one
+             * @example norway
+             */
+            group?: string;
+            /** Format: int64 */
+            id: number;
+            /** @description Names of edge groups: only devices that are in one of them; absent: any */
+            include?: string[] | null;
+            /** @description Devices by what became of their latest run */
+            last: components["schemas"]["JobCounts"];
+            /** @description Values of env are hidden, as you may not see them: give their names as keep_env where you change the job */
+            masked?: boolean;
+            /** @description Of the latest version */
+            message?: string;
+            /**
+             * @description What is made up for that was due while the device was off; absent: nothing, and once for a job that runs once
+             * @enum {string}
+             */
+            missed?: "skip" | "once" | "all";
+            /**
+             * Format: int32
+             * @description With all: how many, the newest; absent: 10
+             */
+            missed_limit?: number;
+            name: string;
+            /**
+             * Format: date-time
+             * @description When it is due next, without jitter; absent: never by itself
+             */
+            next?: string;
+            /** @description A script that was run once on one device */
+            one_shot?: boolean;
+            /**
+             * @description What of the output comes to the hub; absent: on-failure
+             * @enum {string}
+             */
+            output?: "on-failure" | "always" | "on-request" | "never";
+            /**
+             * Format: int32
+             * @description Bytes of each stream that come at most, those at its end; absent: 65536
+             */
+            output_cap?: number;
+            /**
+             * @description What happens when a run is due while one is under way: it is skipped, follows, or the one under way is killed; absent: skip
+             * @enum {string}
+             */
+            overlap?: "skip" | "queue" | "kill";
+            /** @description Whose it is; absent: as it is. A new one is administrators', or yours where you may not apply those */
+            owner?: components["schemas"]["Owner"];
+            /** @description It is on no device until somebody lets it go on */
+            paused?: boolean;
+            /**
+             * Format: int32
+             * @description How often a run that failed is tried again
+             */
+            retries?: number;
+            /**
+             * Format: int32
+             * @description Absent: a minute
+             */
+            retry_delay_seconds?: number;
+            schedule: components["schemas"]["JobSchedule"];
+            /**
+             * @description Text of the script, beginning with its interpreter line; absent: the container's own program is run
+             * @example #!/bin/sh
+             *     exec df -h /
+             */
+            script?: string;
+            /** @description In hex */
+            script_sha256?: string;
+            /**
+             * Format: int64
+             * @description Bytes
+             */
+            script_size?: number;
+            /** @description Names of variables whose values nobody is given back, and that are sealed on their way to devices. One that env has not keeps its value */
+            secret?: string[] | null;
+            /**
+             * @description Devices that shall have the job, by their labels; absent, with neither include nor devices: all
+             * @example site=oslo
+             */
+            selector?: string;
+            /** @description The latest due times with what became of them on all devices, latest last */
+            strip: components["schemas"]["JobBeat"][];
+            /**
+             * Format: int32
+             * @description Of one attempt; absent: an hour
+             */
+            timeout_seconds?: number;
+            /**
+             * Format: int64
+             * @description How many more edge groups it names, which you do not see; they stay when you change the others
+             */
+            unseen_edge_groups?: number;
+            /** @description The next five times, without jitter; where zone is device, as for one in UTC */
+            upcoming: string[];
+            /** Format: date-time */
+            updated: string;
+            /**
+             * @description That it runs as; absent: on the host the agent's, in a container the image's
+             * @example nobody
+             */
+            user?: string;
+            /**
+             * Format: int64
+             * @description The latest, which is what devices have
+             */
+            version: number;
+            /**
+             * Format: int64
+             * @description How many of them are not given it: see its devices
+             */
+            withheld: number;
+            /** @description The schedule in words */
+            words: string;
+        };
+        JobAsked: {
+            /** @description At most 1000 of them */
+            commands: components["schemas"]["JobGiven"][];
+            /**
+             * Format: int64
+             * @description How many devices were asked
+             */
+            given: number;
+            /** @description At most 1000 of those that were not, and why */
+            skipped: components["schemas"]["JobSkipped"][];
+        };
+        JobBeat: {
+            /** Format: int64 */
+            done: number;
+            /**
+             * Format: date-time
+             * @description Without jitter
+             */
+            due: string;
+            /** Format: int64 */
+            failed: number;
+            /** Format: int64 */
+            other: number;
+        };
+        JobCommand: {
+            command: string;
+        };
+        JobContainer: {
+            /** @example alpine:3.22 */
+            image: string;
+            /**
+             * Format: int64
+             * @description Bytes; absent: no limit
+             */
+            memory?: number;
+            /**
+             * Format: int32
+             * @description Thousandths of a processor; absent: no limit
+             */
+            milli_cpus?: number;
+            mounts?: components["schemas"]["ProtocolJobMount"][] | null;
+            /** @description none, host, or a network of the device; absent: the engine's default */
+            network?: string;
+            /**
+             * @description When the image is asked of a registry; absent: missing
+             * @enum {string}
+             */
+            pull?: "missing" | "always" | "never";
+        };
+        JobCounts: {
+            /** Format: int64 */
+            done: number;
+            /**
+             * Format: int64
+             * @description Failed, timed out, interrupted or refused
+             */
+            failed: number;
+            /**
+             * Format: int64
+             * @description No run is known
+             */
+            never: number;
+            /**
+             * Format: int64
+             * @description Skipped, missed or cancelled
+             */
+            other: number;
+            /** Format: int64 */
+            running: number;
+        };
+        JobDevice: {
+            device: string;
+            /**
+             * Format: int64
+             * @description Among them
+             */
+            failures: number;
+            group: string;
+            /** @description Its name */
+            job: string;
+            last?: components["schemas"]["JobRun"];
+            name: string;
+            /** @description Its next five times, with its jitter, by its zone */
+            next: string[];
+            one_shot?: boolean;
+            paused?: boolean;
+            /**
+             * Format: int64
+             * @description That are kept
+             */
+            runs: number;
+            /** @description Its latest runs, latest last */
+            strip: components["schemas"]["JobMark"][];
+            /** @description Why the device is not given the job */
+            withheld?: components["schemas"]["JobReason"];
+            /** @description Its schedule */
+            words: string;
+        };
+        JobDevices: {
+            items: components["schemas"]["JobDevice"][];
+            /** @description Give it as after for the next page; absent: this is the last */
+            next?: string;
+            /**
+             * Format: int64
+             * @description On all pages
+             */
+            total: number;
+        };
+        JobGiven: {
+            command: string;
+            device: string;
+        };
+        JobMark: {
+            /** Format: date-time */
+            due: string;
+            /** Format: int64 */
+            run: number;
+            state: string;
+        };
+        JobPreview: {
+            next: string[] | null;
+            problems: string[] | null;
+            warnings: string[] | null;
+            words: string;
+        };
+        JobReason: {
+            /** @description A word for programs, such as agent-too-old, unconfirmed, policy, paused */
+            code: string;
+            /** @description A sentence for people, with what to do */
+            text: string;
+        };
+        JobRow: {
+            /**
+             * Format: int64
+             * @description How many devices it is meant for
+             */
+            assigned: number;
+            /** @description Who made the latest version */
+            by?: string;
+            /** @description Its home. Empty: the root */
+            group: string;
+            /** Format: int64 */
+            id: number;
+            /** @description Devices by what became of their latest run */
+            last: components["schemas"]["JobCounts"];
+            name: string;
+            /**
+             * Format: date-time
+             * @description When it is due next, without jitter; absent: never by itself
+             */
+            next?: string;
+            /** @description A script that was run once on one device */
+            one_shot?: boolean;
+            owner: components["schemas"]["Owner"];
+            /** @description It is on no device until somebody lets it go on */
+            paused?: boolean;
+            /** @description The latest due times with what became of them on all devices, latest last */
+            strip: components["schemas"]["JobBeat"][];
+            /** Format: date-time */
+            updated: string;
+            /**
+             * Format: int64
+             * @description The latest, which is what devices have
+             */
+            version: number;
+            /**
+             * Format: int64
+             * @description How many of them are not given it: see its devices
+             */
+            withheld: number;
+            /** @description The schedule in words */
+            words: string;
+        };
+        JobRun: {
+            /**
+             * Format: int32
+             * @description Which one ended it; absent: it did not start
+             */
+            attempt?: number;
+            /** @description Who asked for it; absent: it ran by schedule */
+            by?: string;
+            /**
+             * Format: int32
+             * @description Exit code; absent: 0, or it did not exit by itself
+             */
+            code?: number;
+            /** @description That asked for it */
+            command?: string;
+            /**
+             * Format: int64
+             * @description How many they are; absent: it is one
+             */
+            count?: number;
+            device: string;
+            /**
+             * Format: date-time
+             * @description With jitter; of a run that was asked for, when that was
+             */
+            due: string;
+            /** @description It will not change any more */
+            final: boolean;
+            /** @description Name */
+            job?: string;
+            /** @description Of the device */
+            name: string;
+            /** @description The device had no contact since its start, and went by its own clock */
+            own_clock?: boolean;
+            /**
+             * Format: int64
+             * @description Its number on the device
+             */
+            run: number;
+            signal?: string;
+            /**
+             * Format: date-time
+             * @description By the device's clock; absent: it did not start
+             */
+            started?: string;
+            /** @enum {string} */
+            state: "running" | "done" | "failed" | "timed-out" | "cancelled" | "interrupted" | "skipped" | "missed" | "refused";
+            stderr?: components["schemas"]["JobStream"];
+            /** @description Of the last attempt; absent: nothing was written */
+            stdout?: components["schemas"]["JobStream"];
+            /** @description A sentence for people, as the device said it */
+            text?: string;
+            /**
+             * Format: date-time
+             * @description When the hub heard of its state
+             */
+            told: string;
+            /**
+             * Format: int64
+             * @description All attempts, with the delays between them
+             */
+            took_ms?: number;
+            /**
+             * Format: date-time
+             * @description When the last of several was due
+             */
+            until?: string;
+            /** Format: int64 */
+            version: number;
+        };
+        JobRuns: {
+            items: components["schemas"]["JobRun"][];
+            /** @description Give it as before for the next, older page; absent: this is the last */
+            next?: string;
+        };
+        JobSchedule: {
+            /**
+             * Format: date-time
+             * @description With at
+             */
+            at?: string;
+            /**
+             * @description With cron: five fields, or a name such as @daily
+             * @example 0 2 * * *
+             */
+            cron?: string;
+            /**
+             * Format: date-time
+             * @description The last one
+             */
+            end?: string;
+            /**
+             * Format: int32
+             * @description Each device runs it by a time of its own later, up to this
+             */
+            jitter_seconds?: number;
+            /**
+             * @description now: once, as soon as a device hears of it; at: once, at a time; cron: at times that come again; manual: only when somebody asks for it
+             * @enum {string}
+             */
+            kind: "now" | "at" | "cron" | "manual";
+            /**
+             * Format: date-time
+             * @description The first moment at which a run may be due
+             */
+            start?: string;
+            /** @description With cron: a name such as Europe/Oslo, hub, or device for each device's own (its label timezone); absent: hub */
+            zone?: string;
+        };
+        JobSkipped: {
+            device: string;
+            why: string;
+        };
+        JobStream: {
+            /** @description More of it comes by itself */
+            coming?: boolean;
+            /**
+             * Format: int64
+             * @description The hub has the bytes from here
+             */
+            have_from: number;
+            /**
+             * Format: int64
+             * @description to here; equal: none
+             */
+            have_to: number;
+            /**
+             * Format: int64
+             * @description How much of it, at its end, the device kept
+             */
+            kept: number;
+            /** @description The rest was dropped on the device */
+            lost?: boolean;
+            /**
+             * Format: int64
+             * @description All that was written, in bytes
+             */
+            size: number;
+        };
+        JobVersion: {
+            author?: string;
+            /** Format: date-time */
+            created: string;
+            message?: string;
+            /** Format: int64 */
+            number: number;
+            script_sha256?: string;
+            /** Format: int64 */
+            script_size?: number;
+            words: string;
+        };
         KeepEnv: {
             names: string[];
             /**
@@ -3785,6 +4519,15 @@ export interface components {
         };
         ListGroup: {
             items: components["schemas"]["Group"][];
+        };
+        ListJobDevice: {
+            items: components["schemas"]["JobDevice"][];
+        };
+        ListJobRow: {
+            items: components["schemas"]["JobRow"][];
+        };
+        ListJobVersion: {
+            items: components["schemas"]["JobVersion"][];
         };
         ListKey: {
             items: components["schemas"]["Key"][];
@@ -4221,6 +4964,13 @@ export interface components {
             exclude?: boolean;
             name: string;
         };
+        PreviewJob: {
+            /** @description Whose zone counts; absent: the hub's view */
+            device?: string;
+            schedule: components["schemas"]["JobSchedule"];
+            /** @description What is wrong with it is said too */
+            script?: string;
+        };
         PreviewService: {
             /** @enum {string} */
             change: "added" | "changed" | "removed" | "same";
@@ -4448,6 +5198,11 @@ export interface components {
             size: number;
             tags: string[] | null;
         };
+        ProtocolJobMount: {
+            read_only?: boolean;
+            source: string;
+            target: string;
+        };
         ProtocolMount: {
             read_only?: boolean;
             source?: string;
@@ -4551,6 +5306,95 @@ export interface components {
             path: string;
             profile?: string;
             settings?: components["schemas"]["Settings"];
+        };
+        PutJob: {
+            /** @description Given to the script */
+            args?: string[] | null;
+            /** @description That each run makes and removes; absent: it runs on the host */
+            container?: components["schemas"]["JobContainer"];
+            /** @description Devices that are meant by name or id, beside those that the rest names. Without selector and include, only they are meant */
+            devices?: string[] | null;
+            /** @description Working folder; absent: on the host one of the run's own, in a container the image's */
+            dir?: string;
+            /** @description Variables, all of them but those in keep_env and secret ones that are kept; kept encrypted. Values that you may not see are not given back */
+            env?: {
+                [key: string]: string;
+            };
+            /** @description Names of edge groups: no device that is in one of them */
+            exclude?: string[] | null;
+            /**
+             * @description Its home: of the devices that are named those in this group or below it get it; absent: as it is, and the root for a new one
+             * @example norway
+             */
+            group?: string;
+            /** @description Names of edge groups: only devices that are in one of them; absent: any */
+            include?: string[] | null;
+            /** @description Names of variables that keep the value of the latest version; what env gives counts more */
+            keep_env?: string[] | null;
+            message?: string;
+            /**
+             * @description What is made up for that was due while the device was off; absent: nothing, and once for a job that runs once
+             * @enum {string}
+             */
+            missed?: "skip" | "once" | "all";
+            /**
+             * Format: int32
+             * @description With all: how many, the newest; absent: 10
+             */
+            missed_limit?: number;
+            /**
+             * @description What of the output comes to the hub; absent: on-failure
+             * @enum {string}
+             */
+            output?: "on-failure" | "always" | "on-request" | "never";
+            /**
+             * Format: int32
+             * @description Bytes of each stream that come at most, those at its end; absent: 65536
+             */
+            output_cap?: number;
+            /**
+             * @description What happens when a run is due while one is under way: it is skipped, follows, or the one under way is killed; absent: skip
+             * @enum {string}
+             */
+            overlap?: "skip" | "queue" | "kill";
+            /** @description Whose it is; absent: as it is. A new one is administrators', or yours where you may not apply those */
+            owner?: components["schemas"]["Owner"];
+            /** @description It is on no device; absent: as it is */
+            paused?: boolean;
+            /**
+             * Format: int32
+             * @description How often a run that failed is tried again
+             */
+            retries?: number;
+            /**
+             * Format: int32
+             * @description Absent: a minute
+             */
+            retry_delay_seconds?: number;
+            schedule: components["schemas"]["JobSchedule"];
+            /**
+             * @description Text of the script, beginning with its interpreter line; absent: the container's own program is run
+             * @example #!/bin/sh
+             *     exec df -h /
+             */
+            script?: string;
+            /** @description Names of variables whose values nobody is given back, and that are sealed on their way to devices. One that env has not keeps its value */
+            secret?: string[] | null;
+            /**
+             * @description Devices that shall have the job, by their labels; absent, with neither include nor devices: all
+             * @example site=oslo
+             */
+            selector?: string;
+            /**
+             * Format: int32
+             * @description Of one attempt; absent: an hour
+             */
+            timeout_seconds?: number;
+            /**
+             * @description That it runs as; absent: on the host the agent's, in a container the image's
+             * @example nobody
+             */
+            user?: string;
         };
         PutLift: {
             /**
@@ -4959,6 +5803,55 @@ export interface components {
             /** @description As a systemd service; farshore-agent and farshore-composer have to be in /usr/local/bin */
             service: string;
         };
+        RunJob: {
+            /** @description All of the job's devices */
+            all?: boolean;
+            /** @description By name or id */
+            devices?: string[] | null;
+            /** @description For the audit trail */
+            note?: string;
+            /** @description Of the job's devices those with such labels */
+            selector?: string;
+            /**
+             * Format: int32
+             * @description How long a device may take to hear of it; absent: a day
+             */
+            ttl_seconds?: number;
+        };
+        RunScript: {
+            args?: string[] | null;
+            /** @description To run in; absent: on the host */
+            container?: components["schemas"]["JobContainer"];
+            dir?: string;
+            env?: {
+                [key: string]: string;
+            };
+            /** @description Text, beginning with its interpreter line; absent: the container's own program is run */
+            script?: string;
+            /** @description Names of variables whose values nobody is given back */
+            secret?: string[] | null;
+            /**
+             * Format: int32
+             * @description Absent: an hour
+             */
+            timeout_seconds?: number;
+            user?: string;
+            /**
+             * Format: int32
+             * @description How long the device may take to hear of it; absent: 15 minutes
+             */
+            wait_seconds?: number;
+        };
+        ScriptRun: {
+            device: string;
+            /**
+             * Format: date-time
+             * @description The last moment at which it begins
+             */
+            expires: string;
+            /** @description Its name: see its runs */
+            job: string;
+        };
         SecondFactor: {
             /** @description The hub's settings want this account to have one */
             needed: boolean;
@@ -5297,13 +6190,15 @@ export interface components {
              * @description contact, left-out: the first
              */
             from?: string;
+            /** @description job: its name */
+            job?: string;
             /** @description stack: its name */
             stack?: string;
-            /** @description liveness, stack, command: the state it came to */
+            /** @description liveness, stack, job, command: the state it came to */
             state?: string;
             /**
              * Format: int64
-             * @description stack: its version
+             * @description stack, job: its version
              */
             version?: number;
             /** @description liveness: the state before */
@@ -5319,10 +6214,10 @@ export interface components {
             by?: string;
             data?: components["schemas"]["TimelineData"];
             /**
-             * @description contact: it connected or went; told: the device's own words; identity: reasons to look twice; left-out: so much happened that some was not kept
+             * @description contact: it connected or went; job: one began to fail, or to work again; told: the device's own words; identity: reasons to look twice; left-out: so much happened that some was not kept
              * @enum {string}
              */
-            kind: "contact" | "liveness" | "approval" | "change" | "stack" | "command" | "identity" | "told" | "left-out";
+            kind: "contact" | "liveness" | "approval" | "change" | "stack" | "job" | "command" | "identity" | "told" | "usage" | "left-out";
             /** @description A sentence for people; text that a device sent is in it as it came */
             text: string;
         };
@@ -6530,6 +7425,38 @@ export interface operations {
             };
         };
     };
+    "device-jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id, name, or the beginning of either */
+                device: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListJobDevice"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "lift-device": {
         parameters: {
             query?: never;
@@ -6779,6 +7706,42 @@ export interface operations {
             };
         };
     };
+    "run-script": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id, name, or the beginning of either */
+                device: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RunScript"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScriptRun"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "get-snapshot": {
         parameters: {
             query?: {
@@ -6853,7 +7816,7 @@ export interface operations {
                 before?: string;
                 limit?: number;
                 /** @description Only entries of one of these kinds */
-                kind?: ("contact" | "liveness" | "approval" | "change" | "stack" | "command" | "identity" | "told" | "usage" | "left-out")[] | null;
+                kind?: ("contact" | "liveness" | "approval" | "change" | "stack" | "job" | "command" | "identity" | "told" | "usage" | "left-out")[] | null;
             };
             header?: never;
             path: {
@@ -7685,6 +8648,535 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-jobs": {
+        parameters: {
+            query?: {
+                /** @description Only jobs of this owner: mine, public, administrators, user:NAME or team:NAME */
+                owner?: string;
+                /** @description Scripts that were run once, the latest first, in place of jobs */
+                one_shot?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListJobRow"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "preview-job": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PreviewJob"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobPreview"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-job": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name */
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-job": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The etag of what you have read, or * for anything that is there: what is not so any more is not changed (412, code changed) */
+                "If-Match"?: string;
+                /** @description * : it must not be there yet (412, code exists) */
+                "If-None-Match"?: "*";
+            };
+            path: {
+                /** @description Name */
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PutJob"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "remove-job": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name */
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "job-devices": {
+        parameters: {
+            query?: {
+                /** @description Only devices whose latest run came to this, that have none, or that are not given the job */
+                state?: "done" | "failed" | "running" | "other" | "never" | "withheld";
+                limit?: number;
+                /** @description From next of the page before */
+                after?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Name */
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobDevices"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "pause-job": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name */
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "resume-job": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name */
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "run-job": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name */
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RunJob"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobAsked"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-job-runs": {
+        parameters: {
+            query?: {
+                /** @description Id, name, or the beginning of either */
+                device?: string;
+                state?: "running" | "done" | "failed" | "timed-out" | "cancelled" | "interrupted" | "skipped" | "missed" | "refused";
+                limit?: number;
+                /** @description From next of the page before */
+                before?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Name */
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobRuns"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-job-run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name */
+                job: string;
+                /** @description Id, name, or the beginning of either */
+                device: string;
+                /** @description Its number on the device */
+                run: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobRun"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "cancel-job-run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name */
+                job: string;
+                /** @description Id, name, or the beginning of either */
+                device: string;
+                /** @description Its number on the device */
+                run: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobCommand"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-job-output": {
+        parameters: {
+            query?: {
+                stream?: "stdout" | "stderr";
+            };
+            header?: never;
+            path: {
+                /** @description Name */
+                job: string;
+                /** @description Id, name, or the beginning of either */
+                device: string;
+                /** @description Its number on the device */
+                run: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A stream */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "ask-job-output": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name */
+                job: string;
+                /** @description Id, name, or the beginning of either */
+                device: string;
+                /** @description Its number on the device */
+                run: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AskOutput"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobCommand"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-job-versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name */
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListJobVersion"];
+                };
             };
             /** @description It did not work: what happened, to which thing, and what to do */
             default: {
