@@ -10,6 +10,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"path"
 	"regexp"
 	"strings"
 )
@@ -19,17 +20,40 @@ import (
 //go:embed farshore-agent.service
 var service string
 
+// HostScripts is what loosens the unit so far that jobs can run scripts on the host: a file in the folder of the unit's
+// name with .d behind it.
+//
+//go:embed host-scripts.conf
+var HostScripts string
+
+// HostScriptsFile is where HostScripts goes for a unit in a file.
+func HostScriptsFile(unit string) string { return unit + ".d/host-scripts.conf" }
+
 // DataFolder is where an agent that was started by the commands keeps everything, in a container and outside. In a
 // container it is mounted at the path that it has on the device, since the engine mounts the files of stacks from there.
 const DataFolder = "/var/lib/farshore-agent"
 
-// Unit is the systemd unit of an agent whose programs, data and edge key are where they are said to be.
-func Unit(bin, data, key string) string {
-	unit := service
+// unitFile is where the command puts the unit.
+const unitFile = "/etc/systemd/system/farshore-agent.service"
+
+// UnitSpec is what differs between units.
+type UnitSpec struct {
+	// Bin has the programs, Data is the data folder, Key the file of the edge key.
+	Bin, Data, Key string
+	// Jobs are the kinds that run without HostScripts: containers or off. Empty: containers.
+	Jobs string
+}
+
+// Unit is the systemd unit of an agent.
+func Unit(u UnitSpec) string {
+	unit, data := service, u.Data
+	if u.Jobs != "" {
+		unit = strings.Replace(unit, "FARSHORE_JOBS=containers\n", "FARSHORE_JOBS="+u.Jobs+"\n", 1)
+	}
 	if data != DataFolder { // systemd makes and opens the other one by itself
 		unit = strings.Replace(unit, "StateDirectory=farshore-agent\nStateDirectoryMode=0700\n", "ReadWritePaths="+data+"\n", 1)
 	}
-	return strings.NewReplacer("/usr/local/bin", bin, DataFolder, data, "/etc/farshore/edge.key", key).Replace(unit)
+	return strings.NewReplacer("/usr/local/bin", u.Bin, DataFolder, data, "/etc/farshore/edge.key", u.Key).Replace(unit)
 }
 
 // ErrEdgeKey: the text cannot be an edge key, and no command is made with it.
@@ -104,8 +128,12 @@ cat >/etc/farshore/edge.key <<'KEY'
 KEY
 chmod 600 /etc/farshore/edge.key
 umask 022
-cat >/etc/systemd/system/farshore-agent.service <<'UNIT'
+cat >` + unitFile + ` <<'UNIT'
 ` + strings.TrimSuffix(service, "\n") + `
+UNIT
+mkdir -p ` + path.Dir(HostScriptsFile(unitFile)) + `
+cat >` + HostScriptsFile(unitFile) + ` <<'UNIT'
+` + strings.TrimSuffix(HostScripts, "\n") + `
 UNIT
 systemctl daemon-reload
 systemctl enable farshore-agent

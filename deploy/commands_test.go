@@ -2,6 +2,7 @@ package deploy_test
 
 import (
 	"errors"
+	"iter"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -87,6 +88,7 @@ func TestServiceCommandWritesWhatItSays(t *testing.T) {
 		}
 		wantFile(t, filepath.Join(etc, "farshore/edge.key"), edgeKey+"\n", 0o600)
 		wantFile(t, filepath.Join(etc, "systemd/system/farshore-agent.service"), moved(string(unit)), 0o644)
+		wantFile(t, filepath.Join(etc, "systemd/system/farshore-agent.service.d/host-scripts.conf"), moved(deploy.HostScripts), 0o644)
 		if info, err := os.Stat(filepath.Join(etc, "farshore")); err != nil || info.Mode().Perm() != 0o700 {
 			t.Errorf("the folder of the key: %v, %v", info.Mode(), err)
 		}
@@ -150,8 +152,65 @@ func TestUnitsAreRight(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	loose := deploy.HostScriptsFile(units[0])
+	if err := errors.Join(os.Mkdir(filepath.Dir(loose), 0o755), os.WriteFile(loose, []byte(deploy.HostScripts), 0o644)); err != nil {
+		t.Fatal(err)
+	}
 	out, err := exec.Command("systemd-analyze", slices.Concat([]string{"verify", "--man=no"}, units)...).CombinedOutput()
 	if err != nil || strings.Contains(string(out), dir) {
 		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// TestScriptsOnTheHostAreBoundByNothing holds that what binds the agent's children is taken back for scripts, setting by
+// setting, and that whoever adds one to the unit decides that too.
+func TestScriptsOnTheHostAreBoundByNothing(t *testing.T) {
+	// What is the same for a script: it says how the service is run, and binds no child of it.
+	harmless := []string{
+		"ExecStart", "Environment", "EnvironmentFile", "StateDirectory", "StateDirectoryMode", "Restart", "RestartSec", "KillMode",
+		"TimeoutStopSec", "OOMScoreAdjust", "SystemCallErrorNumber",
+	}
+	// What takes back a setting; see systemd.exec(5).
+	none := map[string]string{
+		"UMask": "0022", "CapabilityBoundingSet": "~", "SystemCallFilter": "", "SystemCallArchitectures": "", "RestrictAddressFamilies": "", "ReadWritePaths": "",
+	}
+	unit := deploy.Unit(deploy.UnitSpec{Bin: "/opt/bin", Data: "/data", Key: "/key"}) // with a folder that the unit has to open
+	_, unit, _ = strings.Cut(unit, "[Service]\n")
+	unit, _, _ = strings.Cut(unit, "[Install]\n")
+	_, loose, _ := strings.Cut(deploy.HostScripts, "[Service]\n")
+	taken := map[string]string{}
+	for name, value := range settings(loose) {
+		taken[name] = value
+	}
+	bound := 0
+	for name, value := range settings(unit) {
+		if slices.Contains(harmless, name) {
+			continue
+		}
+		bound++
+		want, special := none[name]
+		if !special {
+			want = "no"
+		}
+		if got, ok := taken[name]; !ok || got != want {
+			t.Errorf("scripts on the host are bound by %s=%s: host-scripts.conf has to say %s=%s", name, value, name, want)
+		}
+		delete(taken, name)
+	}
+	delete(taken, "Environment")
+	if bound < 15 || len(taken) > 0 {
+		t.Errorf("the unit has %d bounds; taken back is what it does not have: %v", bound, taken)
+	}
+}
+
+// settings are the lines NAME=VALUE of a section.
+func settings(section string) iter.Seq2[string, string] {
+	return func(yield func(string, string) bool) {
+		for line := range strings.Lines(section) {
+			name, value, ok := strings.Cut(strings.TrimSpace(line), "=")
+			if ok && !strings.HasPrefix(name, "#") && !yield(name, value) {
+				return
+			}
+		}
 	}
 }

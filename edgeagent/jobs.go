@@ -229,7 +229,7 @@ type noJobs struct {
 
 // Run implements runner.Executor.
 func (n noJobs) Run(context.Context, runner.Attempt) (runner.Exit, error) {
-	return runner.Exit{}, fmt.Errorf("%w: its agent runs no jobs %s", runner.ErrNever, n.where)
+	return runner.Exit{}, fmt.Errorf("%w: its agent runs no jobs %s, as somebody at the device has set it (--jobs)", runner.ErrNever, n.where)
 }
 
 // Clear implements runner.Executor.

@@ -37,7 +37,7 @@ archive() {
 	cp "$programs"/* "$root/"
 	cp LICENSE "$root/"
 	cp deploy/RELEASE.md "$root/README.md"
-	cp deploy/*.service deploy/*.yaml deploy/*.Dockerfile "$root/deploy/"
+	cp deploy/*.service deploy/*.conf deploy/*.yaml deploy/*.Dockerfile "$root/deploy/"
 	if [ -e "$root/farshore-hub" ]; then
 		lockfile=$lock
 		cp -r deploy/prometheus deploy/grafana "$root/deploy/"

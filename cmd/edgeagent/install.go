@@ -35,12 +35,16 @@ func installAgent(ctx context.Context, args []string, out io.Writer) error {
 	fs.StringVar(&p.prefix, "prefix", "/usr/local", "where bin/ gets the programs")
 	fs.StringVar(&p.data, "data", "", "folder of everything the agent keeps (default: that of the unit)")
 	keyFile := fs.String("edge-key-file", "", "file with the edge key; - reads it from standard input")
+	jobs := fs.String("jobs", "", "which kinds of jobs the device runs for its hub: all, containers (none on the host, and the service is kept from the host's files) or off (default: as before; at first all)")
 	from := fs.String("composer", "", "path of the farshore-composer to install (default: beside this program, or in PATH)")
 	if err := program.Parse(fs, args, program.Source{Prefix: "FARSHORE"}); err != nil {
 		return err
 	}
 	if fs.NArg() > 0 {
 		return fmt.Errorf("%w: unexpected %q", program.ErrUsage, fs.Arg(0))
+	}
+	if _, err := edgeagent.ParseJobKinds(*jobs); err != nil {
+		return fmt.Errorf("%w: %w", program.ErrUsage, err)
 	}
 	key, err := keyToInstall(*keyFile)
 	if err != nil {
@@ -54,7 +58,7 @@ func installAgent(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil && *from != "" {
 		return err
 	}
-	return install.Install(ctx, install.Config{Paths: p.paths(), Agent: self, Composer: found, EdgeKey: key, Out: out})
+	return install.Install(ctx, install.Config{Paths: p.paths(), Agent: self, Composer: found, EdgeKey: key, Jobs: install.Jobs(*jobs), Out: out})
 }
 
 // keyToInstall reads an edge key, and judges it before anything is changed.

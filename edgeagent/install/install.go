@@ -64,8 +64,66 @@ type Config struct {
 	Agent, Composer string
 	// EdgeKey to be kept. Empty: the one that is there stays, and without one the agent waits for it.
 	EdgeKey string
+	// Jobs that the device runs for its hub. Empty: as before; on a device that had no agent all.
+	Jobs Jobs
 	// Out is told what was done, and what is left to do.
 	Out io.Writer
+}
+
+// Jobs says which kinds of jobs the service runs.
+type Jobs string
+
+// The kinds.
+const (
+	JobsAll        Jobs = "all" // the service may then do on the host what root may
+	JobsContainers Jobs = "containers"
+	JobsOff        Jobs = "off"
+)
+
+// jobs are those that are wanted, or were before.
+func (i *installer) jobs(wanted Jobs) Jobs {
+	unit, err := os.ReadFile(i.at(i.UnitFile))
+	switch {
+	case wanted != "":
+		return wanted
+	case err != nil || exists(i.at(deploy.HostScriptsFile(i.UnitFile))):
+		return JobsAll
+	case strings.Contains(string(unit), "FARSHORE_JOBS="+string(JobsOff)+"\n"):
+		return JobsOff
+	}
+	return JobsContainers
+}
+
+// service puts the unit in place, and what loosens it for scripts on the host.
+func (i *installer) service(wanted Jobs) error {
+	spec, jobs := deploy.UnitSpec{Bin: i.Bin, Data: i.Data, Key: i.Key}, i.jobs(wanted)
+	hostScripts := deploy.HostScriptsFile(i.UnitFile)
+	if jobs == JobsAll {
+		if err := i.put(hostScripts, []byte(deploy.HostScripts), 0o644); err != nil {
+			return err
+		}
+	} else {
+		spec.Jobs = string(jobs)
+		if err := i.withoutHostScripts(); err != nil {
+			return err
+		}
+		i.say("Jobs run no scripts on this host; with --jobs all they do.")
+	}
+	return i.put(i.UnitFile, []byte(deploy.Unit(spec)), 0o644)
+}
+
+// withoutHostScripts removes what loosens the unit, and leaves what others have put beside it.
+func (i *installer) withoutHostScripts() error {
+	path := deploy.HostScriptsFile(i.UnitFile)
+	if !exists(i.at(path)) {
+		return nil
+	}
+	i.changed = true
+	if err := i.remove(path, os.Remove); err != nil {
+		return err
+	}
+	_ = os.Remove(filepath.Dir(i.at(path))) // unless it has other files
+	return nil
 }
 
 // Install puts programs, data folder, edge key and unit in place, and has the service enabled and started. What is there
@@ -99,7 +157,7 @@ func Install(ctx context.Context, cfg Config) error {
 			return err
 		}
 	}
-	if err := i.put(i.UnitFile, []byte(deploy.Unit(i.Bin, i.Data, i.Key)), 0o644); err != nil {
+	if err := i.service(cfg.Jobs); err != nil {
 		return err
 	}
 	return i.enable(ctx)

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/farshore/farshore/deploy"
 	"github.com/farshore/farshore/edgeagent/install"
 )
 
@@ -106,6 +107,48 @@ func TestInstall(t *testing.T) {
 	}
 	m.has(filepath.Join(m.Bin, "farshore-agent"), "agent 2", 0o755)
 	m.has(m.Key, "fsk1_key\n", 0o600)
+}
+
+// What loosens the service for scripts on the host is there where somebody wants such jobs, and what was chosen stays.
+func TestInstallForKindsOfJobs(t *testing.T) {
+	m := newMachine(t)
+	hostScripts := deploy.HostScriptsFile(m.UnitFile)
+	for _, c := range []struct{ wanted, is install.Jobs }{
+		{"", install.JobsAll},
+		{"", install.JobsAll},
+		{install.JobsContainers, install.JobsContainers},
+		{"", install.JobsContainers},
+		{install.JobsOff, install.JobsOff},
+		{"", install.JobsOff},
+		{install.JobsAll, install.JobsAll},
+	} {
+		m.config.Jobs = c.wanted
+		m.install()
+		unit, err := os.ReadFile(m.UnitFile)
+		if err != nil {
+			t.Fatal(err)
+		}
+		loose, err := os.ReadFile(hostScripts)
+		if (err == nil) != (c.is == install.JobsAll) {
+			t.Errorf("%q: scripts on the host: %v", c.wanted, err)
+		}
+		settings := strings.Split(string(unit)+string(loose), "\n")
+		var jobs string
+		for _, line := range settings { // the last one counts
+			if kinds, ok := strings.CutPrefix(line, "Environment=FARSHORE_JOBS="); ok {
+				jobs = kinds
+			}
+		}
+		if jobs != string(c.is) {
+			t.Errorf("%q: the agent is told to run %q", c.wanted, jobs)
+		}
+	}
+	if err := install.Uninstall(t.Context(), install.Removal{Paths: m.Paths, Out: &m.out}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Dir(hostScripts)); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("left: %v", err)
+	}
 }
 
 func TestInstallWithoutSystemd(t *testing.T) {

@@ -57,6 +57,9 @@ func Uninstall(ctx context.Context, cfg Removal) error {
 	case i.Root == "":
 		i.say("The stacks of this device keep running, and nobody looks after them any more.")
 	}
+	if err := i.withoutHostScripts(); err != nil {
+		return err
+	}
 	for _, path := range []string{i.UnitFile, i.program(protocol.ProgramAgent), i.program(protocol.ProgramComposer)} {
 		if err := i.remove(path, os.Remove); err != nil {
 			return err
