@@ -24,7 +24,7 @@ type Plan struct {
 	late       time.Duration
 }
 
-// NewPlan reads a schedule for the job with this id on a device. Errors wrap ErrInvalid and name the field.
+// NewPlan reads a schedule for the job with this id on a device. Its errors are FieldErrors.
 func NewPlan(s protocol.JobSchedule, job uint64, dev protocol.DeviceID) (Plan, error) {
 	p := Plan{at: s.At, start: s.Start, end: s.End, late: Late(job, dev, s.Jitter), zone: time.UTC}
 	if s.Cron == "" {
@@ -32,10 +32,10 @@ func NewPlan(s protocol.JobSchedule, job uint64, dev protocol.DeviceID) (Plan, e
 	}
 	var err error
 	if p.cron, err = cron.Parse(s.Cron); err != nil {
-		return Plan{}, fmt.Errorf("%w: schedule: %w", ErrInvalid, err)
+		return Plan{}, &FieldError{"schedule.cron", err.Error()}
 	}
 	if p.zone, err = time.LoadLocation(s.Zone); err != nil || s.Zone == "" || s.Zone == "Local" {
-		return Plan{}, fmt.Errorf("%w: time zone %.60q is not known: use a name such as Europe/Oslo", ErrInvalid, s.Zone)
+		return Plan{}, &FieldError{"schedule.zone", fmt.Sprintf("time zone %.60q is not known: use a name such as Europe/Oslo", s.Zone)}
 	}
 	p.again = true
 	return p, nil
@@ -90,4 +90,50 @@ func (p Plan) Upcoming(t time.Time, n int) []time.Time {
 		out, t = append(out, next), next
 	}
 	return out
+}
+
+// Count is how often the job is due after a moment, up to and with another. It is quick also for a year of every minute.
+func (p Plan) Count(after, to time.Time) uint64 {
+	if !p.again {
+		return uint64(len(p.Newest(after, to, 1)))
+	}
+	from, end := p.between(after, to)
+	return p.cron.Count(from, end)
+}
+
+// Newest gives the last n times at which the job is due after a moment, up to and with another; fewer where there are no
+// more.
+func (p Plan) Newest(after, to time.Time, n int) []time.Time {
+	if !p.again {
+		if due, ok := p.Next(after); ok && n > 0 && !due.After(to) {
+			return []time.Time{due}
+		}
+		return nil
+	}
+	from, end := p.between(after, to)
+	out := p.cron.Newest(from, end, n)
+	for i := range out {
+		out[i] = out[i].Add(p.late)
+	}
+	return out
+}
+
+// between is a stretch of time without jitter and within start and end, in the plan's zone.
+func (p Plan) between(after, to time.Time) (from, end time.Time) {
+	from, end = after.Add(-p.late), to.Add(-p.late)
+	if first := time.Unix(p.start-1, 0); p.start != 0 && from.Before(first) {
+		from = first // a run at the start itself counts
+	}
+	if last := time.Unix(p.end, 0); p.end != 0 && end.After(last) {
+		end = last
+	}
+	return from.In(p.zone), end
+}
+
+// Shifts gives the changes of clocks that meet the schedule, after a moment and up to another.
+func (p Plan) Shifts(after, to time.Time) []cron.Shift {
+	if !p.again {
+		return nil
+	}
+	return p.cron.Shifts(p.between(after, to))
 }

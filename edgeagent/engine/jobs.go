@@ -17,8 +17,8 @@ import (
 	"github.com/docker/docker/api/types/mount"
 	"github.com/docker/docker/client"
 
+	"github.com/farshore/farshore/internal/script"
 	"github.com/farshore/farshore/jobs/runner"
-	"github.com/farshore/farshore/jobs/runner/script"
 	"github.com/farshore/farshore/protocol"
 	"github.com/farshore/farshore/snapshot"
 )
@@ -65,7 +65,7 @@ func (x *JobExecutor) Run(ctx context.Context, a runner.Attempt) (exit runner.Ex
 	var line script.Line
 	if a.Script != nil {
 		if line, err = script.Read(a.Script); err != nil {
-			return exit, fmt.Errorf("%w: %w", runner.ErrNever, err)
+			return exit, fmt.Errorf("%w: its script is no good: %w", runner.ErrNever, err)
 		}
 	}
 	x.hold(a.Run, true)

@@ -46,22 +46,30 @@ var (
 
 // Parse reads five fields, or a name. Errors wrap ErrInvalid and name the field.
 func Parse(text string) (Schedule, error) {
+	fail := func(format string, args ...any) (Schedule, error) {
+		return Schedule{}, fmt.Errorf("%.60q: %w: %s", text, ErrInvalid, fmt.Sprintf(format, args...))
+	}
+	if len(text) > 200 {
+		return fail("it has %d characters, at most 200", len(text))
+	}
 	long := text
-	if name := strings.ToLower(strings.TrimSpace(text)); whole[name] != "" {
-		long = whole[name]
+	if name := strings.ToLower(strings.TrimSpace(text)); strings.HasPrefix(name, "@") {
+		if long = whole[name]; long == "" {
+			return fail("there is no such name: use @hourly, @daily, @weekly, @monthly, @yearly, or five fields")
+		}
 	}
 	parts := strings.Fields(long)
-	if len(parts) != 5 || len(text) > 200 {
-		return Schedule{}, fmt.Errorf("%.60q: %w: want five fields: minute, hour, day of month, month, day of week, such as \"0 2 * * 6,7\"", text, ErrInvalid)
+	if len(parts) != 5 {
+		return fail("it has %d fields: want five: minute, hour, day of month, month, day of week, such as \"0 2 * * 6,7\"", len(parts))
 	}
 	var s Schedule
 	for i, into := range []*uint64{&s.minutes, &s.hours, &s.days, &s.months, &s.weekdays} {
 		f := fields[i]
 		for part := range strings.SplitSeq(parts[i], ",") {
-			set, ok := f.parse(part)
-			if !ok {
-				return Schedule{}, fmt.Errorf("%.60q: %w: %s %.20q: want *, %s, a range such as %d-%d, or a step such as */%d",
-					text, ErrInvalid, f.name, part, f.wants(), f.first, f.last, 2)
+			set, why := f.parse(part)
+			if why != "" {
+				return fail("field %d (%s): %s: use *, %s, a range such as %d-%d, a list with commas, or a step such as */2",
+					i+1, f.name, why, f.wants(), f.first, f.last)
 			}
 			*into |= set
 		}
@@ -80,48 +88,61 @@ func (f field) wants() string {
 	return fmt.Sprintf("a number from %d to %d, a name such as %s", f.first, f.last, f.names[1])
 }
 
-// number reads a number of the field, or a name.
-func (f field) number(text string) (int, bool) {
+// number reads a number of the field, or a name, or says why it is none.
+func (f field) number(text string) (n int, why string) {
 	if i := slices.Index(f.names, strings.ToLower(text)); i >= 0 {
-		return f.first + i, true
+		return f.first + i, ""
+	}
+	if text == "" {
+		return 0, "a number is missing"
+	}
+	for _, c := range []byte(text) {
+		if c < '0' || c > '9' {
+			return 0, fmt.Sprintf("%.20q is no number", text)
+		}
 	}
 	n, err := strconv.Atoi(text)
-	return n, err == nil && n >= f.first && n <= f.last && text[0] != '+' && text[0] != '-'
+	switch {
+	case err != nil || n > f.last:
+		return 0, fmt.Sprintf("%.20s is beyond %d", text, f.last)
+	case n < f.first:
+		return 0, fmt.Sprintf("%.20s is below %d", text, f.first)
+	}
+	return n, ""
 }
 
-func (f field) parse(part string) (uint64, bool) {
+// parse reads one of the values of the field, or says why it is none.
+func (f field) parse(part string) (set uint64, why string) {
 	span, stepText, hasStep := strings.Cut(part, "/")
 	step := 1
 	if hasStep {
 		var err error
 		if step, err = strconv.Atoi(stepText); err != nil || step < 1 || step > f.last {
-			return 0, false
+			return 0, fmt.Sprintf("the step %.20q is no number from 1 to %d", stepText, f.last)
 		}
 	}
 	first, last := f.first, f.last
 	if span != "*" {
 		fromText, toText, isRange := strings.Cut(span, "-")
-		from, ok := f.number(fromText)
-		if !ok {
-			return 0, false
+		if first, why = f.number(fromText); why != "" {
+			return 0, why
 		}
-		first = from
 		switch {
 		case isRange:
-			to, ok := f.number(toText)
-			if !ok || to < from {
-				return 0, false
+			if last, why = f.number(toText); why != "" {
+				return 0, why
 			}
-			last = to
+			if last < first {
+				return 0, fmt.Sprintf("the range %.20s ends before it begins", span)
+			}
 		case !hasStep:
-			last = from
+			last = first
 		}
 	}
-	var set uint64
 	for n := first; n <= last; n += step {
 		set |= 1 << n
 	}
-	return set, true
+	return set, ""
 }
 
 const allHours = 1<<24 - 1
@@ -152,13 +173,18 @@ func (s Schedule) Next(t time.Time) time.Time {
 // byClocks gives the first moment of a day after t, by what clocks show.
 func (s Schedule) byClocks(day, t time.Time) time.Time {
 	y, m, d := day.Date()
-	hours := s.hours
+	hours, first := s.hours, -1
 	if ty, tm, td := t.Date(); ty == y && tm == m && td == d { // what clocks show before what they show at t was before t
-		hours &^= 1<<t.Hour() - 1
+		first = t.Hour()
+		hours &^= 1<<first - 1
 	}
 	for ; hours != 0; hours &= hours - 1 {
-		for minutes := s.minutes; minutes != 0; minutes &= minutes - 1 {
-			at := moment(time.Date(y, m, d, bits.TrailingZeros64(hours), bits.TrailingZeros64(minutes), 0, 0, time.UTC), t.Location())
+		hour, minutes := bits.TrailingZeros64(hours), s.minutes
+		if hour == first {
+			minutes &^= 1<<t.Minute() - 1
+		}
+		for ; minutes != 0; minutes &= minutes - 1 {
+			at := moment(time.Date(y, m, d, hour, bits.TrailingZeros64(minutes), 0, 0, time.UTC), t.Location())
 			if at.After(t) {
 				return at
 			}

@@ -122,3 +122,25 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestErrorsNameTheField(t *testing.T) {
+	const use = ": use *, a number from 0 to 23, a range such as 0-23, a list with commas, or a step such as */2"
+	for text, want := range map[string]string{
+		"0 25 * * *":   `"0 25 * * *": not a cron time: field 2 (hour): 25 is beyond 23` + use,
+		"0 5-1 * * *":  `"0 5-1 * * *": not a cron time: field 2 (hour): the range 5-1 ends before it begins` + use,
+		"0 */0 * * *":  `"0 */0 * * *": not a cron time: field 2 (hour): the step "0" is no number from 1 to 23` + use,
+		"0 1, * * *":   `"0 1, * * *": not a cron time: field 2 (hour): a number is missing` + use,
+		"0 -5 * * *":   `"0 -5 * * *": not a cron time: field 2 (hour): a number is missing` + use,
+		"0 two * * *":  `"0 two * * *": not a cron time: field 2 (hour): "two" is no number` + use,
+		"x * * * *":    `"x * * * *": not a cron time: field 1 (minute): "x" is no number: use *, a number from 0 to 59, a range such as 0-59, a list with commas, or a step such as */2`,
+		"0 0 0 * *":    `"0 0 0 * *": not a cron time: field 3 (day of month): 0 is below 1: use *, a number from 1 to 31, a range such as 1-31, a list with commas, or a step such as */2`,
+		"0 0 * 13 *":   `"0 0 * 13 *": not a cron time: field 4 (month): 13 is beyond 12: use *, a number from 1 to 12, a name such as feb, a range such as 1-12, a list with commas, or a step such as */2`,
+		"0 0 * * 8":    `"0 0 * * 8": not a cron time: field 5 (day of week): 8 is beyond 7: use *, a number from 0 to 7, a name such as mon, a range such as 0-7, a list with commas, or a step such as */2`,
+		"0 0 * *":      `"0 0 * *": not a cron time: it has 4 fields: want five: minute, hour, day of month, month, day of week, such as "0 2 * * 6,7"`,
+		"@fortnightly": `"@fortnightly": not a cron time: there is no such name: use @hourly, @daily, @weekly, @monthly, @yearly, or five fields`,
+	} {
+		if _, err := cron.Parse(text); err == nil || err.Error() != want {
+			t.Errorf("%q:\n%v, want\n%s", text, err, want)
+		}
+	}
+}

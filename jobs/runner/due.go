@@ -275,35 +275,61 @@ type dues struct {
 	missed      int64   // the last of the others
 }
 
-// due gathers what is due after until and up to now.
+// due gathers what is due after until and up to now. A clock that was wrong by a year must not cost more than a moment: what
+// is not run is counted, not looked at one by one.
 func (*Runner) due(j *job, until, now time.Time) dues {
-	var d dues
+	if next, ok := j.plan.Next(until); !ok || next.After(now) {
+		return dues{}
+	}
+	last := j.plan.Newest(until, now, 1)
+	if len(last) == 0 {
+		return dues{}
+	}
 	want := int(min(j.entry.Job.Missed, protocol.MaxJobMissed))
 	if end := j.entry.Job.Schedule.End; j.plan.Once() && end != 0 && now.Unix() > end {
 		want = 0 // it came too late
 	}
-	for t := until; ; {
-		next, ok := j.plan.Next(t)
-		if !ok || next.After(now) {
-			break
-		}
-		t = next
-		d.last = next.Unix()
-		if j.cursor.DoneFrom < d.last && d.last <= j.cursor.DoneTo {
+	d := dues{last: last[0].Unix()}
+	most := max(want, 1)
+	var newest []int64 // and the one before them
+	for _, part := range j.cursor.open(until, now) {
+		n := j.plan.Count(part[0], part[1])
+		if n == 0 {
 			continue
 		}
-		if d.count++; d.count == 1 {
-			d.first = d.last
+		if d.count == 0 {
+			first, _ := j.plan.Next(part[0])
+			d.first = first.Unix()
 		}
-		d.newest = append(d.newest, d.last)
-		if len(d.newest) > max(want, 1) {
-			d.missed, d.newest = d.newest[0], d.newest[1:]
+		d.count += n
+		for _, due := range j.plan.Newest(part[0], part[1], most+1) {
+			newest = append(newest, due.Unix())
 		}
+	}
+	d.newest = newest[max(0, len(newest)-most):]
+	if others := len(newest) - len(d.newest); others > 0 {
+		d.missed = newest[others-1]
 	}
 	if d.count > 0 && want == 0 && now.Sub(time.Unix(d.last, 0)) > onTime { // not even the newest is run
 		d.missed, d.newest = d.newest[0], nil
 	}
 	return d
+}
+
+// open are the stretches after until and up to now that are not accounted for by what was before a clock was set back.
+func (c Cursor) open(until, now time.Time) [][2]time.Time {
+	from, to := time.Unix(c.DoneFrom, 0), time.Unix(c.DoneTo, 0)
+	if c.DoneTo <= c.DoneFrom || !to.After(until) || !from.Before(now) {
+		return [][2]time.Time{{until, now}}
+	}
+	var out [][2]time.Time
+	if from.After(until) {
+		out = append(out, [2]time.Time{until, from})
+	}
+	if to.Before(now) {
+		out = append(out, [2]time.Time{to, now})
+	}
+	return out
 }
 
 // forgetOld drops runs of a job that are over beyond KeepRuns.

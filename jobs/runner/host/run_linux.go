@@ -15,8 +15,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/farshore/farshore/internal/script"
 	"github.com/farshore/farshore/jobs/runner"
-	"github.com/farshore/farshore/jobs/runner/script"
 )
 
 // How long things may take at the end of a run.
@@ -44,7 +44,7 @@ func (x *Executor) Run(ctx context.Context, a runner.Attempt) (runner.Exit, erro
 	}
 	line, err := script.Read(a.Script)
 	if err != nil {
-		return runner.Exit{}, never("%w", err)
+		return runner.Exit{}, never("its script is no good: %w", err)
 	}
 	who, err := lookUp(a.Spec.User)
 	if err != nil {

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/farshore/farshore/jobs/runner/script"
+	"github.com/farshore/farshore/internal/script"
 )
 
 func TestLinesAreReadAsTheKernelDoes(t *testing.T) {

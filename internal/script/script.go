@@ -21,22 +21,22 @@ type Line struct {
 	Arg string
 }
 
-// Read takes the interpreter line of a script. Its errors are sentences for people.
+// Read takes the interpreter line of a script. Its errors are sentences for people, about the script as "it".
 func Read(text []byte) (Line, error) {
 	rest, ok := bytes.CutPrefix(text, []byte("#!"))
 	if !ok {
 		if bytes.IndexByte(text[:min(len(text), longest)], 0) >= 0 {
-			return Line{}, errors.New("its script is binary: it must be text that begins with an interpreter line, such as #!/bin/sh")
+			return Line{}, errors.New("it is binary: it must be text that begins with an interpreter line, such as #!/bin/sh")
 		}
-		return Line{}, errors.New("its script has no interpreter line: its first line must be one, such as #!/bin/sh")
+		return Line{}, errors.New("it has no interpreter line: its first line must be one, such as #!/bin/sh")
 	}
 	first, _, _ := bytes.Cut(rest[:min(len(rest), longest)], []byte("\n"))
 	if bytes.IndexByte(first, 0) >= 0 {
-		return Line{}, errors.New("its script is binary: its interpreter line has a zero byte")
+		return Line{}, errors.New("it is binary: its interpreter line has a zero byte; it must be text")
 	}
 	line := strings.Trim(string(first), " \t")
 	if strings.HasSuffix(line, "\r") {
-		return Line{}, errors.New("its script has line ends of Windows (CR LF): save it with those of Unix (LF)")
+		return Line{}, errors.New("its interpreter line ends as on Windows (CR LF), so the interpreter would not be found: save it with LF line ends")
 	}
 	l := Line{Program: line}
 	if i := strings.IndexAny(line, " \t"); i >= 0 {
