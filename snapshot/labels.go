@@ -12,7 +12,17 @@ const (
 	LabelService = "com.docker.compose.service"
 	// LabelStack has the decimal id of the Farshore stack that a container belongs to.
 	LabelStack = "farshore.io/stack"
+	// LabelRun has the decimal id of the run of a job that a container was made for.
+	LabelRun = "farshore.run"
 )
+
+// OfRun reports whether a container with these labels was made for the run of a job: it comes and goes with the run, which is
+// told of by itself, and no snapshot shows it. One of a Compose project never is, whatever else it is labelled.
+func OfRun(raw map[string]string) bool {
+	_, composed := raw[LabelProject]
+	_, err := strconv.ParseUint(raw[LabelRun], 10, 64)
+	return err == nil && !composed
+}
 
 // Masked stands for a value that must not leave the device.
 const Masked = "***"

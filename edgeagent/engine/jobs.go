@@ -25,7 +25,7 @@ import (
 
 // Labels of a run's container.
 const (
-	LabelRun    = "farshore.run"
+	LabelRun    = snapshot.LabelRun
 	LabelJob    = "farshore.job"
 	LabelDevice = "farshore.device"
 )

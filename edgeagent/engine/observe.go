@@ -4,12 +4,14 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/image"
+	"github.com/docker/docker/api/types/mount"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/volume"
 	"github.com/docker/docker/client"
@@ -45,7 +47,7 @@ type inspected struct {
 	image     protocol.Hash
 }
 
-// Observe returns the engine's whole state, or an error. Containers are inspected only where the last inspection may
+// Observe returns the engine's whole state, or an error, without containers of runs and their anonymous volumes. Containers are inspected only where the last inspection may
 // be out of date: for an idle engine this makes four small requests.
 func (e *Engine) Observe(ctx context.Context) (snapshot.Observation, error) {
 	e.observing.Lock()
@@ -72,6 +74,7 @@ func (e *Engine) observe(ctx context.Context, api *client.Client) (obs snapshot.
 	if err != nil {
 		return obs, err
 	}
+	list, ofRuns := withoutRuns(list)
 	containers, err := inspectAll(ctx, api, known.containers, list)
 	if err != nil {
 		return obs, err
@@ -103,7 +106,7 @@ func (e *Engine) observe(ctx context.Context, api *client.Client) (obs snapshot.
 		obs.Containers = append(obs.Containers, c.container)
 	}
 	for _, v := range volumes.Volumes {
-		if v != nil {
+		if v != nil && !ofRuns[v.Name] {
 			obs.Volumes = append(obs.Volumes, volumeOf(*v))
 		}
 	}
@@ -115,6 +118,26 @@ func (e *Engine) observe(ctx context.Context, api *client.Client) (obs snapshot.
 	}
 	return obs, nil
 }
+
+// withoutRuns leaves out the containers of runs, and returns the names of the volumes that will go with these.
+func withoutRuns(list []container.Summary) (rest []container.Summary, volumes map[string]bool) {
+	volumes = map[string]bool{}
+	for _, c := range list {
+		if !snapshot.OfRun(c.Labels) {
+			rest = append(rest, c)
+			continue
+		}
+		for _, m := range c.Mounts {
+			if m.Type == mount.TypeVolume && anonymous.MatchString(m.Name) {
+				volumes[m.Name] = true
+			}
+		}
+	}
+	return rest, volumes
+}
+
+// anonymous is the name that an engine gives a volume itself.
+var anonymous = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
 // nameDefaultNetwork gives Podman's default network the name that its list of networks has for it: containers call it
 // by another.

@@ -18,6 +18,7 @@ import (
 	"github.com/farshore/farshore/edgeagent/engine"
 	"github.com/farshore/farshore/internal/fleettest/enginetest"
 	"github.com/farshore/farshore/internal/testengine"
+	"github.com/farshore/farshore/jobs/runner"
 	"github.com/farshore/farshore/protocol"
 	"github.com/farshore/farshore/snapshot"
 	"github.com/farshore/farshore/snapshot/capture"
@@ -290,5 +291,35 @@ func TestAbsentSaysWhy(t *testing.T) {
 		if err := e.Watch(t.Context(), func() {}); !errors.Is(err, snapshot.ErrEngineAbsent) {
 			t.Errorf("%s: watch: %v", host, err)
 		}
+	}
+}
+
+// TestRunsOfJobsAreNoChange: while a job runs in a container with a volume of no name, and after it, the snapshot is the same.
+// The engine is the test's own: nothing else happens on it.
+func TestRunsOfJobsAreNoChange(t *testing.T) {
+	host := testengine.Start(t).Host()
+	testengine.Image(t, testengine.BusyboxImage, testengine.ImageConfig{Host: host})
+	e := newEngine(t, host)
+	state := func() protocol.ShortHash {
+		obs, err := e.Observe(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, hash := snapshot.Canonical(protocol.Snapshot{
+			Engine: obs.Engine, Images: obs.Images, Containers: obs.Containers, Volumes: obs.Volumes, Networks: obs.Networks,
+		})
+		return hash
+	}
+	before := state()
+	var during protocol.ShortHash
+	exit, _, _, err := runJob(t, t.Context(), host, "#!/bin/sh\ntouch /v/a && echo ready\nsleep 1\n", func(a *runner.Attempt) {
+		a.Spec.Container.Mounts = []protocol.JobMount{{Target: "/v"}}
+		a.Stdout = jobReady(func() { during = state() })
+	})
+	if err != nil || exit != (runner.Exit{}) {
+		t.Fatal(exit, err)
+	}
+	if during != before || state() != before {
+		t.Errorf("the snapshot was %s, is %s while a job runs, and %s after it", before, during, state())
 	}
 }

@@ -97,6 +97,9 @@ func (e *Engine) note(m events.Message) bool {
 
 // alters leaves out events that no snapshot shows, such as the exec of each health check. What is not known counts.
 func alters(m events.Message) bool {
+	if m.Type == events.ContainerEventType && snapshot.OfRun(m.Actor.Attributes) {
+		return false
+	}
 	action, _, _ := strings.Cut(string(m.Action), ":")
 	if strings.HasPrefix(action, "exec_") {
 		return false

@@ -99,6 +99,7 @@ func Run(t *testing.T, subject Subject) {
 		"images":                  (*suite).images,
 		"what is not there":       (*suite).missing,
 		"cancelled calls":         (*suite).cancelled,
+		"runs of jobs":            (*suite).ofJobs,
 		"targets by short id":     (*suite).shortIDs,
 		"secrets stay on devices": (*suite).secrets,
 	} {
@@ -286,6 +287,22 @@ func (s *suite) health() {
 }
 
 // events has a watcher that must hear of each change, and an observation after it that must show the change.
+// ofJobs: containers of runs are seen by nobody; a label does not hide those of a stack.
+func (s *suite) ofJobs() {
+	labels := map[string]string{snapshot.LabelRun: "7"}
+	hidden, shown := s.name("of-run"), s.name("of-stack")
+	s.Create(s.t, Spec{Name: hidden, Image: s.name("image") + ":1", Behaviour: Runs, Labels: labels})
+	s.must(s.Engine.ContainerStart(s.t.Context(), hidden))
+	s.Create(s.t, Spec{Name: shown, Image: s.name("image") + ":1", Behaviour: Runs, Labels: map[string]string{snapshot.LabelRun: "7", snapshot.LabelProject: "web"}})
+	obs := s.observe()
+	if _, there := find(obs, hidden); there {
+		s.t.Error("the container of a run is seen")
+	}
+	if _, there := find(obs, shown); !there {
+		s.t.Error("the container of a stack is hidden by a label")
+	}
+}
+
 func (s *suite) events() {
 	ctx, cancel := context.WithCancel(s.t.Context())
 	name := s.make("events", Runs)

@@ -61,6 +61,7 @@ type box struct {
 	config             string
 	timer              *time.Timer
 	extra              bool   // Live added it
+	ofRun              bool   // of a job: no snapshot shows it
 	run                uint64 // counts starts, so that a timer of an earlier one does nothing
 }
 
@@ -90,6 +91,7 @@ func (e *Engine) create(spec Spec) (*box, error) {
 	labels := snapshot.SplitLabels(spec.Labels)
 	b := &box{
 		full: e.newID(), fate: spec.Fate, exitCode: spec.ExitCode, after: spec.After, line: spec.Log, config: spec.Config,
+		ofRun: snapshot.OfRun(spec.Labels),
 		Container: protocol.Container{
 			Name: spec.Name, ImageRef: spec.Image, State: protocol.ContainerCreated, Created: time.Now().Unix(),
 			Labels: labels.Labels, Project: labels.Project, Service: labels.Service, Stack: labels.Stack,

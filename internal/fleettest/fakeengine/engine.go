@@ -235,6 +235,9 @@ func (e *Engine) Observe(ctx context.Context) (snapshot.Observation, error) {
 		place[e.images[i].ID] = uint32(i + 1)
 	}
 	for _, b := range e.containers {
+		if b.ofRun {
+			continue
+		}
 		c := b.Container
 		c.Image = place[b.image]
 		obs.Containers = append(obs.Containers, c)
