@@ -158,19 +158,32 @@ func (a *Agent) jobVersion(id uint64) uint64 {
 func (a *Agent) fetchJob(ctx context.Context, e *protocol.Entry) error {
 	var files []reconciler.FetchFile
 	for _, f := range e.Files {
-		files = append(files, reconciler.FetchFile{File: f})
+		if !a.state.HasBlob(f.Hash) {
+			files = append(files, reconciler.FetchFile{File: f})
+		}
 	}
-	if err := a.exchange.Fetch(ctx, files); err != nil {
-		return err
+	if len(files) > 0 {
+		if err := a.exchange.Fetch(ctx, files); err != nil {
+			return err
+		}
 	}
-	if _, none := a.cfg.ContainerJobs.(noJobs); none || e.Job.Container == nil || !a.bringsImages() {
+	puller, pulls := a.cfg.ContainerJobs.(imagePuller)
+	if _, none := a.cfg.ContainerJobs.(noJobs); none || e.Job.Container == nil || !a.bringsImages() && !pulls {
 		return nil
 	}
 	access, err := sealed.OpenAccess(a.state.Identity().Key, e)
 	if err != nil {
 		return fmt.Errorf("how registries let the device in cannot be read: %w", err)
 	}
+	if !a.bringsImages() {
+		return puller.Pull(ctx, e.Job.Container, access)
+	}
 	return a.bringJob(ctx, jobImage{e.ID, e.Version, e.Name, e.Job.Container, access})
+}
+
+// imagePuller has an engine pull the image of a job, as its policy says.
+type imagePuller interface {
+	Pull(ctx context.Context, c *protocol.JobContainer, access protocol.RegistryAccess) error
 }
 
 // bringsImages reports whether the agent gets images in the engine's stead now.
@@ -200,7 +213,8 @@ func (a *Agent) bringJob(ctx context.Context, i jobImage) error {
 	return err
 }
 
-// containerJobs has the images of runs brought by the agent where the engine shall not ask for them itself.
+// containerJobs has the images of runs brought by the agent where the engine shall not ask for them itself. A run's image was
+// fetched before, as its policy says: here only one that has gone since is.
 type containerJobs struct {
 	runner.Executor
 	agent *Agent
@@ -208,7 +222,13 @@ type containerJobs struct {
 
 // Run implements runner.Executor.
 func (c containerJobs) Run(ctx context.Context, at runner.Attempt) (runner.Exit, error) {
-	if _, none := c.Executor.(noJobs); !none && c.agent.bringsImages() {
+	_, none := c.Executor.(noJobs)
+	brings := !none && c.agent.bringsImages()
+	if _, pulls := c.Executor.(imagePuller); at.Spec.Container != nil && at.Spec.Container.Pull == protocol.PullAlways && (brings || pulls) {
+		container := *at.Spec.Container
+		container.Pull, at.Spec.Container = protocol.PullMissing, &container
+	}
+	if brings {
 		if err := c.agent.bringJob(ctx, jobImage{at.Job, c.agent.jobVersion(at.Job), at.Name, at.Spec.Container, at.Access}); err != nil {
 			return runner.Exit{}, err
 		}

@@ -19,6 +19,15 @@ import (
 	"github.com/farshore/farshore/snapshot"
 )
 
+// Pull sees to it, ahead of a run, that the engine has its image, as its pull policy says. It takes as long as it takes.
+func (x *JobExecutor) Pull(ctx context.Context, c *protocol.JobContainer, access protocol.RegistryAccess) error {
+	api, err := x.e.connect()
+	if err != nil {
+		return err
+	}
+	return x.e.jobImage(ctx, api, c, access)
+}
+
 // jobImage sees to it that the engine has the image of a run, as its pull policy says.
 func (e *Engine) jobImage(ctx context.Context, api *client.Client, spec *protocol.JobContainer, access protocol.RegistryAccess) error {
 	name, err := reference.ParseNormalizedNamed(spec.Image)

@@ -128,7 +128,8 @@ type Config struct {
 	// Host runs scripts on the host, Container in containers.
 	Host, Container Executor
 	Outputs         Outputs
-	// Fetch brings the script and image of an entry to the device, ahead of its runs. It blocks. Nil: they are there.
+	// Fetch brings the script and image of an entry to the device: when it comes, and before each run in a container. It
+	// blocks for as long as the link's budget or window makes it, which counts against no timeout. Nil: they are there.
 	Fetch func(ctx context.Context, e *protocol.Entry) error
 	// OpenSecrets and OpenAccess open what is sealed in an entry. Nil: nothing is.
 	OpenSecrets func(*protocol.Entry) (protocol.Secrets, error)

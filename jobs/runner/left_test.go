@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -117,5 +119,103 @@ func TestFetch(t *testing.T) {
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
+	})
+}
+
+// An image that has to wait for the link's budget times no run out, however long that takes: the run is queued, those that
+// are due meanwhile go by the overlap rule, and who asked for one is told that it waits. A power cut costs nothing then.
+func TestAnImageThatWaitsForTheBudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		allowed, changed := true, make(chan struct{}, 1)
+		fetches := 0
+		g := newRig(t, job(1, every5(protocol.Job{Timeout: 30, Container: &protocol.JobContainer{Image: "a"}})))
+		g.fetch = func(ctx context.Context, _ *protocol.Entry) error {
+			mu.Lock()
+			fetches++
+			may := allowed
+			mu.Unlock()
+			if may {
+				return nil
+			}
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-changed:
+				return nil
+			}
+		}
+		g.with(func() { g.hands.takes = 20 * time.Second })
+		g.start()
+		time.Sleep(6 * time.Minute)
+		g.want("done")
+		mu.Lock()
+		allowed = false
+		mu.Unlock()
+		time.Sleep(15 * time.Minute) // due at 10, 15 and 20
+		g.want("done", "skipped x2")
+		if n := len(g.began()); n != 1 {
+			t.Errorf("%d runs began", n)
+		}
+		g.cut()
+		g.start()
+		time.Sleep(time.Minute)
+		changed <- struct{}{}
+		mu.Lock()
+		allowed = true
+		mu.Unlock()
+		time.Sleep(time.Minute)
+		g.want("done", "done", "skipped x2")
+		if r := g.disk.told()[1]; r.Took != 20_000 || r.Started/1000-r.Due < 12*60 {
+			t.Errorf("it took %d ms, and began %d s after it was due", r.Took, r.Started/1000-r.Due)
+		}
+
+		mu.Lock()
+		allowed = false
+		mu.Unlock()
+		id, err := g.r.RunNow(1, 77)
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		if r := g.disk.told()[3]; r.ID != id || r.State != protocol.JobRunning || r.Started != 0 || !strings.Contains(r.Text, "waits") {
+			t.Errorf("who asked is told %+v", r)
+		}
+		if state, err := g.r.Cancel(id); err != nil || state != protocol.JobCancelled {
+			t.Errorf("cancelled: %s, %v", state, err)
+		}
+		g.want("done", "done", "skipped x2", "cancelled")
+		g.stop()
+	})
+}
+
+// What cannot be fetched is why a run fails, which is tried again like any other; the next one asks anew.
+func TestWhatCannotBeFetchedFailsTheRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var fails atomic.Int32
+		fails.Store(1 << 20)
+		g := newRig(t, job(1, every5(protocol.Job{Container: &protocol.JobContainer{Image: "a"}, Retries: 1})))
+		g.fetch = func(context.Context, *protocol.Entry) error {
+			if fails.Add(-1) >= 0 {
+				return errors.New("the registry says no")
+			}
+			return nil
+		}
+		g.start()
+		time.Sleep(7 * time.Minute)
+		g.want("failed")
+		if r := g.disk.told()[0]; r.Attempt != 2 || r.Text != "the registry says no" || len(g.began()) != 0 {
+			t.Errorf("%+v, began %v", r, g.began())
+		}
+		fails.Store(0)
+		time.Sleep(4 * time.Minute)
+		g.want("failed", "done")
+		fails.Store(1) // once, before the run; the second attempt has it
+		time.Sleep(5 * time.Minute)
+		g.want("failed", "done", "done")
+		if r := g.disk.told()[2]; r.Attempt != 2 {
+			t.Errorf("%+v", r)
+		}
+		g.stop()
 	})
 }

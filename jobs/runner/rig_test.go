@@ -137,6 +137,7 @@ type rig struct {
 	hands *hands
 	r     *runner.Runner
 	stop  func()
+	fetch func(context.Context, *protocol.Entry) error
 	mu    sync.Mutex // of clock, and of what it goes by
 	clock func() (time.Time, bool)
 }
@@ -164,7 +165,7 @@ func (g *rig) now() (time.Time, bool) {
 func (g *rig) start() {
 	g.r = runner.New(runner.Config{
 		State: g.disk, Device: device, Host: g.hands, Container: g.hands, Outputs: &runner.Memory{},
-		Now: g.now, Log: slog.New(slog.DiscardHandler),
+		Now: g.now, Fetch: g.fetch, Log: slog.New(slog.DiscardHandler),
 	})
 	ctx, cancel := context.WithCancel(g.t.Context())
 	done := make(chan error)

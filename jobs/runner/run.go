@@ -20,65 +20,129 @@ var (
 	errCancelled = errors.New("somebody cancelled it")
 )
 
-// prepare fetches what a job needs ahead of its runs. The caller holds mu.
+// prepare fetches what a job needs ahead of its runs, until that works. The caller holds mu.
 func (r *Runner) prepare(j *job) {
 	if j.fetch != nil {
 		j.fetch()
 		j.fetch = nil
 	}
-	if r.cfg.Fetch == nil || j.bad != "" {
-		j.ready = true
-		return
+	j.ready, j.failed = r.cfg.Fetch == nil || j.bad != "", nil
+	if !j.ready {
+		r.fetch(j, untilThere)
 	}
+}
+
+// effort says how often a fetch that failed is tried again.
+type effort uint8
+
+const (
+	untilThere effort = iota
+	justOnce
+)
+
+// fetch fetches what a job needs, beside the jobs. The caller holds mu.
+func (r *Runner) fetch(j *job, tries effort) {
 	ctx, cancel := context.WithCancel(r.ctx)
-	j.fetch, j.ready = cancel, false
-	e := j.entry
+	j.fetch, j.nudge, j.rests = cancel, make(chan struct{}, 1), false
+	e, nudge := j.entry, j.nudge
 	r.wait.Go(func() {
 		defer cancel()
 		for {
 			err := r.cfg.Fetch(ctx, &e)
 			r.mu.Lock()
-			if ctx.Err() == nil { // else it is about what the job was before
-				j.ready = true // where it failed, its runs say so
+			if ctx.Err() != nil { // it is about what the job was before
+				r.mu.Unlock()
+				return
+			}
+			over := err == nil || tries == justOnce
+			j.failed, j.ready, j.rests = err, err == nil || len(j.queue) > 0, !over // where it failed, the run that waits says so
+			if over {
+				j.fetch = nil
 			}
 			r.mu.Unlock()
 			r.Wake()
-			if err == nil || ctx.Err() != nil {
+			if over {
 				return
 			}
 			r.cfg.Log.Warn("what a job needs cannot be fetched, it is tried again", "job", e.Name, "error", err)
 			select {
 			case <-ctx.Done():
 				return
+			case <-nudge:
 			case <-time.After(fetchAgain):
 			}
+			r.mu.Lock()
+			j.rests = false
+			r.mu.Unlock()
 		}
 	})
 }
 
-// fetchAgain is the pause after what a job needs could not be fetched.
-const fetchAgain = time.Minute
+const (
+	// fetchAgain is the pause after what a job needs could not be fetched.
+	fetchAgain = time.Minute
+	// waitTold is how long a run that somebody asked for waits for what it needs until that is told.
+	waitTold = 10 * time.Second
+)
+
+// await reports whether the first run in the queue of a job has what it needs, and sees to it that it comes. For as long as it
+// does not, for want of a budget perhaps, the run is queued like others: nothing of it has begun, and its timeout does not
+// run. The caller holds mu.
+func (r *Runner) await(j *job) bool {
+	switch {
+	case j.ready:
+		return true
+	case j.fetch == nil:
+		r.fetch(j, justOnce)
+	case j.rests:
+		select {
+		case j.nudge <- struct{}{}:
+		default:
+		}
+		j.rests = false
+	}
+	return false
+}
+
+// tellWaiting tells of a run that somebody asked for and that waits for what it needs. The caller holds mu.
+func (r *Runner) tellWaiting(j *job) error {
+	run := *j.queue[0]
+	now, _ := r.now()
+	if run.State != 0 || run.Command == 0 && !j.plan.Once() || now.Unix()-run.Due < int64(waitTold/time.Second) {
+		return nil
+	}
+	run.State, run.Text = protocol.JobRunning, "It waits for what it needs, its image or its script, to come to the device."
+	return r.put(Change{Runs: []Run{run}, Reports: []protocol.JobRun{run.JobRun}})
+}
 
 // startAll starts the runs whose turn it is. The caller holds mu.
 func (r *Runner) startAll() error {
 	var turn []*job // those that wait longest come first
+	var errs []error
 	for _, j := range r.jobs {
-		if !j.gone && j.ready && j.active == nil && len(j.queue) > 0 {
+		switch {
+		case j.gone || j.active != nil:
+		case len(j.queue) == 0:
+			j.ready = j.ready && j.failed == nil // why it failed was for a run that is gone
+		case r.await(j):
 			turn = append(turn, j)
+		default:
+			errs = append(errs, r.tellWaiting(j))
 		}
 	}
 	slices.SortFunc(turn, func(a, b *job) int { return cmp.Compare(a.queue[0].ID, b.queue[0].ID) })
 	for _, j := range turn[:min(len(turn), MaxRunning-r.running)] {
 		leave, ok := r.cfg.Enter()
 		if !ok {
-			return nil
+			break
 		}
 		if err := r.start(j, leave); err != nil {
 			leave()
-			return err
+			errs = append(errs, err)
+			break
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // start begins the first run in the queue of a job; leave is called when it is over. The caller holds mu.
@@ -86,6 +150,7 @@ func (r *Runner) start(j *job, leave func()) error {
 	now, _ := r.now()
 	run := *j.queue[0]
 	run.Stage, run.State, run.Version, run.Started = Started, protocol.JobRunning, j.entry.Version, now.UnixMilli()
+	run.Text = ""
 	c := Change{Runs: []Run{run}}
 	if run.Command != 0 || j.plan.Once() { // somebody waits for it
 		c.Reports = []protocol.JobRun{run.JobRun}
@@ -97,17 +162,20 @@ func (r *Runner) start(j *job, leave func()) error {
 	r.running++
 	ctx, cancel := context.WithCancelCause(r.ctx)
 	j.cancel = cancel
-	entry := j.entry
+	entry, failed := j.entry, j.failed
+	if j.failed != nil || entry.Job.Container != nil { // an image may be gone, or another one be meant, when it is next due
+		j.ready, j.failed = r.cfg.Fetch == nil, nil
+	}
 	r.wait.Go(func() {
 		defer leave()
 		defer cancel(nil)
-		r.end(j, &entry, r.tryAll(ctx, run.JobRun, &entry))
+		r.end(j, &entry, r.tryAll(ctx, run.JobRun, &entry, failed))
 	})
 	return nil
 }
 
-// tryAll makes the attempts of a run.
-func (r *Runner) tryAll(ctx context.Context, run protocol.JobRun, e *protocol.Entry) protocol.JobRun {
+// tryAll makes the attempts of a run. failed says why what it needs could not be fetched.
+func (r *Runner) tryAll(ctx context.Context, run protocol.JobRun, e *protocol.Entry, failed error) protocol.JobRun {
 	began := time.Now()
 	var script []byte // a later version may take it from the device before the last attempt
 	for n := uint32(1); ; n++ {
@@ -116,14 +184,16 @@ func (r *Runner) tryAll(ctx context.Context, run protocol.JobRun, e *protocol.En
 			r.mu.Lock()
 			r.runs[run.ID].Attempt = n // what is asked of its output is of this one
 			r.mu.Unlock()
+			failed = r.fetchAnew(ctx, e, script, failed)
 		}
-		a, err := r.attempt(&run, e, Attempt{Number: n, Script: script})
-		script = a.Script
 		final := false
-		if err == nil {
-			final = r.try(ctx, &run, a)
+		run.State, run.Code, run.Signal, run.Text = protocol.JobFailed, 0, "", ""
+		if a, err := r.attempt(&run, e, Attempt{Number: n, Script: script}); failed != nil {
+			final = judge(ctx, &run, failed)
+		} else if script = a.Script; err != nil {
+			run.Text = err.Error()
 		} else {
-			run.State, run.Code, run.Signal, run.Text = protocol.JobFailed, 0, "", err.Error()
+			final = r.try(ctx, &run, a)
 		}
 		if run.State == protocol.JobDone || final || ctx.Err() != nil || n > e.Job.Retries {
 			break
@@ -147,9 +217,20 @@ func (r *Runner) tryAll(ctx context.Context, run protocol.JobRun, e *protocol.En
 	return run
 }
 
+// fetchAnew fetches for a further attempt what may not be there. It takes as long as it takes: no timeout runs.
+func (r *Runner) fetchAnew(ctx context.Context, e *protocol.Entry, script []byte, failed error) error {
+	if r.cfg.Fetch == nil || failed == nil && e.Job.Container == nil {
+		return nil
+	}
+	without := *e
+	if script != nil {
+		without.Files = nil
+	}
+	return r.cfg.Fetch(ctx, &without)
+}
+
 // try makes one attempt. final: there is no use in another.
 func (r *Runner) try(ctx context.Context, run *protocol.JobRun, a Attempt) (final bool) {
-	run.State, run.Code, run.Signal, run.Text = protocol.JobFailed, 0, "", ""
 	timeout := time.Duration(a.Spec.Timeout) * time.Second
 	if timeout == 0 {
 		timeout = protocol.DefaultJobTimeout * time.Second
@@ -165,10 +246,19 @@ func (r *Runner) try(ctx context.Context, run *protocol.JobRun, a Attempt) (fina
 	switch {
 	case err == nil && exit == Exit{}: // also where its end was wanted in the same moment
 		run.State = protocol.JobDone
+	case ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) && limited.Err() != nil:
+		run.State, run.Text = protocol.JobTimedOut, fmt.Sprintf("It took longer than %s and was killed.", timeout)
+	default:
+		return judge(ctx, run, err)
+	}
+	return false
+}
+
+// judge says what became of an attempt that failed. A nil error: by itself.
+func judge(ctx context.Context, run *protocol.JobRun, err error) (final bool) {
+	switch {
 	case ctx.Err() != nil:
 		run.State, run.Text = protocol.JobCancelled, context.Cause(ctx).Error()
-	case errors.Is(err, context.DeadlineExceeded) && limited.Err() != nil:
-		run.State, run.Text = protocol.JobTimedOut, fmt.Sprintf("It took longer than %s and was killed.", timeout)
 	case errors.Is(err, ErrNever):
 		run.State, run.Text = protocol.JobRefused, err.Error()
 		return true

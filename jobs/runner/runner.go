@@ -47,9 +47,12 @@ type job struct {
 	queue  []*Run // by their turn
 	active *Run   // nil: none is under way
 	cancel context.CancelCauseFunc
-	gone   bool // not in the desired set any more
-	fetch  context.CancelFunc
-	ready  bool // what it needs is there, or cannot be fetched
+	gone   bool               // not in the desired set any more
+	fetch  context.CancelFunc // of the fetch under way
+	ready  bool               // what its next run needs is there, or cannot be fetched
+	failed error              // why it cannot
+	rests  bool               // the fetch waits before it tries again, until nudge
+	nudge  chan struct{}
 }
 
 // New returns a Runner with what the state has. Run starts it.
