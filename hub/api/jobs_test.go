@@ -170,14 +170,14 @@ func TestJobsThatCannotBe(t *testing.T) {
 		field  string
 		says   string
 	}{
-		"cron":    {func(j *resource.PutJob) { j.Schedule = resource.JobSchedule{Kind: "cron", Cron: "0 25 * * *"} }, 422, "", "25"},
+		"cron":    {func(j *resource.PutJob) { j.Schedule = resource.JobSchedule{Kind: "cron", Cron: "0 25 * * *"} }, 422, "body.schedule.cron", "25"},
 		"no cron": {func(j *resource.PutJob) { j.Schedule.Kind = "cron" }, 422, "body.schedule.cron", "0 2 * * *"},
 		"two": {func(j *resource.PutJob) {
 			j.Schedule = resource.JobSchedule{Kind: "at", Cron: "0 2 * * *", At: time.Now()}
 		}, 422, "body.schedule.cron", "leave it out"},
 		"zone": {func(j *resource.PutJob) {
 			j.Schedule = resource.JobSchedule{Kind: "cron", Cron: "0 2 * * *", Zone: "Europe/Olso"}
-		}, 422, "", "Olso"},
+		}, 422, "body.schedule.zone", "Olso"},
 		"no group":  {func(j *resource.PutJob) { j.Group = &none }, 404, "body.group", "make it first"},
 		"outside":   {func(j *resource.PutJob) { j.Group, j.Devices = &oslo, []string{"crab"} }, 422, "body.devices[0]", "norway/bergen"},
 		"nobody":    {func(j *resource.PutJob) { j.Devices = []string{"nobody"} }, 404, "body.devices[0]", "nobody"},

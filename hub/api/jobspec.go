@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -60,7 +61,7 @@ func (s *server) putJob(_ context.Context, c *call, in *putJobInput) (*reply[res
 	}
 	rec, v, err := s.Jobs.Put(spec)
 	if err != nil {
-		return nil, jobFault("body.", err)
+		return nil, jobFault(err)
 	}
 	c.detail = fmt.Sprintf("version %d", v.Number)
 	if v.Script.Path != "" {
@@ -297,6 +298,9 @@ func scheduleIn(b *resource.JobSchedule) (s protocol.JobSchedule, now bool, err 
 }
 
 // jobFault says which part of the request an error about a definition is about.
-func jobFault(place string, err error) error {
+func jobFault(err error) error {
+	if f, ok := errors.AsType[*jobs.FieldError](err); ok {
+		return inField("body."+f.Field, err)
+	}
 	return err
 }

@@ -54,7 +54,7 @@ func (s *server) runScript(_ context.Context, c *call, in *runScriptInput) (*rep
 	until := time.Now().Add(wait)
 	rec, err := s.Jobs.OneShot(spec)
 	if err != nil {
-		return nil, jobFault("body.", err)
+		return nil, jobFault(err)
 	}
 	c.detail += ", as job " + rec.Name
 	return replyWith(resource.ScriptRun{Job: rec.Name, Device: spec.Device, Expires: until.UTC().Truncate(time.Second)}), nil
