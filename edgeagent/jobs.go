@@ -76,13 +76,13 @@ func (a *Agent) realJobs() error {
 		return nil
 	}
 	if cfg.HostJobs == nil {
-		cfg.HostJobs = host.New(host.Config{Dir: filepath.Join(cfg.Data, "runs"), Device: a.ID(), Root: cfg.HostRoot, Log: a.log})
+		cfg.HostJobs = host.New(host.Config{Dir: filepath.Join(cfg.Data, runsFolder), Device: a.ID(), Root: cfg.HostRoot, Log: a.log})
 	}
 	if e, ok := cfg.Engine.(*engine.Engine); ok && cfg.ContainerJobs == nil {
 		cfg.ContainerJobs = e.JobExecutor(a.ID())
 	}
 	if cfg.JobOutputs == nil {
-		o, err := outputs.New(outputs.Config{Dir: filepath.Join(cfg.Data, "outputs"), Log: a.log})
+		o, err := outputs.New(outputs.Config{Dir: filepath.Join(cfg.Data, outputsFolder), Log: a.log})
 		if err != nil {
 			return err
 		}

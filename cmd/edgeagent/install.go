@@ -85,7 +85,7 @@ func uninstallAgent(ctx context.Context, args []string, out io.Writer) error {
 	fs.StringVar(&p.prefix, "prefix", "/usr/local", "where bin/ has the programs")
 	fs.StringVar(&p.data, "data", "", "folder of everything the agent keeps (default: that of the unit)")
 	purge := fs.Bool("purge", false, "remove the data folder and the edge key too: an agent that is installed again is a new device")
-	stacks := fs.Bool("remove-stacks", false, "take down the device's stacks, which else keep running")
+	stacks := fs.Bool("remove-stacks", false, "take down the device's stacks, which else keep running, and remove its jobs with all that they have left")
 	engine := fs.String("engine", "", "address of the container engine (default: Docker's socket)")
 	if err := program.Parse(fs, args, program.Source{Prefix: "FARSHORE"}); err != nil {
 		return err
@@ -104,7 +104,15 @@ func uninstallAgent(ctx context.Context, args []string, out io.Writer) error {
 		}
 		s := settings{engine: *engine}
 		r.RemoveStacks = func(ctx context.Context) error {
-			return edgeagent.RemoveStacks(ctx, edgeagent.Config{Data: filepath.Join(r.Root, r.Paths.Data), EngineHost: s.engineHost(), Log: log})
+			cfg := edgeagent.Config{Data: filepath.Join(r.Root, r.Paths.Data), EngineHost: s.engineHost(), Log: log}
+			done, err := edgeagent.RemoveJobs(ctx, cfg)
+			if err == nil && done != "" {
+				_, err = fmt.Fprintln(out, done)
+			}
+			if err != nil {
+				return err
+			}
+			return edgeagent.RemoveStacks(ctx, cfg)
 		}
 	}
 	return install.Uninstall(ctx, r)

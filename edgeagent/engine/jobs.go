@@ -74,7 +74,7 @@ func (x *JobExecutor) Run(ctx context.Context, a runner.Attempt) (exit runner.Ex
 	if err != nil {
 		return exit, err
 	}
-	if err := x.sweep(ctx, api, a.Run); err != nil {
+	if _, err := x.sweep(ctx, api, a.Run); err != nil {
 		return exit, x.fail(api, err, "remove the containers of earlier runs")
 	}
 	if err := x.e.jobImage(ctx, api, spec, a.Access); err != nil {
@@ -259,7 +259,7 @@ func (x *JobExecutor) hold(run uint64, held bool) {
 
 // sweep removes containers of this device's runs that are over: that was not possible when they were. So does the run's own
 // of an earlier attempt.
-func (x *JobExecutor) sweep(ctx context.Context, api *client.Client, own uint64) error {
+func (x *JobExecutor) sweep(ctx context.Context, api *client.Client, own uint64) (removed int, err error) {
 	return x.remove(ctx, api, func(run uint64) bool {
 		x.mu.Lock()
 		defer x.mu.Unlock()
@@ -267,12 +267,12 @@ func (x *JobExecutor) sweep(ctx context.Context, api *client.Client, own uint64)
 	})
 }
 
-// remove removes the containers of runs.
-func (x *JobExecutor) remove(ctx context.Context, api *client.Client, which func(run uint64) bool) error {
+// remove removes the containers of runs, and returns how many.
+func (x *JobExecutor) remove(ctx context.Context, api *client.Client, which func(run uint64) bool) (removed int, err error) {
 	mine := filters.NewArgs(filters.Arg("label", LabelDevice+"="+string(x.device)))
 	list, err := api.ContainerList(ctx, container.ListOptions{All: true, Filters: mine})
 	if err != nil {
-		return err
+		return removed, err
 	}
 	for _, c := range list {
 		run, err := strconv.ParseUint(c.Labels[LabelRun], 10, 64)
@@ -280,10 +280,11 @@ func (x *JobExecutor) remove(ctx context.Context, api *client.Client, which func
 			continue
 		}
 		if err := removeRun(ctx, api, c.ID); err != nil {
-			return err
+			return removed, err
 		}
+		removed++
 	}
-	return nil
+	return removed, nil
 }
 
 // removeRun kills and removes a container, with its anonymous volumes.
@@ -302,20 +303,31 @@ func removeRun(ctx context.Context, api *client.Client, id string) error {
 // Clear implements runner.Executor. Where there is no engine there is nothing that runs; what it still has when it is back
 // goes before the next run.
 func (x *JobExecutor) Clear(ctx context.Context, run uint64) error {
+	_, err := x.clear(ctx, fmt.Sprintf("remove the container of run %d", run), func(of uint64) bool { return of == run })
+	return err
+}
+
+// ClearAll kills and removes the containers of all runs of the device, of which none is under way, and returns how many. Where
+// there is no engine there are none.
+func (x *JobExecutor) ClearAll(ctx context.Context) (int, error) {
+	return x.clear(ctx, "remove the containers of jobs", func(uint64) bool { return true })
+}
+
+func (x *JobExecutor) clear(ctx context.Context, what string, which func(run uint64) bool) (int, error) {
 	api, err := x.e.connect()
 	if err != nil {
-		return nil
+		return 0, nil
 	}
 	clearing, cancel := context.WithTimeout(ctx, jobCleaning)
 	defer cancel()
-	err = x.remove(clearing, api, func(of uint64) bool { return of == run })
+	removed, err := x.remove(clearing, api, which)
 	if err == nil {
-		return nil
+		return removed, nil
 	}
-	if err = x.fail(api, err, fmt.Sprintf("remove the container of run %d", run)); errors.Is(err, snapshot.ErrEngineAbsent) {
-		return nil
+	if err = x.fail(api, err, what); errors.Is(err, snapshot.ErrEngineAbsent) {
+		return removed, nil
 	}
-	return err
+	return removed, err
 }
 
 // fail words what the engine refused.

@@ -241,7 +241,7 @@ func TestJobAgentThatIsKilled(t *testing.T) {
 func TestClearRemovesTheContainerOfAKilledAgent(t *testing.T) {
 	host := testengine.Host(t)
 	testengine.Busybox(t)
-	for _, way := range []string{"clear", "next run"} {
+	for _, way := range []string{"clear", "clear all", "next run"} {
 		t.Run(way, func(t *testing.T) {
 			device := jobDevice(t)
 			agent := exec.Command(os.Args[0], "-test.run=^TestJobAgentThatIsKilled$")
@@ -278,6 +278,13 @@ func TestClearRemovesTheContainerOfAKilledAgent(t *testing.T) {
 				return
 			}
 			x := newEngine(t, host).JobExecutor(device)
+			if way == "clear all" {
+				n, err := x.ClearAll(t.Context())
+				if rest := left(t, host, device); n != 1 || err != nil || len(rest) != 0 {
+					t.Errorf("removed %d, %v, left %v", n, err, rest)
+				}
+				return
+			}
 			if err := x.Clear(t.Context(), 8); err != nil || len(left(t, host, device)) != 1 {
 				t.Errorf("clearing another run: %v", err)
 			}
