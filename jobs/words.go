@@ -29,7 +29,7 @@ func Words(s protocol.JobSchedule, zone string) string {
 		return "only when somebody asks for it"
 	}
 	if s.Jitter != 0 {
-		parts = append(parts, "each device up to "+span(s.Jitter)+" later")
+		parts = append(parts, "each device up to "+Span(s.Jitter)+" later")
 	}
 	if s.Start != 0 {
 		parts = append(parts, "from "+day(s.Start))
@@ -42,8 +42,8 @@ func Words(s protocol.JobSchedule, zone string) string {
 
 func day(at int64) string { return time.Unix(at, 0).UTC().Format("2 Jan 2006 at 15:04 MST") }
 
-// span says a number of seconds.
-func span(seconds uint32) string {
+// Span says a number of seconds: "10 min".
+func Span(seconds uint32) string {
 	switch {
 	case seconds%3600 == 0:
 		return strconv.Itoa(int(seconds/3600)) + " h"

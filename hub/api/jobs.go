@@ -316,6 +316,9 @@ func (s *server) previewJob(_ context.Context, c *call, in *previewJobInput) (*r
 		schedule.At = time.Now().Unix()
 	}
 	spec.Schedule, spec.Zone = schedule, in.Body.Schedule.Zone
+	if in.Body.Script != "" {
+		spec.Script = []byte(in.Body.Script)
+	}
 	if in.Body.Device != "" {
 		d, err := s.Devices.Find(in.Body.Device, func(d *fleet.Device) bool { return c.eyes().device(d) })
 		if err != nil {

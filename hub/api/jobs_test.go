@@ -200,8 +200,8 @@ func TestJobsThatCannotBe(t *testing.T) {
 		t.Errorf("there are jobs: %+v", all.Items)
 	}
 	var p dispatch.Preview
-	w.ask(http.MethodPost, "/jobs/preview", resource.PreviewJob{Schedule: resource.JobSchedule{Kind: "cron", Cron: "0 25 * * *"}}, &p)
-	if len(p.Problems) != 1 || !strings.Contains(p.Problems[0], "25") {
+	w.ask(http.MethodPost, "/jobs/preview", resource.PreviewJob{Schedule: resource.JobSchedule{Kind: "cron", Cron: "0 25 * * *"}, Script: "echo"}, &p)
+	if len(p.Problems) != 2 || !strings.Contains(p.Problems[0], "no interpreter line") || !strings.Contains(p.Problems[1], "25 is beyond 23") {
 		t.Errorf("the preview of a bad schedule: %+v", p)
 	}
 	w.ask(http.MethodPost, "/jobs/preview", resource.PreviewJob{Schedule: resource.JobSchedule{Kind: "cron", Cron: "30 2 * * *", Zone: "Europe/Oslo"}}, &p)

@@ -104,14 +104,21 @@ func (s Schedule) Shifts(after, to time.Time) (out []Shift) {
 	}
 	for t := after; ; {
 		_, change := t.ZoneBounds()
+		if !change.IsZero() && !change.After(t) { // package time says so on the last day of a leap year, where nothing changes
+			t = t.Add(24 * time.Hour)
+			continue
+		}
 		if change.IsZero() || change.After(to) {
 			return out
 		}
 		t = change.In(after.Location())
 		_, now := t.Zone()
 		_, before := t.Add(-time.Second).Zone()
+		if now == before {
+			continue
+		}
 		first, end := shown(change, min(before, now)), shown(change, max(before, now))
-		if clock := s.Next(first.Add(-1)); now != before && !clock.IsZero() && clock.Before(end) { // in UTC nothing changes
+		if clock := s.Next(first.Add(-1)); !clock.IsZero() && clock.Before(end) { // in UTC nothing changes
 			out = append(out, Shift{At: t, Clock: clock, Twice: now < before})
 		}
 	}

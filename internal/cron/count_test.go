@@ -10,7 +10,7 @@ import (
 )
 
 var texts = []string{
-	"* 1-22 * * *", "30 2 * * *", "*/20 1-3 * * *", "0 0 * * *", "15,45 0-2,23 * * 6,0", "*/7 * * * *", "59 23 1 * *", "0 0 29 2 *", "* * * * 1",
+	"*/4 1-22 * * *", "30 2 * * *", "*/20 1-3 * * *", "0 0 * * *", "15,45 0-2,23 * * 6,0", "*/7 * * * *", "59 23 1 * *", "0 0 29 2 *", "* * * * 1",
 	"0 0 31 2 *",
 }
 
@@ -101,6 +101,18 @@ func TestShifts(t *testing.T) {
 		if !slices.Equal(got, c.want) {
 			t.Errorf("%s in %s: %q, want %q", c.cron, c.zone, got, c.want)
 		}
+	}
+}
+
+// Package time has bounds of zones that lie behind, at the end of leap years.
+func TestLeapYearsEnd(t *testing.T) {
+	s := schedule(t, "0 2 * * *")
+	from := time.Date(2028, 12, 30, 0, 0, 0, 0, zone(t, "Europe/Oslo"))
+	if got := s.Shifts(from, from.AddDate(0, 6, 0)); len(got) != 1 || got[0].Clock.Format("2006-01-02 15:04") != "2029-03-25 02:00" {
+		t.Errorf("%+v", got)
+	}
+	if n := s.Count(from, from.AddDate(0, 0, 4)); n != 4 {
+		t.Errorf("%d", n)
 	}
 }
 

@@ -384,7 +384,7 @@ func TestWhoHasWhatIsWhatAModelSays(t *testing.T) {
 	groups := []string{"", "a", "a/b", "c"}
 	pick := func() string { return groups[rnd.IntN(len(groups))] }
 	for step := range 400 {
-		id := protocol.DeviceID(fmt.Sprintf("%016d", rnd.IntN(12)))
+		id := protocol.DeviceID(strings.Repeat(string(rune('a'+rnd.IntN(12))), 16))
 		name := fmt.Sprintf("job-%d", rnd.IntN(6))
 		switch rnd.IntN(6) {
 		case 0, 1:
@@ -437,5 +437,22 @@ func TestWhoHasWhatIsWhatAModelSays(t *testing.T) {
 				t.Fatalf("step %d: %s counts %d devices and %+v, want %d", step, row.Job.Name, row.Devices, row.Last, devices[row.Job.Name])
 			}
 		}
+	}
+}
+
+func TestPreviewSaysWhatIsWrongAndWhatPeopleMayNotExpect(t *testing.T) {
+	r := newRig(t)
+	p := r.desk.Preview(dispatch.PreviewSpec{Schedule: protocol.JobSchedule{Cron: "0 25 * * *"}, Script: []byte("#!/bin/sh\r\n")})
+	if len(p.Problems) != 2 || !strings.HasPrefix(p.Problems[0], "script: its interpreter line ends as on Windows") ||
+		!strings.Contains(p.Problems[1], "schedule.cron: ") || !strings.Contains(p.Problems[1], "field 2 (hour): 25 is beyond 23") {
+		t.Errorf("problems: %q", p.Problems)
+	}
+	p = r.desk.Preview(dispatch.PreviewSpec{Schedule: protocol.JobSchedule{Cron: "30 2 * * *", Jitter: 600}, Zone: "Europe/Oslo", Script: []byte("#!/bin/sh\n")})
+	if len(p.Problems) > 0 || len(p.Next) != 5 || len(p.Warnings) != 3 || !strings.Contains(p.Warnings[2], "up to 10 min") {
+		t.Errorf("%+v", p)
+	}
+	p = r.desk.Preview(dispatch.PreviewSpec{Schedule: protocol.JobSchedule{Cron: "0 5 * * *"}, Zone: "Europe/Oslo"})
+	if len(p.Problems)+len(p.Warnings) > 0 || len(p.Next) != 5 {
+		t.Errorf("%+v", p)
 	}
 }

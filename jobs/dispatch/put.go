@@ -1,11 +1,9 @@
 package dispatch
 
 import (
-	"bytes"
 	"fmt"
 	"maps"
 	"reflect"
-	"regexp"
 	"slices"
 	"time"
 
@@ -19,12 +17,9 @@ const (
 	MaxJobs = 10_000
 	// KeepVersions is how many versions of a job are kept, the latest.
 	KeepVersions = 50
-	// MaxEntry is the most bytes of a job's entry in a desired set, and MaxEnv of all its variables.
+	// MaxEntry is the most bytes of a job's entry in a desired set.
 	MaxEntry = 64 << 10
-	MaxEnv   = 16 << 10
 )
-
-var validName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,62}$`)
 
 // Put makes a job what the spec says, and returns it with its latest version. The same content makes no new version.
 // Errors about the spec wrap jobs.ErrInvalid, and nothing was changed then.
@@ -210,7 +205,7 @@ func (d *Desk) keep(j *job, spec Spec, v *jobs.Version) error {
 			text, has = old.Env[name]
 		}
 		if !has {
-			return fmt.Errorf("%w: the variable %.80q has no value that could be kept: give one", jobs.ErrInvalid, name)
+			return &jobs.FieldError{Field: "keep_env", Reason: fmt.Sprintf("the variable %.80q has no value that could be kept: give one", name)}
 		}
 		if v.Env == nil {
 			v.Env = map[string]string{}
@@ -222,44 +217,28 @@ func (d *Desk) keep(j *job, spec Spec, v *jobs.Version) error {
 	}
 	for _, name := range v.Secret {
 		if _, has := v.Env[name]; !has {
-			return fmt.Errorf("%w: the secret variable %.80q has no value: give one, or leave it out", jobs.ErrInvalid, name)
+			return &jobs.FieldError{Field: "secret", Reason: fmt.Sprintf("the secret variable %.80q has no value: give one, or leave it out", name)}
 		}
 	}
 	return nil
 }
 
-// check holds a version to what devices can take; the definition itself is checked by package jobs.
+// check holds a version to what devices can take.
 func (d *Desk) check(spec Spec, v *jobs.Version) error {
-	env := 0
-	for name, text := range v.Env {
-		env += len(name) + len(text)
-	}
-	probe := jobs.Job{ID: 1, Name: spec.Name}
-	entry := probe.Entry(v, v.Zoned(d.cfg.Zone, "UTC"), v.Env)
-	b, err := protocol.Marshal(entry)
-	switch {
-	case !validName.MatchString(spec.Name):
-		return fmt.Errorf("%w: name %.80q: use 1 to 63 of a-z, 0-9, - and _, beginning with a letter or digit", jobs.ErrInvalid, spec.Name)
-	case err != nil:
-		return fmt.Errorf("%w: %w", jobs.ErrInvalid, err)
-	case spec.Script == nil && v.Spec.Container == nil:
-		return fmt.Errorf("%w: it has no script: give one, or a container whose own program is run", jobs.ErrInvalid)
-	case len(spec.Script) > protocol.MaxScript:
-		return fmt.Errorf("%w: the script has %d bytes, at most %d", jobs.ErrInvalid, len(spec.Script), protocol.MaxScript)
-	case spec.Script != nil && len(spec.Script) == 0:
-		return fmt.Errorf("%w: the script is empty", jobs.ErrInvalid)
-	case spec.Script != nil && v.Spec.Container == nil && !bytes.HasPrefix(spec.Script, []byte("#!")):
-		return fmt.Errorf("%w: the script has no interpreter line: begin it with one such as #!/bin/sh", jobs.ErrInvalid)
-	case env > MaxEnv:
-		return fmt.Errorf("%w: the variables have %d bytes, at most %d", jobs.ErrInvalid, env, MaxEnv)
-	case len(b) > MaxEntry:
-		return fmt.Errorf("%w: arguments and variables have %d bytes, at most %d", jobs.ErrInvalid, len(b), MaxEntry)
-	}
-	if _, err := jobs.NewPlan(entry.Job.Schedule, 1, ""); err != nil {
+	probe := jobs.Job{ID: 1, Name: spec.Name, Reach: spec.Reach}
+	if err := jobs.Check(&probe, v, spec.Script); err != nil {
 		return err
 	}
-	if err := d.cfg.Fleet.Check(spec.Reach.Selector); err != nil {
+	b, err := protocol.Marshal(probe.Entry(v, v.Zoned(d.cfg.Zone, "UTC"), v.Env))
+	if err != nil {
 		return fmt.Errorf("%w: %w", jobs.ErrInvalid, err)
+	}
+	if len(b) > MaxEntry {
+		return &jobs.FieldError{Field: "args", Reason: fmt.Sprintf(
+			"all but the script has %d bytes, at most %d: put what is long into the script", len(b), MaxEntry)}
+	}
+	if err := d.cfg.Fleet.Check(spec.Reach.Selector); err != nil {
+		return &jobs.FieldError{Field: "selector", Reason: err.Error()}
 	}
 	return nil
 }

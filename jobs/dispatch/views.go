@@ -191,19 +191,3 @@ type OneShotSpec struct {
 	Wait   time.Duration
 	Exempt bool
 }
-
-// PreviewSpec is a schedule that somebody thinks of.
-type PreviewSpec struct {
-	Schedule protocol.JobSchedule
-	Zone     string
-	// Device whose zone and jitter count. "": the hub's view, without jitter.
-	Device protocol.DeviceID
-}
-
-// Preview says what a schedule means.
-type Preview struct {
-	Words    string      `json:"words"`
-	Next     []time.Time `json:"next"`
-	Warnings []string    `json:"warnings"`
-	Problems []string    `json:"problems"`
-}
