@@ -23,10 +23,10 @@ func (d *Desk) matching(rec *jobs.Job) (map[protocol.DeviceID]bool, error) {
 }
 
 // assign makes wanted the devices that shall have the job, and returns those for which that is new. The caller holds
-// change and mu, or the Desk is new.
-func (d *Desk) assign(j *job, wanted map[protocol.DeviceID]bool) (changed []protocol.DeviceID) {
+// change and mu, or the Desk is new. Look describes devices as Fleet.Device does.
+func (d *Desk) assign(j *job, wanted map[protocol.DeviceID]bool, look look) (changed []protocol.DeviceID) {
 	for dev := range wanted {
-		if d.want(j, dev) {
+		if d.want(j, dev, look) {
 			changed = append(changed, dev)
 		}
 	}
@@ -37,6 +37,26 @@ func (d *Desk) assign(j *job, wanted map[protocol.DeviceID]bool) (changed []prot
 		}
 	}
 	return changed
+}
+
+// look describes a device, and is false for one that is not there.
+type look func(protocol.DeviceID) (Device, bool)
+
+// once asks for each device once: to describe one takes long where thousands of jobs are worked out.
+func (of look) once() look {
+	type known struct {
+		Device
+		there bool
+	}
+	all := map[protocol.DeviceID]known{}
+	return func(dev protocol.DeviceID) (Device, bool) {
+		k, asked := all[dev]
+		if !asked {
+			k.Device, k.there = of(dev)
+			all[dev] = k
+		}
+		return k.Device, k.there
+	}
 }
 
 // on is the job on the device, made where it is not there. The caller holds mu.
@@ -56,15 +76,15 @@ func (d *Desk) on(j *job, dev protocol.DeviceID) *assigned {
 }
 
 // want says that a device shall have the job, and reports whether what it is given may differ now. The caller holds mu.
-func (d *Desk) want(j *job, dev protocol.DeviceID) bool {
+func (d *Desk) want(j *job, dev protocol.DeviceID, look look) bool {
 	a := d.on(j, dev)
 	if a.meant {
-		return d.refit(j, a)
+		return d.refit(j, a, look)
 	}
 	a.meant = true
 	j.meant++
 	j.count(a, 1)
-	d.refit(j, a)
+	d.refit(j, a, look)
 	return true
 }
 
@@ -90,8 +110,8 @@ func (d *Desk) drop(j *job, dev protocol.DeviceID) {
 }
 
 // refit works out anew whether the device can be given the job, and reports whether that differs. The caller holds mu.
-func (d *Desk) refit(j *job, a *assigned) bool {
-	x, there := d.cfg.Fleet.Device(a.dev)
+func (d *Desk) refit(j *job, a *assigned, look look) bool {
+	x, there := look(a.dev)
 	why := Reason{}
 	if there {
 		why = d.unfit(j, a.dev, x)
@@ -160,7 +180,7 @@ func (d *Desk) deviceChanged(dev protocol.DeviceID) (changed bool, err error) {
 		a := j.devices[dev]
 		switch {
 		case match:
-			fresh := d.want(j, dev)
+			fresh := d.want(j, dev, d.cfg.Fleet.Device)
 			v := j.latest() // its zone and variables may have changed with labels and group
 			changed = changed || fresh || v.Zone == jobs.ZoneDevice || len(v.Env) > 0
 		case a != nil && a.meant:
@@ -190,7 +210,7 @@ func (d *Desk) retarget(group uint64) (tell []protocol.DeviceID, err error) {
 			continue
 		}
 		d.mu.Lock()
-		tell = append(tell, d.assign(j, wanted)...)
+		tell = append(tell, d.assign(j, wanted, d.cfg.Fleet.Device)...)
 		d.mu.Unlock()
 	}
 	return tell, errors.Join(errs...)
@@ -200,10 +220,11 @@ func (d *Desk) retarget(group uint64) (tell []protocol.DeviceID, err error) {
 func (d *Desk) PolicyChanged() {
 	d.change.Lock()
 	var tell []protocol.DeviceID
+	look := look(d.cfg.Fleet.Device).once()
 	d.mu.Lock()
 	for _, j := range d.byID {
 		for dev, a := range j.devices {
-			if a.meant && d.refit(j, a) {
+			if a.meant && d.refit(j, a, look) {
 				tell = append(tell, dev)
 			}
 		}
@@ -257,7 +278,7 @@ func (d *Desk) replaced(old, by protocol.DeviceID) (tell []protocol.DeviceID, er
 		}
 		d.mu.Lock()
 		j.rec = rec
-		tell = append(tell, d.assign(j, wanted)...)
+		tell = append(tell, d.assign(j, wanted, d.cfg.Fleet.Device)...)
 		d.mu.Unlock()
 	}
 	return tell, errors.Join(errs...)

@@ -181,6 +181,9 @@ type Config struct {
 	Notify func(protocol.DeviceID)
 	// Events is told of what is worth telling. Nil: nobody.
 	Events func(Notice)
+	// MaxRuns is how many runs are kept in all, MaxOutput how many bytes of their output. 0: as the constants say.
+	MaxRuns   int
+	MaxOutput uint64
 	// Now is the time. Nil: time.Now.
 	Now func() time.Time
 }
@@ -212,6 +215,12 @@ func (c *Config) setDefaults() {
 	}
 	if c.Events == nil {
 		c.Events = func(Notice) {}
+	}
+	if c.MaxRuns == 0 {
+		c.MaxRuns = MaxRuns
+	}
+	if c.MaxOutput == 0 {
+		c.MaxOutput = MaxOutput
 	}
 	if c.Now == nil {
 		c.Now = time.Now

@@ -141,12 +141,13 @@ func (d *Desk) load(saved Saved) error {
 			return fmt.Errorf("drop runs of jobs that were removed: %w", err)
 		}
 	}
+	look := look(d.cfg.Fleet.Device).once()
 	for _, j := range d.byID {
 		wanted, err := d.matching(&j.rec)
 		if err != nil {
 			d.cfg.Log.Error("devices of a job cannot be worked out; it is on none", "job", j.rec.Name, "error", err)
 		}
-		d.assign(j, wanted)
+		d.assign(j, wanted, look)
 	}
 	return nil
 }

@@ -77,6 +77,9 @@ type rig struct {
 	nudge []protocol.DeviceID // whose desired set may have changed
 	asked []dispatch.Ask
 	bans  map[string]bool // groups in which nothing is allowed
+
+	most       int // runs that are kept in all; 0: as usual
+	mostOutput uint64
 }
 
 func newRig(t *testing.T) *rig {
@@ -99,6 +102,7 @@ func (r *rig) open() {
 	var err error
 	r.desk, err = dispatch.New(dispatch.Config{
 		Store: r.store, Fleet: r.fleet, Vault: vault{}, Seal: seal{}, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return r.now },
+		MaxRuns: r.most, MaxOutput: r.mostOutput,
 		Events: func(n dispatch.Notice) { r.told = append(r.told, n) },
 		Notify: func(dev protocol.DeviceID) { r.nudge = append(r.nudge, dev) },
 		Give:   func(a dispatch.Ask) (protocol.CommandID, error) { r.asked = append(r.asked, a); return 1, nil },

@@ -50,7 +50,7 @@ func (d *Desk) sweepOneShots() error {
 			gone = append(gone, j.rec.Name)
 		}
 		for _, a := range j.devices {
-			if a.meant && d.refit(j, a) {
+			if a.meant && d.refit(j, a, d.cfg.Fleet.Device) {
 				defer d.cfg.Notify(a.dev)
 			}
 		}
@@ -92,7 +92,7 @@ func (d *Desk) oldest(fits func(ref) bool) (all []aged) {
 func (d *Desk) sweepRuns() error {
 	before := d.cfg.Now().Add(-KeepFor).Unix()
 	d.mu.RLock()
-	over := d.runs - MaxRuns
+	over := d.runs - d.cfg.MaxRuns
 	d.mu.RUnlock()
 	var old []aged
 	if over > 0 {
@@ -131,12 +131,12 @@ func (d *Desk) sweepOutput() error {
 	d.mu.RLock()
 	all := d.output
 	d.mu.RUnlock()
-	if all <= MaxOutput {
+	if all <= d.cfg.MaxOutput {
 		return nil
 	}
 	var bare []jobs.RunRecord
 	for _, x := range d.oldest(func(r ref) bool { return r.output > 0 }) {
-		if all <= MaxOutput-MaxOutput/10 {
+		if all <= d.cfg.MaxOutput-d.cfg.MaxOutput/10 {
 			break
 		}
 		all -= uint64(x.ref.output)

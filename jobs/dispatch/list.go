@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -274,10 +275,14 @@ func (p RunPlace) compare(o RunPlace) int {
 	return cmp.Or(cmp.Compare(o.Due, p.Due), cmp.Compare(o.Run, p.Run), strings.Compare(string(p.Device), string(o.Device)))
 }
 
+func placed(j *job, dev protocol.DeviceID, r ref) choice { return choice{RunKey{j.id, dev, r.run}, r} }
+
 func (d *Desk) choose(f Filter) ([]RunKey, error) {
 	var found []choice
 	latest := func(a, b choice) int { return a.place().compare(b.place()) }
 	most := limitOf(f.Limit)
+	var last RunPlace // where full, what comes after it is not wanted
+	full := false
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	of := d.byID
@@ -300,14 +305,23 @@ func (d *Desk) choose(f Filter) ([]RunKey, error) {
 			if len(a.runs) == 0 || f.Sees != nil && !f.Sees(dev) {
 				continue
 			}
-			for _, r := range slices.Backward(a.runs) {
-				if (f.State == 0 || r.state == f.State) && (f.After == nil || (choice{RunKey{j.id, dev, r.run}, r}).place().compare(*f.After) > 0) {
-					found = append(found, choice{RunKey{j.id, dev, r.run}, r})
+			older := a.runs
+			if f.After != nil { // of a device they are in the order of places
+				older = older[:sort.Search(len(older), func(i int) bool { return placed(j, dev, older[i]).place().compare(*f.After) <= 0 })]
+			}
+			for _, r := range slices.Backward(older) {
+				c := placed(j, dev, r)
+				if full && c.place().compare(last) > 0 {
+					break // there are enough that come before it, and before all that are older
+				}
+				if f.State == 0 || r.state == f.State {
+					found = append(found, c)
 				}
 			}
 			if len(found) > 8*most {
 				slices.SortFunc(found, latest)
 				found = found[:most]
+				full, last = true, found[most-1].place()
 			}
 		}
 	}

@@ -81,7 +81,8 @@ func (d *Desk) apply(spec Spec, oneShot bool) (rec jobs.Job, v jobs.Version, tel
 	// Whoever makes a change is bound by policies as they are, whoever made the version.
 	judged := *next
 	judged.Exempt = spec.Exempt
-	if err := d.judge(&c.Job, &judged, wanted); err != nil {
+	look := look(d.cfg.Fleet.Device).once()
+	if err := d.judge(&c.Job, &judged, wanted, look); err != nil {
 		return rec, v, nil, err
 	}
 	rec, err = d.cfg.Store.ApplyJob(c)
@@ -99,7 +100,7 @@ func (d *Desk) apply(spec Spec, oneShot bool) (rec jobs.Job, v jobs.Version, tel
 		j.versions = append(slices.Clone(j.versions), c.Version)
 	}
 	j.versions = slices.DeleteFunc(slices.Clone(j.versions), func(v *jobs.Version) bool { return slices.Contains(c.Drop, v.Number) })
-	tell = d.assign(j, wanted)
+	tell = d.assign(j, wanted, look)
 	for dev, a := range j.devices {
 		if a.meant {
 			tell = append(tell, dev)
@@ -112,7 +113,7 @@ func (d *Desk) apply(spec Spec, oneShot bool) (rec jobs.Job, v jobs.Version, tel
 }
 
 // judge says why policies forbid a version at the job's home, or on a device.
-func (d *Desk) judge(rec *jobs.Job, v *jobs.Version, wanted map[protocol.DeviceID]bool) error {
+func (d *Desk) judge(rec *jobs.Job, v *jobs.Version, wanted map[protocol.DeviceID]bool, look look) error {
 	if v.Exempt {
 		return nil
 	}
@@ -131,7 +132,7 @@ func (d *Desk) judge(rec *jobs.Job, v *jobs.Version, wanted map[protocol.DeviceI
 		return err
 	}
 	for dev := range wanted {
-		if x, there := d.cfg.Fleet.Device(dev); there {
+		if x, there := look(dev); there {
 			if err := check(x.Group, " on device "+string(dev)); err != nil {
 				return err
 			}
@@ -346,7 +347,7 @@ func (d *Desk) pause(name string, paused bool) (jobs.Job, []protocol.DeviceID, e
 	tell := []protocol.DeviceID{}
 	for dev, a := range j.devices {
 		if a.meant {
-			d.refit(j, a)
+			d.refit(j, a, d.cfg.Fleet.Device)
 			tell = append(tell, dev)
 		}
 	}

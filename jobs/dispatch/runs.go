@@ -191,7 +191,7 @@ func (d *Desk) took(j *job, rec *jobs.RunRecord, drop []RunKey, was class) *Noti
 		}
 	})
 	if j.rec.OneShot {
-		d.refit(j, a)
+		d.refit(j, a, d.cfg.Fleet.Device)
 	}
 	n := Notice{Job: j.rec.Name, Version: rec.Version, Device: rec.Device, Group: j.rec.Reach.Group, Owner: j.rec.Owner}
 	switch k := classOf(rec.State); {
