@@ -19,6 +19,7 @@ type Begun struct {
 	Number   uint32
 	At       time.Time
 	Script   string
+	Env      []string
 }
 
 // Jobs runs attempts of jobs: it takes some time, says something, and sometimes fails, all of it by its seed, the job and
@@ -36,7 +37,7 @@ type Jobs struct {
 // Run implements runner.Executor.
 func (j *Jobs) Run(ctx context.Context, a runner.Attempt) (runner.Exit, error) {
 	j.mu.Lock()
-	j.begun = append(j.begun, Begun{a.Run, a.Job, a.Number, time.Now(), string(a.Script)})
+	j.begun = append(j.begun, Begun{a.Run, a.Job, a.Number, time.Now(), string(a.Script), a.Env})
 	if j.live == nil {
 		j.live = map[uint64]bool{}
 	}
