@@ -15,6 +15,7 @@ import { useDisclosure } from '@mantine/hooks';
 import { notifications } from '@mantine/notifications';
 import {
   IconActivity,
+  IconCalendarClock,
   IconChartBar,
   IconDoorEnter,
   IconDotsVertical,
@@ -60,6 +61,7 @@ const everyPlace = [
   { to: '/groups', label: 'Groups', icon: IconSitemap, phone: false, needs: 'groups.read' },
   { to: '/edge-groups', label: 'Edge groups', icon: IconTags, phone: false, needs: 'edge-groups.read' },
   { to: '/stacks', label: 'Stacks', icon: IconStack2, phone: true, needs: 'stacks.read' },
+  { to: '/jobs', label: 'Jobs', icon: IconCalendarClock, phone: false, needs: 'jobs.read' },
   { to: '/rollouts', label: 'Rollouts', icon: IconStairsUp, phone: false, needs: 'stacks.read' },
   { to: '/updates', label: 'Updates', icon: IconPackageImport, phone: false, needs: 'updates.read' },
   { to: '/data', label: 'Data', icon: IconChartBar, phone: false, needs: 'devices.read' },

@@ -10,6 +10,7 @@ export const shortcuts = [
   { keys: 'g g', does: 'Groups', to: '/groups' },
   { keys: 'g e', does: 'Edge groups', to: '/edge-groups' },
   { keys: 'g s', does: 'Stacks', to: '/stacks' },
+  { keys: 'g j', does: 'Jobs', to: '/jobs' },
   { keys: 'g u', does: 'Updates', to: '/updates' },
   { keys: 'g a', does: 'Activity', to: '/activity' },
   { keys: '?', does: 'This help' },

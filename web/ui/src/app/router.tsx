@@ -20,6 +20,8 @@ import {
   edgeGroupsSearch,
   fleetSearch,
   groupsSearch,
+  jobSearch,
+  jobsSearch,
   keysSearch,
   settingsSearch,
   signInSearch,
@@ -155,6 +157,32 @@ const editStack = createRoute({
   component: lazyRouteComponent(() => part(import('../pages/stacks/EditStack')), 'EditStack'),
 });
 
+const jobs = createRoute({
+  getParentRoute: () => inside,
+  path: '/jobs',
+  validateSearch: jobsSearch,
+  component: lazyRouteComponent(() => part(import('../pages/jobs/Jobs')), 'Jobs'),
+});
+
+const newJob = createRoute({
+  getParentRoute: () => inside,
+  path: '/new-job',
+  component: lazyRouteComponent(() => part(import('../pages/jobs/EditJob')), 'NewJob'),
+});
+
+const job = createRoute({
+  getParentRoute: () => inside,
+  path: '/jobs/$job',
+  validateSearch: jobSearch,
+  component: lazyRouteComponent(() => part(import('../pages/jobs/Job')), 'Job'),
+});
+
+const editJob = createRoute({
+  getParentRoute: () => inside,
+  path: '/jobs/$job/edit',
+  component: lazyRouteComponent(() => part(import('../pages/jobs/EditJob')), 'EditJob'),
+});
+
 const rollouts = createRoute({
   getParentRoute: () => inside,
   path: '/rollouts',
@@ -215,6 +243,10 @@ const routeTree = root.addChildren([
     newStack,
     stack,
     editStack,
+    jobs,
+    newJob,
+    job,
+    editJob,
     rollouts,
     updates,
     update,

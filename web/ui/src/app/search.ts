@@ -124,5 +124,19 @@ export const stackSearch = (s: Raw) =>
     bundle: text(s.bundle, 80),
   });
 
+/** Of the list of jobs: what is searched for, and whether only those that fail are shown. */
+export const jobsSearch = (s: Raw) =>
+  defined({ q: text(s.q, 200), failing: s.failing === true || s.failing === 'true' ? true : undefined });
+
+/** Of a job: its tab, states of runs, a device, and the run whose output is open. */
+export const jobSearch = (s: Raw) =>
+  defined({
+    tab: text(s.tab, 20),
+    state: text(s.state, 20),
+    device: text(s.device, 80),
+    of: text(s.of, 80),
+    run: whole(s.run),
+  });
+
 export const stackEditSearch = (s: Raw) =>
   defined({ file: text(s.file), from: text(s.from, 20), step: oneOf(s.step, ['review']) });

@@ -113,6 +113,32 @@ const command: Record<string, Look> = {
   withdrawn: { word: 'withdrawn', color: 'gray', icon: IconBan },
 };
 
+/** How far a run of a job is, or how it ended. */
+const run: Record<string, Look> = {
+  running: { word: 'running', color: 'blue', icon: IconLoader },
+  done: { word: 'done', color: 'green', icon: IconCircleCheck },
+  failed: { word: 'failed', color: 'red', icon: IconCircleX },
+  'timed-out': { word: 'timed out', color: 'red', icon: IconClock },
+  cancelled: { word: 'cancelled', color: 'gray', icon: IconBan },
+  interrupted: { word: 'interrupted', color: 'orange', icon: IconAlertTriangle },
+  skipped: { word: 'skipped', color: 'gray', icon: IconCircleDashed },
+  missed: { word: 'missed', color: 'yellow', icon: IconMoon },
+  refused: { word: 'refused', color: 'red', icon: IconBan },
+};
+
+/** The states of a run, what needs a person first. */
+export const runStates = [
+  'failed',
+  'timed-out',
+  'interrupted',
+  'refused',
+  'running',
+  'missed',
+  'skipped',
+  'cancelled',
+  'done',
+] as const;
+
 const waiting: Record<string, Look> = {
   waiting: { word: 'waiting', color: 'orange', icon: IconClock },
   rejected: { word: 'rejected', color: 'red', icon: IconCircleX },
@@ -147,7 +173,7 @@ const stageReasons: Record<string, string> = {
 /** stageReason says what a device does at a stage of spending. */
 export const stageReason = (stage: string): string | undefined => stageReasons[stage];
 
-const kinds = { spending, liveness, container, health, stack, hold, command, waiting };
+const kinds = { spending, liveness, container, health, stack, hold, command, run, waiting };
 
 /** lookOf gives how a state of some kind is shown. A word that this console does not know is shown as it is. */
 export function lookOf(kind: keyof typeof kinds, state: string): Look {

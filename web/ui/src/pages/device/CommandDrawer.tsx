@@ -7,11 +7,11 @@ import { CopyIcon } from '../../kit/Copy';
 import { Failure } from '../../kit/Failure';
 import { Since } from '../../kit/Since';
 import { State } from '../../kit/State';
+import { Term, Terms } from '../../kit/Terms';
 import { Standing } from './CommandStrip';
 import { plain } from './output';
 import { usePlace } from './place';
 import { type Command, commandQuery, type Detail } from './queries';
-import { Term, Terms } from './Terms';
 import { tell, useGive, useWithdraw } from './useGive';
 import { commandWords, outputNote } from './words';
 

@@ -2,12 +2,12 @@ import { Drawer, Stack, Table, Text, Title } from '@mantine/core';
 import type { ReactNode } from 'react';
 import { CopyIcon } from '../../kit/Copy';
 import { Since } from '../../kit/Since';
+import { Term, Terms } from '../../kit/Terms';
 import { ContainerActions } from './ContainerActions';
 import { States } from './Containers';
 import { digestOf, imageOf } from './diff';
 import { usePlace } from './place';
 import type { Container, Detail, Snapshot } from './queries';
-import { Term, Terms } from './Terms';
 import { exitWords, portWords } from './words';
 
 interface Props {

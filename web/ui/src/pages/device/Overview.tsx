@@ -7,6 +7,7 @@ import { labelsOf, originWords, sourceWords } from '../../kit/inherit';
 import { LinkAnchor } from '../../kit/links';
 import { Since, useNow } from '../../kit/Since';
 import { inWords, settingFields, settingNames } from '../../kit/settings';
+import { Term, Terms } from '../../kit/Terms';
 import { dateOf, exact, span } from '../../kit/time';
 import { linkWords } from '../data/profile';
 import { Variables } from '../variables/Variables';
@@ -14,7 +15,6 @@ import { Observation } from './Observation';
 import { usePlace } from './place';
 import { latLabel, lonLabel } from './position';
 import type { Detail, Snapshot } from './queries';
-import { Term, Terms } from './Terms';
 
 /** Overview is what the device is: its machine, labels, claims, the settings in effect and its record. */
 export function Overview({ device }: { device: Detail }) {

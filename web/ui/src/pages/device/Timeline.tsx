@@ -1,6 +1,8 @@
 import { Anchor, Button, Group, NativeSelect, Skeleton, Stack, Text } from '@mantine/core';
 import {
   IconAlertTriangle,
+  IconCalendarClock,
+  IconChartBar,
   IconDots,
   IconHeartbeat,
   IconHistory,
@@ -29,7 +31,9 @@ const kinds: Record<Entry['kind'], { icon: TablerIcon; word: string }> = {
   approval: { icon: IconUserCheck, word: 'Approval' },
   change: { icon: IconPencil, word: 'Changes of its record' },
   stack: { icon: IconStack2, word: 'Stacks' },
+  job: { icon: IconCalendarClock, word: 'Jobs' },
   command: { icon: IconTerminal2, word: 'Commands' },
+  usage: { icon: IconChartBar, word: 'Data' },
   identity: { icon: IconAlertTriangle, word: 'Identity' },
   told: { icon: IconMessage, word: 'What it told' },
   'left-out': { icon: IconDots, word: 'Left out' },
@@ -63,10 +67,10 @@ export function Timeline({ device }: { device: Detail }) {
         <Skeleton h={320} />
       ) : entries.length === 0 ? (
         <Empty icon={IconHistory} title={kind ? 'Nothing of that kind' : 'Nothing yet'}>
-          Contacts, states, changes, stacks and commands show here. The newest 500 of 90 days are kept.
+          Contacts, states, changes, stacks, jobs and commands show here. The newest 500 of 90 days are kept.
         </Empty>
       ) : (
-        <Days entries={entries} />
+        <Days entries={entries} device={device.id} />
       )}
       {hasNextPage && (
         <Group justify="center">
@@ -79,7 +83,7 @@ export function Timeline({ device }: { device: Detail }) {
   );
 }
 
-function Days({ entries }: { entries: Entry[] }) {
+function Days({ entries, device }: { entries: Entry[]; device: string }) {
   const days = new Map<string, Entry[]>();
   for (const e of entries) {
     const at = dateOf(e.at);
@@ -96,7 +100,7 @@ function Days({ entries }: { entries: Entry[] }) {
           <ol className="fs-timeline">
             {list.map((e, i) => (
               // biome-ignore lint/suspicious/noArrayIndexKey: entries have no id, and the same may happen twice at a time
-              <Row key={`${e.at} ${e.kind} ${i}`} entry={e} />
+              <Row key={`${e.at} ${e.kind} ${i}`} entry={e} device={device} />
             ))}
           </ol>
         </section>
@@ -107,6 +111,7 @@ function Days({ entries }: { entries: Entry[] }) {
 
 /** colorOf gives what went well or wrong the colour of its state. */
 function colorOf(e: Entry): string | undefined {
+  if (e.kind === 'job') return e.data?.state === 'job.failed' ? 'var(--mantine-color-red-filled)' : undefined;
   if (!e.data?.state || (e.kind !== 'stack' && e.kind !== 'command')) return undefined;
   return `var(--mantine-color-${lookOf(e.kind, e.data.state).color}-filled)`;
 }
@@ -122,12 +127,13 @@ function What({ entry: { kind, text, data } }: { entry: Entry }) {
   );
 }
 
-function Row({ entry: e }: { entry: Entry }) {
+function Row({ entry: e, device }: { entry: Entry; device: string }) {
   const { go } = usePlace();
   const kind = kinds[e.kind] ?? { icon: IconDots, word: e.kind };
   const at = dateOf(e.at);
   const command = e.data?.command;
   const stack = e.data?.stack;
+  const job = e.data?.job;
   return (
     <li data-kind={e.kind}>
       <kind.icon size={17} stroke={1.6} aria-label={kind.word} role="img" color={colorOf(e)} />
@@ -145,6 +151,11 @@ function Row({ entry: e }: { entry: Entry }) {
         {stack && (
           <LinkAnchor to="/stacks/$stack" params={{ stack }} size="sm" underline="always">
             Show the stack
+          </LinkAnchor>
+        )}
+        {job && (
+          <LinkAnchor to="/jobs/$job" params={{ job }} search={{ device }} size="sm" underline="always">
+            Show its runs
           </LinkAnchor>
         )}
       </div>

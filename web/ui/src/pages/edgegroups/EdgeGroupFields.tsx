@@ -1,17 +1,15 @@
-import { MultiSelect, Stack, Text, Textarea, TextInput } from '@mantine/core';
+import { Stack, Text, Textarea, TextInput } from '@mantine/core';
 import { useDebouncedValue } from '@mantine/hooks';
 import { useQuery } from '@tanstack/react-query';
-import { useState } from 'react';
 import { asProblem } from '../../api/problem';
-import { devicesQuery } from '../../api/queries';
 import { count } from '../../kit/bytes';
+import { DevicesField } from '../../kit/DevicesField';
 import type { Fields } from '../../kit/merge';
 import { GroupField, wrongGroup } from '../../kit/PlaceFields';
 import { bodyOf, homeOf, listed } from './fields';
 import { Members } from './Members';
 import { edgeGroupPreview, type Member } from './queries';
 
-const offered = 20;
 const shown = 8;
 
 interface Props {
@@ -27,16 +25,6 @@ interface Props {
 
 /** EdgeGroupFields is what an edge group is made of, with the devices that it would have as one types. */
 export function EdgeGroupFields({ name, fields, set, known, refused }: Props) {
-  const [text, search] = useState('');
-  const [q] = useDebouncedValue(text.trim(), 200);
-  const found = useQuery(devicesQuery({ limit: offered, ...(q && { q }) }));
-  // What was chosen stays by its name, also when another search does not find it.
-  const [chosen, choose] = useState<Readonly<Record<string, string>>>({});
-  const titles: Record<string, string> = { ...chosen };
-  for (const d of [...known, ...(found.data?.items ?? [])]) titles[d.id] = d.name;
-  const ids = listed(fields);
-  const options = [...new Set([...ids, ...(found.data?.items.map((d) => d.id) ?? [])])];
-
   const [asked] = useDebouncedValue(fields, 250);
   const body = bodyOf(asked);
   const something = body.selector !== '' || body.devices.length > 0;
@@ -78,22 +66,12 @@ export function EdgeGroupFields({ name, fields, set, known, refused }: Props) {
         onChange={(e) => set('selector', e.currentTarget.value)}
         error={wrong('selector')}
       />
-      <MultiSelect
+      <DevicesField
         label="Listed devices"
         description="In it whatever their labels are"
-        placeholder={ids.length === 0 ? 'Find by name, id or label' : undefined}
-        searchable
-        searchValue={text}
-        onSearchChange={search}
-        filter={({ options }) => options}
-        data={options.map((id) => ({ value: id, label: titles[id] ?? id }))}
-        limit={offered + ids.length}
-        nothingFoundMessage="No device is known by that"
-        value={ids}
-        onChange={(v) => {
-          choose(Object.fromEntries(v.map((id) => [id, titles[id] ?? id])));
-          set('devices', v.join('\n'));
-        }}
+        value={listed(fields)}
+        known={known}
+        change={(ids) => set('devices', ids.join('\n'))}
         error={wrong('devices')}
       />
       <div aria-live="polite">

@@ -190,8 +190,8 @@ function EditPolicy({ own, above, close }: { own: FleetPolicy; above: readonly F
           onChange={(e) => edit.set('note', e.currentTarget.value)}
         />
         <Text size="xs" c="dimmed">
-          It holds for what is applied from now on, and for devices that get a stack from now on; stacks that run
-          are left alone. Jobs are taken from devices where they are not allowed any more.
+          It holds for what is applied from now on, and for devices that get a stack from now on; stacks that run are
+          left alone. Jobs are taken from devices where they are not allowed any more.
         </Text>
         <EditFooter edit={edit} close={close} />
       </Stack>

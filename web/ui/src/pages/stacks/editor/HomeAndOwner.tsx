@@ -2,20 +2,25 @@ import { NativeSelect, Stack, Text } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { GroupField } from '../../../kit/PlaceFields';
 import { teamsQuery } from '../../people/teams';
-import type { Settings } from './draft';
-import { wrongOwner } from './owner';
+import { type Owned, wrongOwner } from './owner';
+
+interface Settings extends Owned {
+  readonly group: string;
+}
 
 interface Props {
   settings: Settings;
   change: (part: Partial<Settings>) => void;
-  /** The stack is there already. */
+  /** What it is. */
+  thing?: string;
+  /** It is there already. */
   made: boolean;
   /** What is missing is said too, not only what is wrong. */
   asked: boolean;
 }
 
-/** HomeAndOwner chooses where a stack is at home, and who reaches it whose role reaches only what is shared with them. */
-export function HomeAndOwner({ settings, change, made, asked }: Props) {
+/** HomeAndOwner chooses where a stack or a job is at home, and who reaches it whose role reaches only what is shared with them. */
+export function HomeAndOwner({ settings, change, thing = 'stack', made, asked }: Props) {
   const { data } = useQuery(teamsQuery);
   const teams = (data?.items ?? []).map((t) => t.name);
   const known = settings.team === '' || teams.includes(settings.team) ? teams : [...teams, settings.team];
@@ -24,7 +29,7 @@ export function HomeAndOwner({ settings, change, made, asked }: Props) {
     <Stack gap={6}>
       <GroupField
         label="Home group"
-        description="Only devices in it or below get the stack. Empty: the root"
+        description={`Only devices in it or below get the ${thing}. Empty: the root`}
         value={settings.group}
         onChange={(group) => change({ group })}
       />
