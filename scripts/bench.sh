@@ -5,7 +5,7 @@
 # backup.md, backup and restore of a hub of 1,000 devices; stacks.md, stacks and rollouts of 5,000 devices; and console.md,
 # the console with 10,000 devices in a browser. bench.sh go, bench.sh wire, bench.sh jobs, bench.sh update, bench.sh backup,
 # bench.sh stacks and bench.sh ui do one of them; bench.sh profiles measures the ready-made profiles alone, a section of
-# data.md, and bench.sh economy the benchmarks of the ledger and of estimates alone, economy.txt.
+# data.md, bench.sh jobs-hub what jobs cost a hub, a section of jobs.md, and bench.sh economy the benchmarks of the ledger and of estimates alone, economy.txt.
 . "$(dirname "$0")/lib.sh"
 
 # go_benchmarks FILE PACKAGE…
@@ -44,9 +44,15 @@ profiles() {
 	"$GO" test -tags bench -count 1 -timeout 15m -v -run 'TestNumbers/profiles' ./internal/benchwire -args -out "$PWD/docs/bench/data.md"
 }
 
-# jobs takes about five minutes: runs are a minute apart. It needs no engine.
+# jobs takes about ten minutes: runs are a minute apart. It needs no engine.
 jobs() {
 	"$GO" test -tags bench -count 1 -timeout 15m -v -run '^TestJobs$' ./internal/benchwire -args -out "$PWD/docs/bench/jobs.md"
+	jobs_hub
+}
+
+# jobs_hub writes the section of jobs.md about the hub anew.
+jobs_hub() {
+	"$GO" test -tags bench -count 1 -timeout 20m -run '^TestJobFigures$' ./hub/api -args -out "$PWD/docs/bench/jobs.md"
 }
 
 # ui takes about ten minutes the first time, in which the fleet is made that is kept in .cache for the next.
@@ -87,10 +93,11 @@ go) go_benchmarks docs/bench/go.txt ./... ;;
 economy) economy ;;
 wire) wire ;;
 jobs) jobs ;;
+jobs-hub) jobs_hub ;;
 profiles) profiles ;;
 update) update ;;
 backup) backup ;;
 stacks) stacks ;;
 ui) ui ;;
-*) die "usage: bench.sh [go | economy | wire | jobs | profiles | update | backup | stacks | ui]" ;;
+*) die "usage: bench.sh [go | economy | wire | jobs | jobs-hub | profiles | update | backup | stacks | ui]" ;;
 esac
