@@ -52,6 +52,10 @@ func run(ctx context.Context, a *app, args []string) int {
 		return exitOK
 	}
 	code := exitCode(ctx, err)
+	var ended *exitWith
+	if errors.As(err, &ended) && ended.err == nil {
+		return code
+	}
 	if code == exitUsage {
 		var u *usageError
 		if errors.As(err, &u) {
@@ -59,7 +63,7 @@ func run(ctx context.Context, a *app, args []string) int {
 			return code
 		}
 	}
-	if ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
+	if ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) && ended == nil {
 		err = errors.New("interrupted")
 	}
 	say(a.errOut, "farshore: %s\n", plainLines(err.Error()))
@@ -68,7 +72,10 @@ func run(ctx context.Context, a *app, args []string) int {
 
 func exitCode(ctx context.Context, err error) int {
 	var p *apiclient.Problem
+	var ended *exitWith
 	switch {
+	case errors.As(err, &ended):
+		return ended.code
 	case ctx.Err() != nil:
 		return exitFailed
 	case errors.Is(err, errUsage), errors.Is(err, apiclient.ErrConfig):
@@ -90,6 +97,21 @@ func exitCode(ctx context.Context, err error) int {
 	}
 	return exitFailed
 }
+
+// exitWith ends the program with a code of its own.
+type exitWith struct {
+	code int
+	err  error // nil: nothing is said
+}
+
+func (e *exitWith) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit code %d", e.code)
+	}
+	return e.err.Error()
+}
+
+func (e *exitWith) Unwrap() error { return e.err }
 
 // usageError is a mistake in the command line of one command.
 type usageError struct {

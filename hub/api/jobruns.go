@@ -258,7 +258,7 @@ func (s *server) jobRun(job string) func(jobs.RunRecord) resource.JobRun {
 		out := resource.JobRun{
 			Run: r.ID, Job: job, Device: r.Device, Name: d.Name, Version: r.Version, Due: at(r.Due), State: r.State, Final: r.State.Final(),
 			Attempt: r.Attempt, Code: r.Code, Signal: r.Signal, Started: ofMilli(r.Started), TookMS: r.Took, Text: r.Text,
-			Stdout: jobStream(r.JobRun.Stdout, r.Stdout), Stderr: jobStream(r.JobRun.Stderr, r.Stderr),
+			Stdout: jobStream(r.JobRun.Stdout, r.Stdout), Stderr: jobStream(r.JobRun.Stderr, r.Stderr), Writer: r.OutputAttempt,
 			By: r.By, Command: r.Command, Until: at(r.Until), Count: r.Count, OwnClock: r.Clock, Told: at(r.Told),
 		}
 		if out.Attempt == 0 && r.Started != 0 {

@@ -25,6 +25,7 @@ type Jobs interface {
 	Get(name string) (dispatch.View, error)
 	Versions(name string) ([]*jobs.Version, error)
 	Put(dispatch.Spec) (jobs.Job, jobs.Version, error)
+	Try(dispatch.Spec) (dispatch.View, error)
 	Remove(name, by string) error
 	Pause(name, by string) (jobs.Job, error)
 	Resume(name, by string) (jobs.Job, error)
@@ -89,6 +90,12 @@ func (s *server) jobRoutes() {
 		Summary: "Remove a job from all devices, with its history", Does: access.JobsRemove, On: s.onJob,
 		Description: "A run that is under way on a device is ended there when the device hears of it.",
 		Run:         func(_ context.Context, c *call, _ *JobRef) (*none, error) { return nil, s.Jobs.Remove(c.on.ID, c.by()) },
+	})
+	add(s, route[putJobInput, reply[resource.Job]]{
+		Method: http.MethodPost, Path: "/jobs/{job}/preview", ID: "try-job", Tag: tag, Summary: "See what a job would be, and change nothing",
+		Description: "What is wrong is answered as when it is put. Of the answer assigned says how many devices it would be for; what came of runs is left out where it would change.",
+		Does:        access.JobsApply, On: func(c *call, in *putJobInput) (access.Resource, error) { return s.onPutJob(c, &in.JobRef, &in.Body) },
+		Looks: true, Run: s.tryJob,
 	})
 	for _, a := range []struct {
 		word, summary string
@@ -183,8 +190,12 @@ func (s *server) getJob(c *call) (*reply[resource.Job], error) {
 	if err != nil {
 		return nil, err
 	}
+	return s.showJob(c, &v)
+}
+
+func (s *server) showJob(c *call, v *dispatch.View) (*reply[resource.Job], error) {
 	out := resource.Job{
-		JobDefinition: definition(&v), JobState: jobState(&v.Row), Upcoming: v.Upcoming, Message: v.Version.Message,
+		JobDefinition: definition(v), JobState: jobState(&v.Row), Upcoming: v.Upcoming, Message: v.Version.Message,
 		ScriptSize: v.Version.Script.Size, ScriptHash: scriptHash(v.Version), Created: at(v.Job.Created), Etag: jobEtag(&v.Job),
 		DeviceNames: map[string]string{},
 	}

@@ -45,19 +45,9 @@ func jobNameTaken(name string) error {
 }
 
 func (s *server) putJob(_ context.Context, c *call, in *putJobInput) (*reply[resource.Job], error) {
-	spec, err := s.jobSpec(c, in.Job, &in.Body)
+	spec, err := s.expectedSpec(c, in)
 	if err != nil {
 		return nil, err
-	}
-	want, same := s.expect(in.Expect, c.on), spec.Expect
-	spec.Expect = func(now *jobs.Job) error {
-		if now != nil && !c.eyes().job(now) {
-			return jobNameTaken(in.Job)
-		}
-		if err := want.meets(jobEtag(now)); err != nil {
-			return err
-		}
-		return same(now)
 	}
 	rec, v, err := s.Jobs.Put(spec)
 	if err != nil {
@@ -69,6 +59,37 @@ func (s *server) putJob(_ context.Context, c *call, in *putJobInput) (*reply[res
 	}
 	c.on = onJob(&rec)
 	return s.getJob(c)
+}
+
+func (s *server) tryJob(_ context.Context, c *call, in *putJobInput) (*reply[resource.Job], error) {
+	spec, err := s.expectedSpec(c, in)
+	if err != nil {
+		return nil, err
+	}
+	v, err := s.Jobs.Try(spec)
+	if err != nil {
+		return nil, jobFault("body.", err)
+	}
+	return s.showJob(c, &v)
+}
+
+// expectedSpec is what somebody puts, if the job is still what they have seen.
+func (s *server) expectedSpec(c *call, in *putJobInput) (dispatch.Spec, error) {
+	spec, err := s.jobSpec(c, in.Job, &in.Body)
+	if err != nil {
+		return spec, err
+	}
+	want, same := s.expect(in.Expect, c.on), spec.Expect
+	spec.Expect = func(now *jobs.Job) error {
+		if now != nil && !c.eyes().job(now) {
+			return jobNameTaken(in.Job)
+		}
+		if err := want.meets(jobEtag(now)); err != nil {
+			return err
+		}
+		return same(now)
+	}
+	return spec, nil
 }
 
 func (s *server) jobSpec(c *call, name string, b *resource.PutJob) (dispatch.Spec, error) {

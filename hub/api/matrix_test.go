@@ -127,7 +127,7 @@ var matrixRoutes = map[string]matrixRoute{
 	"rollout-devices": {things: "stack"}, "pause-rollout": {things: "stack"}, "continue-rollout": {things: "stack"}, "abort-rollout": {things: "stack"},
 	"skip-rollout": {things: "stack"}, "retry-rollout": {things: "stack"}, "approve-rollout": {things: "stack"},
 	"diff-versions": {things: "stack"}, "stack-groups": {things: "stack"}, "device-bundle": {things: "stack"},
-	"list-jobs": {things: "any"}, "get-job": {things: "job"}, "put-job": {things: "job", body: body(oneJob)}, "remove-job": {things: "job"},
+	"list-jobs": {things: "any"}, "get-job": {things: "job"}, "put-job": {things: "job", body: body(oneJob)}, "try-job": {things: "job", body: body(oneJob)}, "remove-job": {things: "job"},
 	"pause-job": {things: "job"}, "resume-job": {things: "job"}, "list-job-versions": {things: "job"}, "job-devices": {things: "job"},
 	"device-jobs": {things: "device"}, "preview-job": {things: "any", body: body(`{"schedule":{"kind":"manual"}}`)}, "run-job": {things: "job", body: body(`{"all":true}`)},
 	"list-job-runs": {things: "job"}, "get-job-run": {things: "job"}, "get-job-output": {things: "job"}, "ask-job-output": {things: "job", body: body(`{}`)},

@@ -14,7 +14,7 @@ import (
 )
 
 // onlyLook are operations that change nothing, although their method says otherwise.
-var onlyLook = []string{"preview-stack", "preview-update", "estimate-stack", "estimate-update", "verify-audit"}
+var onlyLook = []string{"preview-stack", "preview-update", "estimate-stack", "estimate-update", "try-job", "verify-audit"}
 
 // Whatever somebody tries to change is in the trail: who, from where, what, and that it was refused. What the account of
 // last resort does is marked.

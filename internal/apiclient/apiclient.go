@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"net/url"
@@ -125,6 +126,8 @@ type Request struct {
 	Body any
 	// Header is sent beside the usual ones, or in their place. Nil: none.
 	Header http.Header
+	// Answered is filled with the header of the answer. Nil: nobody asks for it.
+	Answered http.Header
 }
 
 // Do sends a request and reads the answer into out: as JSON, as it is where out is a *[]byte, or not at all where out
@@ -210,6 +213,9 @@ func (c *Client) send(ctx context.Context, r Request) (*http.Response, error) {
 	if resp.StatusCode >= 300 {
 		defer resp.Body.Close()
 		return nil, c.problem(resp)
+	}
+	if r.Answered != nil {
+		maps.Copy(r.Answered, resp.Header)
 	}
 	return resp, nil
 }

@@ -45,46 +45,100 @@ func (d *Desk) tell(devices []protocol.DeviceID) {
 	}
 }
 
-// apply returns the devices to be told, nil when nothing was changed.
-func (d *Desk) apply(spec Spec, oneShot bool) (rec jobs.Job, v jobs.Version, tell []protocol.DeviceID, err error) {
-	d.change.Lock()
-	defer d.change.Unlock()
+// planned is a change that would do.
+type planned struct {
+	job    *job // as it is; nil: there is none
+	change Change
+	next   *jobs.Version // it has a number where it is new
+	wanted map[protocol.DeviceID]bool
+	look   look
+}
+
+// same: it is so already.
+func (p *planned) same() bool {
+	return p.job != nil && p.change.Version == nil && reflect.DeepEqual(p.change.Job, p.job.rec)
+}
+
+// work works out what a spec changes. The caller holds change.
+func (d *Desk) work(spec Spec, oneShot bool) (p planned, err error) {
 	d.mu.RLock()
 	j, many := d.byName[spec.Name], len(d.byID)
 	d.mu.RUnlock()
+	p.job = j
 	if spec.Expect != nil {
 		var now *jobs.Job
 		if j != nil {
 			now = new(j.rec)
 		}
 		if err := spec.Expect(now); err != nil {
-			return rec, v, nil, err
+			return p, err
 		}
 	}
 	if j == nil && many >= MaxJobs {
-		return rec, v, nil, fmt.Errorf("%w: there are %d jobs already: remove some", jobs.ErrInvalid, many)
+		return p, fmt.Errorf("%w: there are %d jobs already: remove some", jobs.ErrInvalid, many)
 	}
-	next, err := d.prepare(j, spec)
+	if p.next, err = d.prepare(j, spec); err != nil {
+		return p, err
+	}
+	p.change = d.plan(j, spec, p.next)
+	p.change.Job.OneShot = oneShot
+	if p.same() {
+		return p, nil
+	}
+	if p.wanted, err = d.matching(&p.change.Job); err != nil {
+		return p, fmt.Errorf("%w: %w", jobs.ErrInvalid, err)
+	}
+	// Whoever makes a change is bound by policies as they are, whoever made the version.
+	judged := *p.next
+	judged.Exempt = spec.Exempt
+	p.look = look(d.cfg.Fleet.Device).once()
+	return p, d.judge(&p.change.Job, &judged, p.wanted, p.look)
+}
+
+// Try returns the job that Put would make of a spec, and changes nothing. Errors are those of Put.
+func (d *Desk) Try(spec Spec) (View, error) {
+	d.change.Lock()
+	defer d.change.Unlock()
+	p, err := d.work(spec, false)
+	if err != nil {
+		return View{}, err
+	}
+	if p.same() {
+		return d.Get(spec.Name)
+	}
+	v := View{Row: Row{Job: p.change.Job, Version: p.next, Words: d.words(p.next), Devices: len(p.wanted), Strip: []Beat{}}, Upcoming: []time.Time{}, Script: spec.Script}
+	if p.change.Version == nil {
+		v.Version = p.job.latest()
+	}
+	if s := p.next.Zoned(d.cfg.Zone, "UTC"); !v.Job.Paused {
+		s.Jitter = 0
+		plan, err := jobs.NewPlan(s, 1, "")
+		if err != nil {
+			return View{}, err
+		}
+		for _, at := range plan.Upcoming(d.cfg.Now(), 5) {
+			v.Upcoming = append(v.Upcoming, at.UTC())
+		}
+	}
+	if len(v.Upcoming) > 0 {
+		v.Next = v.Upcoming[0]
+	}
+	return v, nil
+}
+
+// apply returns the devices to be told, nil when nothing was changed.
+func (d *Desk) apply(spec Spec, oneShot bool) (rec jobs.Job, v jobs.Version, tell []protocol.DeviceID, err error) {
+	d.change.Lock()
+	defer d.change.Unlock()
+	p, err := d.work(spec, oneShot)
 	if err != nil {
 		return rec, v, nil, err
 	}
-	c := d.plan(j, spec, next)
-	c.Job.OneShot = oneShot
-	if j != nil && c.Version == nil && reflect.DeepEqual(c.Job, j.rec) {
+	j, c, wanted := p.job, p.change, p.wanted
+	if p.same() {
 		return j.rec, *j.latest(), nil, nil
 	}
 	c.Job.Updated = d.cfg.Now().Unix()
-	wanted, err := d.matching(&c.Job)
-	if err != nil {
-		return rec, v, nil, fmt.Errorf("%w: %w", jobs.ErrInvalid, err)
-	}
-	// Whoever makes a change is bound by policies as they are, whoever made the version.
-	judged := *next
-	judged.Exempt = spec.Exempt
-	look := look(d.cfg.Fleet.Device).once()
-	if err := d.judge(&c.Job, &judged, wanted, look); err != nil {
-		return rec, v, nil, err
-	}
 	rec, err = d.cfg.Store.ApplyJob(c)
 	if err != nil {
 		return rec, v, nil, fmt.Errorf("store job %q: %w", spec.Name, err)
@@ -100,7 +154,7 @@ func (d *Desk) apply(spec Spec, oneShot bool) (rec jobs.Job, v jobs.Version, tel
 		j.versions = append(slices.Clone(j.versions), c.Version)
 	}
 	j.versions = slices.DeleteFunc(slices.Clone(j.versions), func(v *jobs.Version) bool { return slices.Contains(c.Drop, v.Number) })
-	tell = d.assign(j, wanted, look)
+	tell = d.assign(j, wanted, p.look)
 	for dev, a := range j.devices {
 		if a.meant {
 			tell = append(tell, dev)

@@ -156,6 +156,7 @@ type JobRun struct {
 	Text     string             `json:"text,omitempty" doc:"A sentence for people, as the device said it"`
 	Stdout   *JobStream         `json:"stdout,omitempty" doc:"Of the last attempt; absent: nothing was written"`
 	Stderr   *JobStream         `json:"stderr,omitempty"`
+	Writer   uint32             `json:"output_attempt,omitempty" doc:"Which attempt wrote what the hub has of its output"`
 	By       string             `json:"by,omitempty" doc:"Who asked for it; absent: it ran by schedule"`
 	Command  protocol.CommandID `json:"command,omitzero" doc:"That asked for it"`
 	Until    time.Time          `json:"until,omitzero" doc:"When the last of several was due"`
