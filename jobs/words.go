@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -16,6 +17,7 @@ var dayNames = []string{"Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", 
 // said of the time zone where it is no name, such as "each device's own time". What there are no words for is said as cron
 // writes it.
 func Words(s protocol.JobSchedule, zone string) string {
+	zone = cmp.Or(zone, s.Zone)
 	var parts []string
 	switch {
 	case s.Cron != "":

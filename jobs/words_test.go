@@ -14,6 +14,7 @@ func TestWords(t *testing.T) {
 		want string
 	}{
 		{protocol.JobSchedule{Cron: "0 2 * * *", Jitter: 600}, "Europe/Oslo", "every day at 02:00, Europe/Oslo, each device up to 10 min later"},
+		{protocol.JobSchedule{Cron: "0 2 * * *", Zone: "Europe/Oslo"}, "", "every day at 02:00, Europe/Oslo"},
 		{protocol.JobSchedule{Cron: "*/15 * * * *"}, "Europe/Oslo", "every 15 minutes"},
 		{protocol.JobSchedule{Cron: "*/7 * * * *"}, "Europe/Oslo", "by cron */7 * * * *"}, // not every 7 minutes: it begins anew each hour
 		{protocol.JobSchedule{Cron: "* * * * *"}, "UTC", "every minute"},

@@ -200,7 +200,7 @@ func TestScripts(t *testing.T) {
 	d.write("fine.sh", "#!/bin/sh\n#: takes 10ms\n#: exits 0\n#: says 0\n")
 	d.env["TOKEN"] = "hunter2"
 	d.ok("script", "crane-1", "-f", filepath.Join(d.dir, "fine.sh"), "--secret-env", "TOKEN", "--secret-env", "KEY="+d.write("key", "1\n"), "--env", "A=b")
-	d.ok("script", "crane-1", "--timeout", "5m", "--", "#:", "-x", "--flag")
+	d.fails(exitSignalled+15, "timed-out, SIGTERM", "script", "crane-1", "--timeout", "1s", "--", "sleep", "-x", "--flag")
 	last := dev.Jobs.Begun()
 	if got := last[len(last)-1].Script; got != oneLiner {
 		t.Errorf("run was %q", got)

@@ -161,10 +161,12 @@ func (a *app) runScript(ctx context.Context, device string, run *resource.RunScr
 	return scriptEnd(f.run)
 }
 
+// slowToTell is how long a device that began in time may take to tell.
+const slowToTell = 5 * time.Second
+
 // awaitScript waits until the device has begun, or never will.
 func (a *app) awaitScript(ctx context.Context, made *resource.ScriptRun) (r *resource.JobRun, err error) {
-	// A device that began in time may be slow to tell.
-	w := wait{timeout: time.Until(made.Expires) + time.Minute}
+	w := wait{timeout: time.Until(made.Expires) + slowToTell}
 	err = w.until(ctx, "script "+made.Job, func(ctx context.Context) (bool, error) {
 		var page resource.JobRuns
 		if err := a.get(ctx, jobPath(made.Job)+"/runs", url.Values{"limit": {"1"}}, &page); err != nil {

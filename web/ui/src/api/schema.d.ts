@@ -895,6 +895,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/jobs/{job}/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * See what a job would be, and change nothing
+         * @description What is wrong is answered as when it is put. Of the answer assigned says how many devices it would be for; what came of runs is left out where it would change.
+         */
+        post: operations["try-job"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/jobs/{job}/resume": {
         parameters: {
             query?: never;
@@ -4292,6 +4312,11 @@ export interface components {
             job?: string;
             /** @description Of the device */
             name: string;
+            /**
+             * Format: int32
+             * @description Which attempt wrote what the hub has of its output
+             */
+            output_attempt?: number;
             /** @description The device had no contact since its start, and went by its own clock */
             own_clock?: boolean;
             /**
@@ -8879,6 +8904,47 @@ export interface operations {
             cookie?: never;
         };
         requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "try-job": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The etag of what you have read, or * for anything that is there: what is not so any more is not changed (412, code changed) */
+                "If-Match"?: string;
+                /** @description * : it must not be there yet (412, code exists) */
+                "If-None-Match"?: "*";
+            };
+            path: {
+                /** @description Name */
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PutJob"];
+            };
+        };
         responses: {
             /** @description OK */
             200: {
