@@ -121,7 +121,7 @@ func TestJobFilesThatAreWrong(t *testing.T) {
 		"name: x\nscript_file: none":   "no such file",
 		"name: x\nscript: a\nscript_file: binary":             "give one of them",
 		"name: fine\nschedule: {kind: manual}":                "is there twice",
-		"name: y\nscript: \"true\"\nschedule: {kind: manual}": "begin it with one such as #!/bin/sh",
+		"name: y\nscript: \"true\"\nschedule: {kind: manual}": "it has no interpreter line",
 	} {
 		file := d.write("wrong.yml", text)
 		args := []string{"jobs", "apply", fine, file}

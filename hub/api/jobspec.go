@@ -68,7 +68,7 @@ func (s *server) tryJob(_ context.Context, c *call, in *putJobInput) (*reply[res
 	}
 	v, err := s.Jobs.Try(spec)
 	if err != nil {
-		return nil, jobFault("body.", err)
+		return nil, jobFault(err)
 	}
 	return s.showJob(c, &v)
 }
