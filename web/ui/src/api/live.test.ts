@@ -11,6 +11,8 @@ describe('concerns', () => {
     expect(concerns({ kind: 'edge-group.changed' })).toEqual([['edge-groups'], ['edge-group']]);
     expect(concerns({ kind: 'device.updated', device: 'd1' })).toContainEqual(['edge-group']);
     expect(concerns({ kind: 'waiting.arrived', device: 'd1' })).toContainEqual(['waiting']);
+    const failed = concerns({ kind: 'job.failed', device: 'd1', data: { job: 'backup' } });
+    expect(failed).toEqual([['device', 'd1'], ['jobs'], ['job', 'backup']]);
     expect(concerns({ kind: 'command.ended', device: 'd1' })).toContainEqual(['device', 'd1']);
   });
   it('makes everything stale after a gap', () => {

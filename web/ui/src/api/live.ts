@@ -133,7 +133,9 @@ export class Live {
 }
 
 /** concerns names the queries that an event makes stale, as beginnings of their keys (see queries.ts). */
-export function concerns(e: Pick<Schemas['Event'], 'kind' | 'device' | 'stack'>): readonly (readonly unknown[])[] {
+export function concerns(
+  e: Pick<Schemas['Event'], 'kind' | 'device' | 'stack' | 'data'>,
+): readonly (readonly unknown[])[] {
   if (e.kind === 'gap') return [[]];
   const keys: (readonly unknown[])[] = [];
   if (e.device) keys.push(['device', e.device]);
@@ -147,6 +149,10 @@ export function concerns(e: Pick<Schemas['Event'], 'kind' | 'device' | 'stack'>)
   if (e.kind.startsWith('waiting.')) keys.push(['waiting'], ['devices'], ['keys']);
   if (e.stack || e.kind.startsWith('stack.'))
     keys.push(['stacks'], ['stack', ...(e.stack ? [e.stack] : [])], ['devices'], ['rollouts']);
+  if (e.kind.startsWith('job.')) {
+    const { job } = (e.data ?? {}) as { job?: unknown };
+    keys.push(['jobs'], ['job', ...(typeof job === 'string' ? [job] : [])]);
+  }
   if (e.kind.startsWith('command.')) keys.push(['commands']);
   return keys;
 }

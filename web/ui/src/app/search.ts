@@ -84,6 +84,9 @@ export const deviceSearch = (s: Raw) =>
     /** What is open at the side: a container by its id, a command by its id. */
     container: text(s.container, 80),
     command: text(s.command, 80),
+    /** A job, and its run; without the run, its latest on the device. */
+    job: text(s.job, 63),
+    run: whole(s.run),
   });
 
 export const waitingSearch = (s: Raw) =>
@@ -124,9 +127,13 @@ export const stackSearch = (s: Raw) =>
     bundle: text(s.bundle, 80),
   });
 
-/** Of the list of jobs: what is searched for, and whether only those that fail are shown. */
+/** Of the list of jobs: its tab, what is searched for, and whether only those that fail are shown. */
 export const jobsSearch = (s: Raw) =>
-  defined({ q: text(s.q, 200), failing: s.failing === true || s.failing === 'true' ? true : undefined });
+  defined({
+    tab: oneOf(s.tab, ['once']),
+    q: text(s.q, 200),
+    failing: s.failing === true || s.failing === 'true' ? true : undefined,
+  });
 
 /** Of a job: its tab, states of runs, a device, and the run whose output is open. */
 export const jobSearch = (s: Raw) =>

@@ -12,6 +12,7 @@ import { Containers } from './Containers';
 import { Data } from './Data';
 import { Actions, Heading, Standing } from './Heading';
 import { Images } from './Images';
+import { DeviceJobs } from './Jobs';
 import { Networks } from './Networks';
 import { Observation } from './Observation';
 import { Overview } from './Overview';
@@ -29,6 +30,7 @@ const names: Record<Tab, string> = {
   volumes: 'Volumes',
   networks: 'Networks',
   stacks: 'Stacks',
+  jobs: 'Jobs',
   commands: 'Commands',
   data: 'Data',
   timeline: 'Timeline',
@@ -41,7 +43,8 @@ export function DevicePage({ device }: { device: Detail }) {
   const { data: observed } = useQuery(snapshotQuery(device.id, asOf));
   const known = observed !== undefined;
   const change = useMay('devices.change');
-  const shown = tabs.filter((t) => t !== 'settings' || change);
+  const jobs = useMay('jobs.read');
+  const shown = tabs.filter((t) => (t !== 'settings' || change) && (t !== 'jobs' || jobs));
   const list = useRef<HTMLDivElement>(null);
   // biome-ignore lint/correctness/useExhaustiveDependencies: the numbers make tabs wider once they are known
   useEffect(() => {
@@ -100,6 +103,9 @@ export function DevicePage({ device }: { device: Detail }) {
           </Tabs.Panel>
           <Tabs.Panel value="stacks" pt="sm">
             <DeviceStacks device={device} />
+          </Tabs.Panel>
+          <Tabs.Panel value="jobs" pt="sm">
+            <DeviceJobs device={device} />
           </Tabs.Panel>
           <Tabs.Panel value="commands" pt="sm">
             <Commands device={device} />

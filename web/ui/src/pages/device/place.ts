@@ -12,6 +12,7 @@ export const tabs = [
   'volumes',
   'networks',
   'stacks',
+  'jobs',
   'commands',
   'data',
   'timeline',

@@ -38,7 +38,7 @@ export function Job() {
           <Title order={1} className="fs-text">
             {job.name}
           </Title>
-          <Text c="dimmed">version {job.version}</Text>
+          <Text c="dimmed">{job.one_shot ? 'run once' : `version ${job.version}`}</Text>
           {job.paused && (
             <Badge className="fs-state" variant="light" color="yellow">
               paused
@@ -68,7 +68,7 @@ export function Job() {
           <Tabs.Tab value="runs">Runs</Tabs.Tab>
           <Tabs.Tab value="devices">Devices</Tabs.Tab>
           <Tabs.Tab value="definition">Definition</Tabs.Tab>
-          <Tabs.Tab value="versions">Versions</Tabs.Tab>
+          {!job.one_shot && <Tabs.Tab value="versions">Versions</Tabs.Tab>}
         </Tabs.List>
         <Tabs.Panel value="runs" pt="sm">
           <JobRuns job={job.name} next={job.next} />
@@ -109,31 +109,35 @@ function Actions({ job }: { job: JobOf }) {
   return (
     <>
       <Failure error={pause.error} />
-      <May operation="jobs.operate">
-        <Button leftSection={<IconPlayerPlay size={16} aria-hidden />} onClick={() => setRunning(true)}>
-          Run now
-        </Button>
-        <Button
-          variant="default"
-          leftSection={
-            job.paused ? <IconPlayerPlay size={16} aria-hidden /> : <IconPlayerPause size={16} aria-hidden />
-          }
-          loading={pause.isPending}
-          onClick={() => pause.mutate()}
-        >
-          {job.paused ? 'Go on' : 'Pause'}
-        </Button>
-      </May>
-      <May operation="jobs.apply">
-        <LinkButton
-          to="/jobs/$job/edit"
-          params={{ job: job.name }}
-          variant="default"
-          leftSection={<IconEdit size={16} aria-hidden />}
-        >
-          Edit
-        </LinkButton>
-      </May>
+      {!job.one_shot && (
+        <>
+          <May operation="jobs.operate">
+            <Button leftSection={<IconPlayerPlay size={16} aria-hidden />} onClick={() => setRunning(true)}>
+              Run now
+            </Button>
+            <Button
+              variant="default"
+              leftSection={
+                job.paused ? <IconPlayerPlay size={16} aria-hidden /> : <IconPlayerPause size={16} aria-hidden />
+              }
+              loading={pause.isPending}
+              onClick={() => pause.mutate()}
+            >
+              {job.paused ? 'Go on' : 'Pause'}
+            </Button>
+          </May>
+          <May operation="jobs.apply">
+            <LinkButton
+              to="/jobs/$job/edit"
+              params={{ job: job.name }}
+              variant="default"
+              leftSection={<IconEdit size={16} aria-hidden />}
+            >
+              Edit
+            </LinkButton>
+          </May>
+        </>
+      )}
       <May operation="jobs.remove">
         <Button variant="subtle" color="red" onClick={() => setRemoving(true)}>
           Remove

@@ -1,5 +1,5 @@
-import { Badge, Stack as Column, Group, Paper, Skeleton, Switch, Table, Text } from '@mantine/core';
-import { IconCalendarClock, IconFilterOff, IconPlus } from '@tabler/icons-react';
+import { Badge, Stack as Column, Group, Paper, Skeleton, Switch, Table, Tabs, Text } from '@mantine/core';
+import { IconCalendarClock, IconFilterOff, IconPlus, IconTerminal2 } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { useNavigate, useSearch } from '@tanstack/react-router';
 import { May } from '../../app/May';
@@ -10,22 +10,21 @@ import { LinkAnchor, LinkButton } from '../../kit/links';
 import { Page } from '../../kit/Page';
 import { SearchField } from '../../kit/SearchField';
 import { Since } from '../../kit/Since';
+import { State } from '../../kit/State';
 import { usePhone } from '../../kit/usePhone';
 import { type JobRow, jobsQuery } from './queries';
 import { rowsOf } from './rows';
 import { Strip } from './Strip';
 
-/** Jobs lists all jobs: when they run, and how that went. */
+/** Jobs lists all jobs: when they run, and how that went; and the scripts that were run once. */
 export function Jobs() {
   const search = useSearch({ from: '/inside/jobs' });
   const navigate = useNavigate({ from: '/jobs' });
-  const { data, error, refetch } = useQuery(jobsQuery(false));
   const phone = usePhone();
-  const rows = rowsOf(data?.items ?? [], search);
   return (
     <Page
       title="Jobs"
-      about={data ? count(data.items.length, 'job') : 'What runs on devices by the clock'}
+      about="Scripts that devices run by their own clock, also while they do not reach the hub"
       actions={
         <May operation="jobs.apply">
           <LinkButton to="/new-job" leftSection={<IconPlus size={16} aria-hidden />} size={phone ? 'md' : 'sm'}>
@@ -34,6 +33,34 @@ export function Jobs() {
         </May>
       }
     >
+      <Tabs
+        value={search.tab ?? 'jobs'}
+        onChange={(t) => void navigate({ search: t === 'once' ? { tab: t } : {} })}
+        keepMounted={false}
+      >
+        <Tabs.List className="fs-tabs">
+          <Tabs.Tab value="jobs">With a schedule</Tabs.Tab>
+          <Tabs.Tab value="once">Run once</Tabs.Tab>
+        </Tabs.List>
+        <Tabs.Panel value="jobs" pt="sm">
+          <Scheduled />
+        </Tabs.Panel>
+        <Tabs.Panel value="once" pt="sm">
+          <Once />
+        </Tabs.Panel>
+      </Tabs>
+    </Page>
+  );
+}
+
+function Scheduled() {
+  const search = useSearch({ from: '/inside/jobs' });
+  const navigate = useNavigate({ from: '/jobs' });
+  const { data, error, refetch } = useQuery(jobsQuery(false));
+  const phone = usePhone();
+  const rows = rowsOf(data?.items ?? [], search);
+  return (
+    <Column gap="sm">
       <Failure error={error} retry={() => refetch()} />
       {!data && !error && <Skeleton h={240} />}
       {data?.items.length === 0 && (
@@ -64,6 +91,9 @@ export function Jobs() {
               void navigate({ search: (s) => ({ ...s, failing }) });
             }}
           />
+          <Text size="sm" c="dimmed">
+            {count(rows.length, 'job')}
+          </Text>
         </Group>
       )}
       {data && data.items.length > 0 && rows.length === 0 && (
@@ -76,8 +106,58 @@ export function Jobs() {
         </Empty>
       )}
       {rows.length > 0 && (phone ? <Cards rows={rows} /> : <List rows={rows} />)}
-    </Page>
+    </Column>
   );
+}
+
+/** Once lists the scripts that were run once, the latest first. */
+function Once() {
+  const { data, error, refetch } = useQuery(jobsQuery(true));
+  if (error && !data) return <Failure error={error} retry={() => refetch()} />;
+  if (!data) return <Skeleton h={240} />;
+  if (data.items.length === 0) {
+    return (
+      <Empty icon={IconTerminal2} title="No script was run in the last days">
+        A device’s page has a tab Jobs, on which a script is run once. What it wrote is kept for 7 days.
+      </Empty>
+    );
+  }
+  return (
+    <div className="fs-scroll">
+      <Table highlightOnHover aria-label="Scripts that were run once">
+        <Table.Thead>
+          <Table.Tr>
+            <Table.Th>Run</Table.Th>
+            <Table.Th>State</Table.Th>
+            <Table.Th>When</Table.Th>
+            <Table.Th>By</Table.Th>
+          </Table.Tr>
+        </Table.Thead>
+        <Table.Tbody>
+          {data.items.map((j) => (
+            <Table.Tr key={j.id}>
+              <Table.Td>
+                <Name job={j} />
+              </Table.Td>
+              <Table.Td>
+                <Came job={j} />
+              </Table.Td>
+              <Table.Td>
+                <Since at={j.updated} />
+              </Table.Td>
+              <Table.Td className="fs-text">{j.by || '–'}</Table.Td>
+            </Table.Tr>
+          ))}
+        </Table.Tbody>
+      </Table>
+    </div>
+  );
+}
+
+/** Came says what became of a script that was run once. */
+function Came({ job: { last } }: { job: JobRow }) {
+  const state = (['running', 'failed', 'done'] as const).find((s) => last[s] > 0);
+  return state ? <State kind="run" state={state} /> : last.other > 0 ? 'it did not run' : 'not begun';
 }
 
 function List({ rows }: { rows: readonly JobRow[] }) {
@@ -179,7 +259,7 @@ function Devices({ job: j }: { job: JobRow }) {
   return (
     <Text size="sm">
       {count(j.assigned, 'device')}
-      {j.withheld > 0 && `, ${count(j.withheld)} not given it`}
+      {j.withheld > 0 && !j.paused && `, ${count(j.withheld)} not given it`}
     </Text>
   );
 }

@@ -20,6 +20,9 @@ interface Props {
   preview: ReturnType<typeof usePreview>;
 }
 
+/** elsewhere tells problems that are of no field: those of one are said there. */
+const elsewhere = (problem: string) => Object.keys(problemsOf([problem])).length === 0;
+
 /** NextRuns says a schedule in words, with its next five runs, as the hub reckons them. */
 export function NextRuns({ schedule, preview: { data, error, refetch } }: Props) {
   if (!schedule) {
@@ -34,13 +37,16 @@ export function NextRuns({ schedule, preview: { data, error, refetch } }: Props)
   return (
     <Paper withBorder p="sm" aria-live="polite" aria-label="What the schedule means" role="region">
       {data.problems?.length ? (
-        data.problems
-          .map((p) => Object.values(problemsOf([p]))[0] ?? p)
-          .map((p) => (
+        <>
+          {data.problems.filter(elsewhere).map((p) => (
             <Alert key={p} color="red" p="xs" mb={4}>
               {p}
             </Alert>
-          ))
+          ))}
+          <Text size="sm" c="dimmed">
+            When that is put right, its next runs are shown here.
+          </Text>
+        </>
       ) : (
         <>
           <Text size="sm" fw={600} className="fs-text">
@@ -64,11 +70,18 @@ export function Times({ next, schedule }: { next: readonly string[]; schedule: S
   const named = zone === 'device' ? 'UTC' : zone && zone !== 'hub' ? zone : undefined;
   if (next.length === 0) return null;
   return (
-    <List size="sm" mt={4} aria-label="Next runs">
-      {next.map((t) => {
-        const d = dateOf(t);
-        return <List.Item key={t}>{d ? moment(d, named) : t}</List.Item>;
-      })}
-    </List>
+    <>
+      <List size="sm" mt={4} aria-label="Next runs">
+        {next.map((t) => {
+          const d = dateOf(t);
+          return <List.Item key={t}>{d ? moment(d, named) : t}</List.Item>;
+        })}
+      </List>
+      {zone === 'device' && (
+        <Text size="xs" c="dimmed" mt={4}>
+          As for a device in UTC; each device has its own.
+        </Text>
+      )}
+    </>
   );
 }

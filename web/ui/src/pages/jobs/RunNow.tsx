@@ -71,9 +71,7 @@ function Asked({ job, close }: Props) {
             <Radio value="all" label={all} />
           </Stack>
         </Radio.Group>
-        {way === 'devices' && (
-          <DevicesField label="Devices" data-autofocus value={devices} change={setDevices} known={few} />
-        )}
+        {way === 'devices' && <DevicesField label="Devices" value={devices} change={setDevices} known={few} />}
         {way === 'selector' && (
           <TextInput
             label="Selector"

@@ -63,7 +63,7 @@ it('shows what the hub finds wrong in a cron text', async () => {
   await show();
   fireEvent.change(screen.getByLabelText('How often'), { target: { value: 'cron' } });
   fireEvent.change(screen.getByLabelText('Cron text'), { target: { value: '61 2 * * *' } });
-  await waitFor(() => expect(screen.getAllByText('minute: 61 is above 59')).toHaveLength(2)); // at the field, and below
+  await screen.findByText('minute: 61 is above 59');
 });
 
 it('asks nothing of the hub while something is missing', async () => {

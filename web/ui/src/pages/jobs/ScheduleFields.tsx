@@ -78,7 +78,7 @@ export function ScheduleFields({ form: f, set, asked, refused }: Props) {
         <Group gap="sm" align="flex-start">
           <NativeSelect
             label="By whose clock"
-            description="Of the device: by its label timezone, else UTC"
+            description="A device’s own: its label timezone, such as Europe.Oslo; else UTC"
             value={f.zone}
             onChange={(e) => set({ zone: e.currentTarget.value })}
             data={[
@@ -102,9 +102,9 @@ export function ScheduleFields({ form: f, set, asked, refused }: Props) {
         <Group gap="sm" align="flex-start">
           <TextInput
             label="Spread over (minutes)"
-            description="Each device that much later at most"
+            description="Each device a bit later"
             inputMode="numeric"
-            w={210}
+            w={180}
             {...text('jitter')}
           />
           {repeats && (
