@@ -23,6 +23,8 @@ export function DevicesField({ value, change, known = [], ...props }: Props) {
   const [chosen, choose] = useState<Readonly<Record<string, string>>>({});
   const titles: Record<string, string> = { ...chosen };
   for (const d of [...known, ...(found.data?.items ?? [])]) titles[d.id] = d.name;
+  // Until the hub has answered what was typed last, what it found before is not offered: Enter would take another device.
+  const late = text.trim() !== q || found.isPlaceholderData;
   const options = [...new Set([...value, ...(found.data?.items.map((d) => d.id) ?? [])])];
   return (
     <MultiSelect
@@ -30,10 +32,11 @@ export function DevicesField({ value, change, known = [], ...props }: Props) {
       searchable
       searchValue={text}
       onSearchChange={search}
-      filter={({ options }) => options}
+      filter={({ options }) => (late ? [] : options)}
+      hidePickedOptions
       data={options.map((id) => ({ value: id, label: titles[id] ?? id }))}
       limit={offered + value.length}
-      nothingFoundMessage="No device is known by that"
+      nothingFoundMessage={late ? 'Searching …' : 'No device is known by that'}
       value={[...value]}
       onChange={(ids) => {
         choose(Object.fromEntries(ids.map((id) => [id, titles[id] ?? id])));

@@ -71,7 +71,6 @@ export function DeviceJobs({ device }: { device: Detail }) {
               </LinkAnchor>
               <Text size="xs" c="dimmed" className="fs-text">
                 {r.one_shot ? 'a script, run once' : r.words}
-                {r.paused && !r.one_shot && ', paused'}
               </Text>
             </div>
           )}
@@ -101,7 +100,7 @@ function Shown({ device, job, run, close }: ShownProps) {
       onClose={close}
       position="right"
       size={phone ? '100%' : 'xl'}
-      title={<span className="fs-text">{run ? `Run ${run} of ${job}` : `Latest run of ${job}`}</span>}
+      title={<span className="fs-text">{run ? `Run ${run} of ${job}` : job}</span>}
       closeButtonProps={{ 'aria-label': 'Close' }}
     >
       {job !== undefined &&

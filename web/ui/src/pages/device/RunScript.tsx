@@ -99,7 +99,7 @@ function Asked({ device, close, given }: Props) {
             onChange={(e) => setLimit(e.currentTarget.value)}
           />
           <NativeSelect
-            label="Given up if not begun in"
+            label="To begin within"
             value={wait}
             onChange={(e) => setWait(e.currentTarget.value)}
             data={waits}

@@ -112,7 +112,8 @@ export function DeviceRows({ rows, label, first, name, runs, open }: RowsProps) 
   const phone = usePhone();
   const key = (r: JobDevice) => `${r.job} ${r.device}`;
   const withheld = (r: JobDevice) =>
-    r.withheld && (
+    r.withheld &&
+    !(r.one_shot && r.last) && (
       <Text size="xs" className="fs-warning">
         Not given it: {r.withheld.text}
       </Text>

@@ -1,3 +1,4 @@
+import './jobs.css';
 import { Badge, Stack as Column, Group, Paper, Skeleton, Switch, Table, Tabs, Text } from '@mantine/core';
 import { IconCalendarClock, IconFilterOff, IconPlus, IconTerminal2 } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
@@ -112,6 +113,7 @@ function Scheduled() {
 
 /** Once lists the scripts that were run once, the latest first. */
 function Once() {
+  const phone = usePhone();
   const { data, error, refetch } = useQuery(jobsQuery(true));
   if (error && !data) return <Failure error={error} retry={() => refetch()} />;
   if (!data) return <Skeleton h={240} />;
@@ -120,6 +122,24 @@ function Once() {
       <Empty icon={IconTerminal2} title="No script was run in the last days">
         A device’s page has a tab Jobs, on which a script is run once. What it wrote is kept for 7 days.
       </Empty>
+    );
+  }
+  if (phone) {
+    return (
+      <ul className="jb-cards" aria-label="Scripts that were run once">
+        {data.items.map((j) => (
+          <li key={j.id} className="fs-card">
+            <div className="fs-card-head">
+              <Name job={j} />
+              <Came job={j} />
+            </div>
+            <Text size="sm" className="fs-text">
+              <Since at={j.updated} />
+              {j.by && ` by ${j.by}`}
+            </Text>
+          </li>
+        ))}
+      </ul>
     );
   }
   return (
@@ -212,7 +232,7 @@ function Cards({ rows }: { rows: readonly JobRow[] }) {
         <Paper key={j.id} component="li" withBorder p="sm">
           <Group justify="space-between" wrap="nowrap" gap="xs">
             <Name job={j} />
-            <Failing job={j} />
+            {j.last.failed > 0 && <Failing job={j} word="failing" />}
           </Group>
           <Text size="sm" className="fs-text">
             {j.words}
@@ -264,7 +284,8 @@ function Devices({ job: j }: { job: JobRow }) {
   );
 }
 
-function Failing({ job: j }: { job: JobRow }) {
+/** Failing leads to the devices on which the latest run failed. */
+function Failing({ job: j, word }: { job: JobRow; word?: string }) {
   if (j.last.failed === 0) return <Text size="sm">none</Text>;
   return (
     <LinkAnchor
@@ -276,7 +297,7 @@ function Failing({ job: j }: { job: JobRow }) {
       c="var(--mantine-color-red-light-color)"
       py={{ base: 8, sm: 0 }}
     >
-      {count(j.last.failed, 'device')}
+      {word ? `${count(j.last.failed)} ${word}` : count(j.last.failed, 'device')}
     </LinkAnchor>
   );
 }

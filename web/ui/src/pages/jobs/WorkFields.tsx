@@ -37,7 +37,7 @@ export function WorkFields({ form: f, set, wrong, keeps = false }: Props) {
           {...code}
           {...text('script')}
           onKeyDown={(e) => {
-            if ((e.key === 's' || e.key === 'Enter') && (e.ctrlKey || e.metaKey)) {
+            if ((e.key.toLowerCase() === 's' || e.key === 'Enter') && (e.ctrlKey || e.metaKey)) {
               e.preventDefault();
               e.currentTarget.form?.requestSubmit();
             }
@@ -106,7 +106,7 @@ export function WorkFields({ form: f, set, wrong, keeps = false }: Props) {
         />
         <TextInput
           label="Working folder"
-          placeholder={f.where === 'host' ? 'one of the run’s own' : 'the image’s'}
+          placeholder={f.where === 'host' ? 'the run’s own' : 'the image’s'}
           {...code}
           {...text('dir')}
         />
