@@ -32,6 +32,7 @@ import (
 	"github.com/farshore/farshore/edgeagent/keypage"
 	"github.com/farshore/farshore/edgeagent/link"
 	"github.com/farshore/farshore/edgeagent/state"
+	"github.com/farshore/farshore/edgeagent/tunnel"
 	"github.com/farshore/farshore/edgeagent/update"
 	"github.com/farshore/farshore/jobs/runner"
 	"github.com/farshore/farshore/protocol"
@@ -95,11 +96,13 @@ type Config struct {
 	JobOutputs              runner.Outputs
 	Host                    func() protocol.Host
 	Facts                   func() protocol.Facts
-	DialContext             func(ctx context.Context, network, address string) (net.Conn, error)
-	Proxy                   func(*url.URL) (*url.URL, error)
-	Wrap                    func(net.Conn) net.Conn
-	Codec                   *protocol.Codec
-	Patcher                 *snapshot.Patcher
+	// DialEngine connects to the engine for live calls.
+	DialEngine  func(context.Context) (net.Conn, error)
+	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
+	Proxy       func(*url.URL) (*url.URL, error)
+	Wrap        func(net.Conn) net.Conn
+	Codec       *protocol.Codec
+	Patcher     *snapshot.Patcher
 	// NewTransport makes the transport of a kind of carrier.
 	NewTransport func(link.Kind, link.Config) link.Transport
 	// Rand decides the jitter of reconnecting.
@@ -131,8 +134,9 @@ type Agent struct {
 	jobs       *runner.Runner
 	exchange   *exchange.Exchange
 	spending   *spending.Keeper
-	depot      *depot.Depot    // nil: images never come through the agent
-	images     *images         // nil as well then
+	depot      *depot.Depot // nil: images never come through the agent
+	images     *images      // nil as well then
+	tunnel     *tunnel.Keeper
 	updater    *update.Updater // nil: the agent does not update itself
 	switchOver func()          // stops the agent for other programs
 	switching  chan struct{}   // closed by switchOver
@@ -284,11 +288,13 @@ func (a *Agent) assemble() error {
 		OnCommands: func() { a.commands.Wake(); a.jobs.Wake() }, // also when the hub has told the time
 		OnDesired:  func() { a.reconciler.Wake(); a.jobs.Wake() },
 		OnSettings: func(protocol.Settings) { a.capture.IntervalChanged() },
+		OnTunnel:   func(ask protocol.TunnelAsk) { a.tunnel.Asked(ask) },
 		OnSession:  a.inSession,
 		Programs:   a.programs,
 		Rand:       cfg.Rand,
 		Economy:    a.spending,
 	})
+	a.assembleTunnel(base)
 	if err := a.assembleUpdates(find.Find, gate); err != nil {
 		return err
 	}
@@ -411,6 +417,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		part("stacks", a.reconciler.Run)
 		part("commands", a.commands.Run)
 		part("jobs", a.jobs.Run)
+		part("tunnel", a.tunnel.Run)
 		part("spending", a.spending.Run)
 		part("hub", a.stayWithHub)
 		return nil

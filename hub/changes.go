@@ -68,6 +68,7 @@ func (h *Hub) deviceChanged(c fleet.Change) {
 	case fleet.ChangeRevoked, fleet.ChangeRemoved:
 		h.sessions.Kick(id, revoked())
 		h.orders.Forget(id)
+		h.tunnels.Drop(id)
 		h.report(id, "end its commands", h.book.DeviceGone(id))
 		if c.Kind == fleet.ChangeRemoved {
 			h.told.forget(id)

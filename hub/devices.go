@@ -11,6 +11,7 @@ import (
 
 	"github.com/farshore/farshore/hub/commands"
 	"github.com/farshore/farshore/hub/fleet"
+	"github.com/farshore/farshore/hub/tunnel"
 	"github.com/farshore/farshore/jobs/dispatch"
 	"github.com/farshore/farshore/protocol"
 	"github.com/farshore/farshore/stacks/planner"
@@ -199,7 +200,11 @@ type sources struct {
 	planner *planner.Planner
 	jobs    *dispatch.Desk
 	book    *commands.Book
+	tunnels *tunnel.Keeper
 }
+
+// Tunnel implements orders.Sources.
+func (s sources) Tunnel(id protocol.DeviceID) *protocol.TunnelAsk { return s.tunnels.Wanted(id) }
 
 // Settings implements orders.Sources.
 func (s sources) Settings(id protocol.DeviceID) protocol.Settings {

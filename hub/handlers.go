@@ -36,6 +36,10 @@ func (h *Hub) handlers() map[protocol.Kind]session.Handler {
 
 		protocol.KindJobRun:    handle(h.onJobRun),
 		protocol.KindJobOutput: handle(h.onJobOutput),
+		protocol.KindTunnel: handle(func(p *session.Peer, r protocol.TunnelRefusal) ([]protocol.Message, error) {
+			h.tunnels.Refused(p.ID, r)
+			return nil, nil
+		}),
 	}
 }
 

@@ -39,6 +39,7 @@ import (
 	"github.com/farshore/farshore/hub/session"
 	"github.com/farshore/farshore/hub/store"
 	"github.com/farshore/farshore/hub/timeline"
+	"github.com/farshore/farshore/hub/tunnel"
 	"github.com/farshore/farshore/hub/updates"
 	"github.com/farshore/farshore/hub/variables"
 	"github.com/farshore/farshore/hub/vault"
@@ -81,6 +82,7 @@ type Hub struct {
 	desk       *admission.Desk
 	orders     *orders.Desk
 	sessions   *session.Manager
+	tunnels    *tunnel.Keeper
 	broker     *broker.Broker
 	changes    *changes
 	door       *doorway.Door
@@ -304,10 +306,13 @@ func (h *Hub) assemble() (err error) {
 	if err != nil {
 		return err
 	}
+	if err := h.openTunnels(); err != nil {
+		return err
+	}
 	h.orders = orders.New(orders.Config{
 		Key:     h.identity.Key(),
 		Epoch:   restored.Epoch,
-		Sources: sources{fleet: h.fleet, planner: h.planner, jobs: h.jobs, book: h.book},
+		Sources: sources{fleet: h.fleet, planner: h.planner, jobs: h.jobs, book: h.book, tunnels: h.tunnels},
 		Store:   acceptedSets{h.store, h.vault, h.planner},
 		Log:     h.log,
 	})
@@ -353,6 +358,7 @@ type Services struct {
 	Snapshots   *fold.Fold
 	Waiting     *admission.Desk
 	Sessions    *session.Manager
+	Tunnels     *tunnel.Keeper
 	Gate        *gate.Gate
 	Certificate *certificate.Keeper
 	Backups     *backup.Keeper
@@ -369,7 +375,7 @@ type Services struct {
 func (h *Hub) Services() Services {
 	return Services{
 		Access: h.access, Audit: h.audit, Events: h.events, Timeline: h.timeline, Fleet: h.fleet, EdgeGroups: h.sets, Planner: h.planner, Jobs: h.jobs, Commands: h.book,
-		Snapshots: h.fold, Waiting: h.desk, Sessions: h.sessions, Gate: h.gate, Certificate: h.certificate, Backups: h.backups, Sources: h.sources, Addresses: h.addresses,
+		Snapshots: h.fold, Waiting: h.desk, Sessions: h.sessions, Tunnels: h.tunnels, Gate: h.gate, Certificate: h.certificate, Backups: h.backups, Sources: h.sources, Addresses: h.addresses,
 		Releases: h.releases, Updates: h.updates, Variables: h.variables, Registries: h.registries, Ledger: h.ledger,
 		API: h.api(),
 	}

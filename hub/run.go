@@ -28,7 +28,7 @@ func (h *Hub) Run(ctx context.Context) error {
 	}
 	public := edge.New(edge.Config{
 		Sessions: h.sessions, Knocker: knocker{h.desk}, Streams: h.broker, Web: h.guarded(web), TLS: h.identity.TLSConfig(h.extras()),
-		Gate: h.gate, Door: h.door, Log: h.log,
+		Tunnels: h.tunnels, Gate: h.gate, Door: h.door, Log: h.log,
 	})
 	// Two groups, so that what serves devices ends before what keeps their state.
 	keeping, stopKeeping := context.WithCancel(context.WithoutCancel(ctx))

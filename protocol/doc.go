@@ -20,7 +20,8 @@ package protocol
 //	3 (2026-11-22): stacks that are watched, retried, held back and sealed; holds at the device; progress of fetching.
 //	4 (2026-11-22): link rules in settings: budgets, windows of contact, images through the agent; usage.
 //	5 (2026-11-23): jobs: entries, runs, output, and commands about them.
-const Capability = 5
+//	6 (2026-11-23): tunnels: asked for in orders, refused by a message.
+const Capability = 6
 
 // OldestCapability is the lowest capability of a peer that this build still works with.
 const OldestCapability = 1

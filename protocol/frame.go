@@ -65,6 +65,7 @@ const (
 	KindUsage     Kind = 9  // Usage
 	KindJobRun    Kind = 10 // JobRun
 	KindJobOutput Kind = 11 // JobOutput
+	KindTunnel    Kind = 12 // TunnelRefusal
 )
 
 // Kinds that go down, from hub to agent.
@@ -103,6 +104,8 @@ func (k Kind) String() string {
 		return "job-run"
 	case KindJobOutput:
 		return "job-output"
+	case KindTunnel:
+		return "tunnel"
 	case KindWelcome:
 		return "welcome"
 	case KindOrders:

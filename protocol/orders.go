@@ -33,7 +33,9 @@ type OrderBody struct {
 	Commands []Command `cbor:"3,keyasint,omitempty"`
 	// Repeal names commands that the hub withdraws: one that has not started is reported as CommandWithdrawn.
 	Repeal []CommandID `cbor:"4,keyasint,omitempty"`
-	// 5 is kept for tunnel requests, 6 for a successor hub key.
+	// Tunnel asks for a tunnel. Absent: none is asked for now; one that is open stays. Capability 6.
+	Tunnel *TunnelAsk `cbor:"5,keyasint,omitempty"`
+	// 6 is kept for a successor hub key.
 }
 
 const ordersContext = "farshore orders 1\x00"

@@ -80,6 +80,8 @@ type Config struct {
 	// settings changed. Nil: nobody is told.
 	OnCommands, OnDesired func()
 	OnSettings            func(protocol.Settings)
+	// OnTunnel is called when the hub asks for a tunnel. Nil: nobody is told.
+	OnTunnel func(protocol.TunnelAsk)
 	// OnSession is called when the hub has taken the agent into a session. Nil: nobody is told.
 	OnSession func()
 	// Programs gives what the hello says of the agent's programs. Nil: it says nothing.

@@ -265,6 +265,9 @@ func (c *connection) orders(o *protocol.Orders) error {
 	if body.Settings != nil {
 		c.applySettings(*body.Settings)
 	}
+	if body.Tunnel != nil && c.cfg.OnTunnel != nil {
+		c.cfg.OnTunnel(*body.Tunnel)
+	}
 	if accept.Desired != nil && c.cfg.OnDesired != nil {
 		c.cfg.OnDesired()
 	}

@@ -1,6 +1,7 @@
 package link
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -21,18 +22,36 @@ func NewMQTTWebSocket(cfg Config) Transport {
 }
 
 func openWebSocket(ctx context.Context, d *Dialer, cfg Config) (opened, error) {
-	u, err := endpoint(cfg.EdgeKey.HTTPS, "443")
+	c, err := dialWebSocket(ctx, d, cfg, webSocket{cfg.EdgeKey.HTTPS, protocol.PathMQTT, "mqtt"})
 	if err != nil {
 		return opened{}, err
 	}
+	return opened{Conn: c, exporter: c.under.Exporter, flush: func() error { return nil }}, nil
+}
+
+// DialTunnel opens a stream to the hub's tunnel address.
+func DialTunnel(ctx context.Context, cfg Config) (net.Conn, error) {
+	cfg = cfg.withDefaults()
+	return dialWebSocket(ctx, cfg.dialer(), cfg, webSocket{cmp.Or(cfg.EdgeKey.Tunnel, cfg.EdgeKey.HTTPS), protocol.PathTunnel, protocol.TunnelProtocol})
+}
+
+// webSocket is what a WebSocket is made to, and what shall be spoken in it.
+type webSocket struct{ address, path, protocol string }
+
+func dialWebSocket(ctx context.Context, d *Dialer, cfg Config, to webSocket) (webSocketConn, error) {
+	var none webSocketConn
+	u, err := endpoint(to.address, "443")
+	if err != nil {
+		return none, err
+	}
 	tls, err := d.Dial(ctx, u)
 	if err != nil {
-		return opened{}, err
+		return none, err
 	}
 	// The HTTP client reads while it writes, so nothing may be held back.
 	if err := tls.Uncork(); err != nil {
 		_ = tls.Close()
-		return opened{}, unreachable("WebSocket with %s: %w", u.Host, err)
+		return none, unreachable("WebSocket with %s: %w", u.Host, err)
 	}
 	var given sync.Once
 	client := &http.Client{
@@ -48,24 +67,24 @@ func openWebSocket(ctx context.Context, d *Dialer, cfg Config) (opened, error) {
 	}
 	upgrading, cancel := context.WithTimeout(ctx, cfg.ConnectTimeout)
 	defer cancel()
-	address := "https://" + u.Host + trimSlash(u.EscapedPath()) + protocol.PathMQTT
+	address := "https://" + u.Host + trimSlash(u.EscapedPath()) + to.path
 	ws, resp, err := websocket.Dial(upgrading, address, &websocket.DialOptions{
-		HTTPClient: client, Subprotocols: []string{"mqtt"}, CompressionMode: websocket.CompressionDisabled,
+		HTTPClient: client, Subprotocols: []string{to.protocol}, CompressionMode: websocket.CompressionDisabled,
 		HTTPHeader: http.Header{"User-Agent": {""}}, // not sent
 	})
 	if err != nil {
 		_ = tls.Close()
 		if resp != nil && resp.StatusCode != http.StatusSwitchingProtocols {
-			return opened{}, unreachable("WebSocket with %s: it answered %s", u.Host, resp.Status)
+			return none, unreachable("WebSocket with %s: it answered %s", u.Host, resp.Status)
 		}
-		return opened{}, unreachable("WebSocket with %s: %w", u.Host, err)
+		return none, unreachable("WebSocket with %s: %w", u.Host, err)
 	}
-	if ws.Subprotocol() != "mqtt" {
+	if ws.Subprotocol() != to.protocol {
 		_ = ws.CloseNow()
-		return opened{}, unreachable("WebSocket with %s: it does not speak MQTT", u.Host)
+		return none, unreachable("WebSocket with %s: it does not speak %s", u.Host, to.protocol)
 	}
-	conn := webSocketConn{Conn: websocket.NetConn(context.Background(), ws, websocket.MessageBinary), ws: ws, under: tls}
-	return opened{Conn: conn, exporter: tls.Exporter, flush: func() error { return nil }}, nil
+	ws.SetReadLimit(-1) // what is spoken in it bounds what is kept
+	return webSocketConn{Conn: websocket.NetConn(context.Background(), ws, websocket.MessageBinary), ws: ws, under: tls}, nil
 }
 
 // webSocketConn is a WebSocket whose end waits for nobody.

@@ -160,6 +160,19 @@ func (s *Store) PutEvent(kind, text string) error {
 	})
 }
 
+// PutTunnelRefusal queues word that no tunnel is opened, in place of any earlier one.
+func (s *Store) PutTunnelRefusal(r protocol.TunnelRefusal) error {
+	return s.update("store refusal of a tunnel", func(t *txn) error {
+		for id, it := range t.d.outbox {
+			if it.Kind == protocol.KindTunnel {
+				t.removeItem(id)
+			}
+		}
+		t.putItem(item{}, protocol.KindTunnel, r)
+		return nil
+	})
+}
+
 func (t *txn) putEvent(kind, text string) {
 	t.dropEvents()
 	t.putEventItem(item{}, kind, text)

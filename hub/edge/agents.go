@@ -14,6 +14,7 @@ import (
 
 	"github.com/farshore/farshore/hub/broker"
 	"github.com/farshore/farshore/hub/session"
+	"github.com/farshore/farshore/hub/tunnel"
 	"github.com/farshore/farshore/protocol"
 )
 
@@ -33,6 +34,8 @@ func (s *Server) agentHandler(ctx context.Context) http.Handler {
 			s.knock(w, r, v)
 		case protocol.PathMQTT:
 			s.stream(ctx, w, r, v)
+		case protocol.PathTunnel:
+			s.tunnel(ctx, w, r, v)
 		default:
 			s.refuse(w, v, http.StatusNotFound, &protocol.Error{Code: protocol.CodeMalformed, Text: "nothing is served at this path: check the edge key's URL"})
 		}
@@ -182,6 +185,48 @@ func (s *Server) stream(ctx context.Context, w http.ResponseWriter, r *http.Requ
 	s.c.Streams.ServeStream(ctx, broker.Stream{
 		Conn: websocket.NetConn(ctx, ws, websocket.MessageBinary), State: v.state, Raw: v.raw, Tally: v.tally, Guest: v.guest,
 	})
+}
+
+// tunnel is SSH in a WebSocket.
+func (s *Server) tunnel(ctx context.Context, w http.ResponseWriter, r *http.Request, v *visit) {
+	if s.c.Tunnels == nil {
+		s.refuse(w, v, http.StatusNotFound, &protocol.Error{Code: protocol.CodeMalformed, Text: "this hub has no tunnels"})
+		return
+	}
+	ws, err := websocket.Accept(w, r, &websocket.AcceptOptions{
+		Subprotocols:    []string{protocol.TunnelProtocol},
+		CompressionMode: websocket.CompressionDisabled,
+	})
+	if err != nil {
+		return // Accept has answered
+	}
+	s.hijacked.Add(1)
+	defer s.hijacked.Done()
+	defer ws.CloseNow()
+	defer v.raw.Close()
+	defer v.guest.Leave()
+	if ws.Subprotocol() != protocol.TunnelProtocol {
+		return // it wants something else
+	}
+	ws.SetReadLimit(-1) // SSH bounds what it keeps
+	defer context.AfterFunc(ctx, func() { _ = v.raw.Close() })()
+	err = s.c.Tunnels.Serve(ctx, tunnel.Stream{
+		Conn: websocket.NetConn(ctx, ws, websocket.MessageBinary),
+		Known: func(id protocol.DeviceID) func() {
+			v.guest.Leave()
+			ended := s.c.Sessions.Meter(id, v.tally)
+			release := s.c.Sessions.Bound(id, v.raw)
+			return func() {
+				v.tally.Up(uint8(protocol.ClassTunnel))
+				v.tally.Down(uint8(protocol.ClassTunnel))
+				release()
+				ended()
+			}
+		},
+	})
+	if err != nil {
+		s.c.Log.Debug("no tunnel", "remote", r.RemoteAddr, "error", err)
+	}
 }
 
 // refuse answers with an Error frame and ends the connection. A fault inside is logged, not told.

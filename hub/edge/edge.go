@@ -26,6 +26,7 @@ import (
 
 	"github.com/farshore/farshore/hub/broker"
 	"github.com/farshore/farshore/hub/session"
+	"github.com/farshore/farshore/hub/tunnel"
 	"github.com/farshore/farshore/internal/doorway"
 	"github.com/farshore/farshore/internal/meter"
 	"github.com/farshore/farshore/internal/proxyline"
@@ -82,6 +83,12 @@ type Streams interface {
 	ServeStream(context.Context, broker.Stream)
 }
 
+// Tunnels keeps the hub's ends of tunnels; *tunnel.Keeper is one.
+type Tunnels interface {
+	// Serve lets a device log in on a stream, and keeps it to the end.
+	Serve(context.Context, tunnel.Stream) error
+}
+
 // Gate says who may come in from where; *gate.Gate is one.
 type Gate interface {
 	// Arrive is asked before TLS, and may read what a proxy says first.
@@ -98,6 +105,8 @@ type Config struct {
 	Sessions Sessions
 	Knocker  Knocker
 	Streams  Streams
+	// Tunnels may be nil: there are none.
+	Tunnels Tunnels
 	// Web serves everybody who is not an agent. nil: not found.
 	Web http.Handler
 	// TLS of the public port; see identity.TLSConfig.

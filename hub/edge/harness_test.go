@@ -101,6 +101,7 @@ func (h *hub) Contact(protocol.DeviceID, time.Time, protocol.Carrier)  {}
 func (h *hub) Desired(protocol.DeviceID) []protocol.Entry              { return nil }
 func (h *hub) Pending(protocol.DeviceID, time.Time) []protocol.Command { return nil }
 func (h *hub) Repealed(protocol.DeviceID) []protocol.CommandID         { return nil }
+func (h *hub) Tunnel(protocol.DeviceID) *protocol.TunnelAsk            { return nil }
 func (h *hub) NotTaken(protocol.DeviceID, []protocol.CommandID)        {}
 func (h *hub) Sent(protocol.DeviceID, []protocol.CommandID) error      { return nil }
 func (h *hub) Settings(protocol.DeviceID) protocol.Settings {

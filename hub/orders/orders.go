@@ -43,6 +43,8 @@ type Sources interface {
 	Pending(dev protocol.DeviceID, now time.Time) []protocol.Command
 	// Repealed are commands that were sent and then withdrawn, without a result yet.
 	Repealed(protocol.DeviceID) []protocol.CommandID
+	// Tunnel is the tunnel that the device has to be asked for; nil: none.
+	Tunnel(protocol.DeviceID) *protocol.TunnelAsk
 	// Sent says that the device has accepted commands.
 	Sent(protocol.DeviceID, []protocol.CommandID) error
 	// NotTaken says that commands which were on their way have not arrived, and will not.
@@ -89,6 +91,7 @@ type holding struct {
 	epoch    uint64                      // of the last order that the device has, or is being told; 0: it has none
 	told     map[protocol.CommandID]bool // commands of this session
 	repealed map[protocol.CommandID]bool // withdrawals of this session
+	tunnel   protocol.TunnelID           // that it was asked for last, in this session
 	under    []order                     // made, not yet accepted; oldest first
 	accepted []protocol.Entry            // what the device has accepted for sure
 	loaded   bool                        // accepted was read from the store
@@ -155,7 +158,7 @@ func (k *Desk) Begin(dev protocol.DeviceID, hello *protocol.Hello) {
 			h.sent(k, dev, o.commands)
 		}
 	}
-	h.told, h.repealed, h.under = nil, nil, nil
+	h.told, h.repealed, h.under, h.tunnel = nil, nil, nil, protocol.TunnelID{}
 	if h.set != nil {
 		h.accept(k, dev, h.set)
 	}
@@ -245,9 +248,12 @@ func (k *Desk) Next(dev protocol.DeviceID) (*protocol.Orders, error) {
 		return nil, fmt.Errorf("orders for device %s: %w", dev, err)
 	}
 	h.commands(k.c.Sources, dev, &body, &o)
+	if ask := k.c.Sources.Tunnel(dev); ask != nil && ask.Session != h.tunnel {
+		body.Tunnel = ask
+	}
 	// An order of a new epoch, be it empty, makes the device say again what this hub may have lost.
 	entered := h.epoch == 0 || h.epoch >= k.c.Epoch
-	if entered && body.Settings == nil && body.Desired == nil && len(body.Commands) == 0 && len(body.Repeal) == 0 {
+	if entered && body.Settings == nil && body.Desired == nil && len(body.Commands) == 0 && len(body.Repeal) == 0 && body.Tunnel == nil {
 		return nil, nil
 	}
 	o.mark = k.nextMark(h.mark)
@@ -277,6 +283,9 @@ func (h *holding) tell(body *protocol.OrderBody, o order) {
 	}
 	if o.desired {
 		h.set = o.set
+	}
+	if body.Tunnel != nil {
+		h.tunnel = body.Tunnel.Session
 	}
 	for _, c := range body.Commands {
 		if h.told == nil {

@@ -20,6 +20,7 @@ type sources struct {
 	desired  []protocol.Entry
 	pending  []protocol.Command
 	repealed []protocol.CommandID
+	tunnel   *protocol.TunnelAsk
 	sent     []protocol.CommandID
 	lost     []protocol.CommandID
 }
@@ -31,6 +32,8 @@ func (s *sources) Desired(protocol.DeviceID) []protocol.Entry { return slices.Cl
 func (s *sources) Pending(protocol.DeviceID, time.Time) []protocol.Command { return s.pending }
 
 func (s *sources) Repealed(protocol.DeviceID) []protocol.CommandID { return s.repealed }
+
+func (s *sources) Tunnel(protocol.DeviceID) *protocol.TunnelAsk { return s.tunnel }
 
 func (s *sources) Sent(_ protocol.DeviceID, ids []protocol.CommandID) error {
 	s.sent = append(s.sent, ids...)

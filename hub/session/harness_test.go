@@ -152,6 +152,7 @@ func (h *hub) Pending(protocol.DeviceID, time.Time) (p []protocol.Command) {
 	return p
 }
 func (h *hub) Repealed(protocol.DeviceID) []protocol.CommandID { return nil }
+func (h *hub) Tunnel(protocol.DeviceID) *protocol.TunnelAsk    { return nil }
 func (h *hub) Sent(_ protocol.DeviceID, ids []protocol.CommandID) error {
 	h.locked(func() { h.sent = append(h.sent, ids...) })
 	return nil

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"os"
 	"path/filepath"
 	"sync"
@@ -40,6 +41,8 @@ type DeviceSpec struct {
 	Containers int
 	// Facts that it says when it knocks. Zero: FactsOf(Seed).
 	Facts protocol.Facts
+	// DialEngine connects to an engine for live calls. Nil: there is none.
+	DialEngine func(context.Context) (net.Conn, error)
 	// Data keeps the device's state on disk in this folder. "": in memory.
 	Data string
 }
@@ -141,12 +144,20 @@ func (d *Device) Start() {
 		HostJobs:    d.Jobs, ContainerJobs: d.Jobs, JobOutputs: d.Outputs,
 		Host:        func() protocol.Host { return HostOf(d.Spec.Seed) },
 		Facts:       func() protocol.Facts { return cmp.Or(d.Spec.Facts, FactsOf(d.Spec.Seed)) },
+		DialEngine:  d.dialEngine,
 		DialContext: d.Link.DialContext, Codec: d.fleet.codec, Patcher: d.fleet.patcher, Rand: d.rand, NewTransport: d.transport,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	d.agent = start(a)
+}
+
+func (d *Device) dialEngine(ctx context.Context) (net.Conn, error) {
+	if d.Spec.DialEngine == nil {
+		return nil, errors.New("there is no engine to be called")
+	}
+	return d.Spec.DialEngine(ctx)
 }
 
 // Stop stops the agent, as for a shutdown of the device. A second time does nothing.
