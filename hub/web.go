@@ -39,6 +39,7 @@ func (h *Hub) api() api.Config {
 		StackDesk: h.estimates,
 		Estimates: h.estimates,
 		Jobs:      h.jobs,
+		Tunnels:   h.tunnels,
 		Commands:  h.book,
 		Snapshots: h.fold,
 		Waiting:   h.desk,

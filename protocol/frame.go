@@ -153,7 +153,7 @@ func (c Class) String() string {
 // Class tells what the bytes of a message of this kind are spent on.
 func (k Kind) Class() Class {
 	switch k {
-	case KindStatus, KindResult, KindEvent, KindJobRun:
+	case KindStatus, KindResult, KindEvent, KindJobRun, KindTunnel:
 		return ClassResults
 	case KindOrders:
 		return ClassDesired

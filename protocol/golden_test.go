@@ -129,6 +129,8 @@ func samples() []sample {
 			Images: ImagesByAgent, Connection: ConnectionBrief,
 		}}},
 		{"event", KindEvent, DeviceEvent{ID: 5, Kind: "engine-absent", Text: "The container engine does not answer.", At: 1795305600}},
+		{"tunnel", KindTunnel, TunnelRefusal{Session: TunnelID{1, 2, 3}, Text: "The container engine does not answer."}},
+		{"order-body-tunnel", 0, OrderBody{Tunnel: &TunnelAsk{Session: TunnelID{1, 2, 3}, NotAfter: 1795305720}}},
 		{"want", KindWant, Want{Items: []WantItem{{Blob: short(1), Base: short(2), Stream: short(3), Offset: 16384, Max: 65536}}}},
 		{"overdue", KindOverdue, Overdue{Since: 1795305000, Reason: "The last capture took too long."}},
 		{"orders", KindOrders, Orders{Epoch: 1, Seq: 1795305600000001, Body: []byte{0xa0}, Sig: bytes.Repeat([]byte{9}, 64)}},

@@ -40,6 +40,7 @@ const (
 	JobsOutput       Operation = "jobs.output"   // what runs wrote
 	JobsHost         Operation = "jobs.host"     // apply those whose script runs on the host
 	ScriptsRun       Operation = "scripts.run"   // run a script once on a device
+	LiveEngine       Operation = "live.engine"   // speak with a device's engine as it is, whatever policies say
 	CommandsRead     Operation = "commands.read" // results and output too
 	CommandsLook     Operation = "commands.look" // snapshot, logs: what changes nothing on the device
 	CommandsGive     Operation = "commands.give" // start, stop, restart, kill
@@ -140,6 +141,7 @@ var table = []struct {
 	{JobsOutput, [...]reach{e, e, e, e, e, s, s, o}},
 	{JobsHost, [...]reach{e, e, e, o, o, o, o, o}},
 	{ScriptsRun, [...]reach{e, e, e, o, o, o, o, o}},
+	{LiveEngine, [...]reach{e, e, o, o, o, o, o, o}},
 	{CommandsRead, [...]reach{e, e, e, e, e, s, s, o}},
 	{CommandsLook, [...]reach{e, e, e, e, e, s, s, o}},
 	{CommandsGive, [...]reach{e, e, e, e, o, s, o, o}},

@@ -55,6 +55,7 @@ type Config struct {
 	Stacks       Stacks
 	StackDesk    StackDesk
 	Jobs         Jobs
+	Tunnels      Tunnels
 	Commands     Commands
 	Snapshots    Snapshots
 	Waiting      WaitingRoom
@@ -162,7 +163,7 @@ func newServer(c Config) (*server, error) {
 func (c *Config) check() error {
 	for _, part := range []any{
 		c.Accounts, c.Tokens, c.People, c.Audit, c.Trail, c.Destinations, c.Events, c.Devices, c.Changes, c.Groups, c.Profiles, c.Links, c.EdgeGroups, c.Stacks, c.StackDesk,
-		c.Jobs, c.Commands, c.Snapshots, c.Waiting, c.Keys, c.Sessions, c.Timeline, c.Views, c.Backups, c.Policies, c.Protection, c.Certificates,
+		c.Jobs, c.Tunnels, c.Commands, c.Snapshots, c.Waiting, c.Keys, c.Sessions, c.Timeline, c.Views, c.Backups, c.Policies, c.Protection, c.Certificates,
 		c.Releases, c.Updates, c.Estimates, c.Sources, c.Variables, c.Registries, c.Usage,
 	} {
 		if part == nil {
@@ -265,6 +266,7 @@ func (s *server) routes() {
 	s.jobRoutes()
 	s.jobRunRoutes()
 	s.scriptRoutes()
+	s.tunnelRoutes()
 	s.commandRoutes()
 	s.releaseRoutes()
 	s.updateRoutes()

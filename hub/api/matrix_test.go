@@ -37,10 +37,10 @@ var updateMatrix = flag.Bool("matrix", false, "write testdata/matrix.txt anew, t
 var plainly = map[access.Role]struct{ all, own string }{
 	access.RoleAdministrator: {all: "devices.read devices.change devices.revoke devices.lift groups.read groups.change policy.change profiles.read profiles.change snapshots.read " +
 		"waiting.read waiting.approve waiting.reject keys.read keys.create keys.remove stacks.read stacks.apply stacks.remove stacks.operate rollouts.approve edge-groups.read edge-groups.change edge-groups.remove stacks.source " +
-		"policy.exempt commands.give commands.remove secrets.read commands.read commands.look commands.withdraw events.read access.read access.change people.change audit.read hub.read hub.change updates.read updates.start releases.read releases.change backup.make variables.read variables.change registries.read registries.change jobs.read jobs.apply jobs.remove jobs.operate jobs.output jobs.host scripts.run"},
+		"policy.exempt commands.give commands.remove secrets.read commands.read commands.look commands.withdraw events.read access.read access.change people.change audit.read hub.read hub.change updates.read updates.start releases.read releases.change backup.make variables.read variables.change registries.read registries.change jobs.read jobs.apply jobs.remove jobs.operate jobs.output jobs.host scripts.run live.engine"},
 	access.RoleDeviceAdministrator: {all: "devices.read devices.change devices.revoke devices.lift groups.read groups.change policy.change profiles.read snapshots.read " +
 		"waiting.read waiting.approve waiting.reject keys.read keys.create keys.remove stacks.read stacks.apply stacks.remove stacks.operate rollouts.approve edge-groups.read edge-groups.change edge-groups.remove stacks.source " +
-		"policy.exempt commands.give commands.remove secrets.read commands.read commands.look commands.withdraw events.read access.read access.change updates.read updates.start releases.read variables.read variables.change registries.read registries.change jobs.read jobs.apply jobs.remove jobs.operate jobs.output jobs.host scripts.run"},
+		"policy.exempt commands.give commands.remove secrets.read commands.read commands.look commands.withdraw events.read access.read access.change updates.read updates.start releases.read variables.read variables.change registries.read registries.change jobs.read jobs.apply jobs.remove jobs.operate jobs.output jobs.host scripts.run live.engine"},
 	access.RoleEdgeAdministrator: {all: "devices.read devices.change devices.revoke devices.lift groups.read groups.change profiles.read profiles.change snapshots.read " +
 		"waiting.read waiting.approve waiting.reject keys.read keys.create keys.remove stacks.read stacks.apply stacks.remove stacks.operate rollouts.approve edge-groups.read edge-groups.change edge-groups.remove stacks.source " +
 		"commands.give commands.remove secrets.read commands.read commands.look commands.withdraw events.read hub.read updates.read updates.start releases.read releases.change variables.read variables.change registries.read registries.change jobs.read jobs.apply jobs.remove jobs.operate jobs.output jobs.host scripts.run"},
@@ -131,7 +131,9 @@ var matrixRoutes = map[string]matrixRoute{
 	"pause-job": {things: "job"}, "resume-job": {things: "job"}, "list-job-versions": {things: "job"}, "job-devices": {things: "job"},
 	"device-jobs": {things: "device"}, "preview-job": {things: "any", body: body(`{"schedule":{"kind":"manual"}}`)}, "run-job": {things: "job", body: body(`{"all":true}`)},
 	"list-job-runs": {things: "job"}, "get-job-run": {things: "job"}, "get-job-output": {things: "job"}, "ask-job-output": {things: "job", body: body(`{}`)},
-	"cancel-job-run": {things: "job"}, "run-script": {things: "device", body: body(`{"script":"#!/bin/sh\n"}`)},
+	"cancel-job-run": {things: "job"}, "get-tunnel": {things: "device"}, "close-tunnel": {things: "device", door: true},
+	"engine-get": {things: "device", door: true}, "engine-head": {things: "device", door: true}, "engine-post": {things: "device", door: true},
+	"engine-put": {things: "device", door: true}, "engine-delete": {things: "device", door: true}, "run-script": {things: "device", body: body(`{"script":"#!/bin/sh\n"}`)},
 	"list-edge-groups": {things: "any"}, "get-edge-group": {things: "edge-group"}, "put-edge-group": {things: "edge-group", body: body(`{"selector":"x=y"}`)},
 	"remove-edge-group": {things: "edge-group"}, "edge-group-devices": {things: "edge-group"}, "preview-edge-group": {things: "any", body: body(`{"selector":"x=y"}`)},
 	"list-sources": {things: "any"}, "get-source": {things: "stack"}, "put-source": {things: "stack", body: body(`{"url":"https://git.example.com/x.git"}`)},
@@ -389,7 +391,7 @@ func TestMatrix(t *testing.T) {
 		}
 		path = strings.ReplaceAll(path, "{version}/diff/{other}", "1/diff/1")
 		path = strings.ReplaceAll(strings.ReplaceAll(path, "{version}", "0"), "{rollout}", "1")
-		path = strings.ReplaceAll(path, "{run}", "1")
+		path = strings.ReplaceAll(strings.ReplaceAll(path, "{run}", "1"), "{path...}", "_ping")
 		path = strings.ReplaceAll(path, "{variable}", "SITE")
 		if r.query != nil {
 			path += "?" + r.query(s)

@@ -28,6 +28,7 @@ import (
 	"github.com/farshore/farshore/hub/releases"
 	"github.com/farshore/farshore/hub/releases/releasefile"
 	"github.com/farshore/farshore/hub/timeline"
+	"github.com/farshore/farshore/hub/tunnel"
 	"github.com/farshore/farshore/hub/updates"
 	"github.com/farshore/farshore/hub/variables"
 	"github.com/farshore/farshore/jobs"
@@ -93,6 +94,13 @@ func table() []row {
 		{access.ErrNotFound, http.StatusNotFound, "not-found"},
 		{fleet.ErrNotFound, http.StatusNotFound, "not-found"},
 		{stacks.ErrNotFound, http.StatusNotFound, "not-found"},
+		{tunnel.ErrMode, http.StatusConflict, "no-tunnel"},
+		{tunnel.ErrDevice, http.StatusNotFound, "not-found"},
+		{tunnel.ErrOffline, http.StatusConflict, "offline"},
+		{tunnel.ErrRefused, http.StatusBadGateway, "refused"},
+		{tunnel.ErrNoAnswer, http.StatusGatewayTimeout, "no-answer"},
+		{tunnel.ErrBusy, http.StatusServiceUnavailable, "busy"},
+		{tunnel.ErrClosed, http.StatusBadGateway, "tunnel-closed"},
 		{jobs.ErrNotFound, http.StatusNotFound, "not-found"},
 		{dispatch.ErrDevice, http.StatusNotFound, "not-found"},
 		{dispatch.ErrRunning, http.StatusConflict, "ended"},

@@ -31,7 +31,7 @@ func TestEveryChangeThatIsTriedIsRecorded(t *testing.T) {
 		if o.method == http.MethodGet && o.OperationID != "export-audit" || strings.HasPrefix(o.Right, "none: ") || slices.Contains(onlyLook, o.OperationID) {
 			continue
 		}
-		path := strings.NewReplacer("{rollout}", "1", "{run}", "1").Replace(o.path) + query[o.OperationID]
+		path := strings.NewReplacer("{rollout}", "1", "{run}", "1", "{path...}", "_ping").Replace(o.path) + query[o.OperationID]
 		for _, name := range names {
 			path = strings.ReplaceAll(path, "{"+name+"}", "x")
 		}

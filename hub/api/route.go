@@ -51,6 +51,8 @@ type route[I, O any] struct {
 	JSON reflect.Type
 	// Streams is the media type of an answer that is not JSON. "": it is JSON.
 	Streams string
+	// AsItIs: the query is not looked at, as Run passes the request on.
+	AsItIs bool
 	// Run does it.
 	Run func(context.Context, *call, *I) (*O, error)
 }
@@ -126,7 +128,8 @@ func add[I, O any](s *server, r route[I, O]) {
 	op := huma.Operation{
 		OperationID: r.ID, Method: r.Method, Path: Base + r.Path, Summary: r.Summary, Description: r.Description,
 		Tags: []string{r.Tag}, DefaultStatus: r.Status, MaxBodyBytes: r.MaxBytes, BodyReadTimeout: r.BodyTimeout,
-		SkipValidateBody: r.Plain || r.JSON != nil, Metadata: map[string]any{metaOpen: r.Open, metaUpload: r.MaxBytes > 1<<20, metaSlow: r.Slow},
+		SkipValidateParams: r.AsItIs,
+		SkipValidateBody:   r.Plain || r.JSON != nil, Metadata: map[string]any{metaOpen: r.Open, metaUpload: r.MaxBytes > 1<<20, metaSlow: r.Slow},
 		Extensions: map[string]any{"x-farshore-right": string(r.Does)},
 		Security:   []map[string][]string{{"bearer": {}}, {"cookie": {}}},
 	}

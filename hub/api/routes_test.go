@@ -83,7 +83,7 @@ func TestEveryOperationAsksForItsRight(t *testing.T) {
 			path = strings.ReplaceAll(path, "{"+p+"}", "x")
 		}
 		path = strings.ReplaceAll(strings.ReplaceAll(path, "{release}", "v1"), "{update}", "x")
-		path = strings.ReplaceAll(strings.NewReplacer("{version}", "1", "{other}", "1", "{rollout}", "1", "{run}", "1").Replace(path), "{command}", "abc")
+		path = strings.ReplaceAll(strings.NewReplacer("{version}", "1", "{other}", "1", "{rollout}", "1", "{run}", "1", "{path...}", "_ping").Replace(path), "{command}", "abc")
 		if o.OperationID == "remove-group" {
 			path += "?path=x"
 		}

@@ -189,6 +189,7 @@ func minimal(t *testing.T, c api.Config) http.Handler {
 	c.Trail, c.Releases, c.Updates, c.Estimates = struct{ api.TrailReader }{}, struct{ api.Releases }{}, struct{ api.Updates }{}, struct{ api.Estimates }{}
 	c.Backups, c.Destinations = struct{ api.Backups }{}, struct{ api.Destinations }{}
 	c.EdgeGroups, c.Sources, c.Jobs = struct{ api.EdgeGroups }{}, struct{ api.Sources }{}, struct{ api.Jobs }{}
+	c.Tunnels = struct{ api.Tunnels }{}
 	c.Variables, c.Registries, c.Usage = struct{ api.Variables }{}, struct{ api.Registries }{}, struct{ api.Usage }{}
 	handler, err := api.New(c)
 	if err != nil {
