@@ -61,7 +61,7 @@ func newRoot(a *app) *cobra.Command {
 		a.usersCommand(), a.teamsCommand(), a.grantsCommand(), a.rolesCommand(), a.accessCommand(),
 		a.keysCommand(), a.waitingCommand(), a.devicesCommand(), a.snapshotCommand(), a.stacksCommand(), a.rolloutsCommand(), a.jobsCommand(), a.scriptCommand(), a.commandCommand(),
 		a.groupsCommand(), a.edgeGroupsCommand(), a.profilesCommand(), a.windowsCommand(), a.usageCommand(), a.estimateCommand(), a.liftCommand(), a.policiesCommand(), a.variablesCommand(), a.registriesCommand(), a.eventsCommand(), a.auditCommand(), a.openapiCommand(),
-		a.releaseCommand(), a.releasesCommand(), a.updatesCommand(), a.logLevelCommand(), a.certificateCommand(), a.backupCommand(),
+		a.releaseCommand(), a.releasesCommand(), a.updatesCommand(), a.dockerCommand(), a.logLevelCommand(), a.certificateCommand(), a.backupCommand(),
 		parent("settings", "settings of the hub", a.protectionCommand(), a.signInCommand()),
 	)
 	strict(root)

@@ -15,7 +15,8 @@ type agent struct {
 	data    string
 	carrier string
 	engine  string
-	keyFile string // empty: no edge key is given
+	keyFile string   // empty: no edge key is given
+	more    []string // arguments
 	env     []string
 	in      *wirelab.Namespace
 	*daemon
@@ -40,7 +41,7 @@ func (a *agent) runArgs() []string {
 	if a.keyFile != "" {
 		args = append(args, "--edge-key-file", a.keyFile)
 	}
-	return args
+	return append(args, a.more...)
 }
 
 // join starts the agent for the first time, with an edge key; it is given again at each start, as a service would.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -150,7 +151,7 @@ func runToEnd(t *testing.T, c command) result {
 	var out, problem bytes.Buffer
 	cmd := exec.Command(program(c.name), c.args...)
 	cmd.Env = append(bareEnv(), c.env...)
-	cmd.Stdout, cmd.Stderr = &out, &problem
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(c.stdin), &out, &problem
 	err := c.in.Start(cmd)
 	if err == nil {
 		err = cmd.Wait()

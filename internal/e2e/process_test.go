@@ -52,6 +52,7 @@ type process struct {
 type command struct {
 	name, path string
 	args, env  []string
+	stdin      string
 	in         *wirelab.Namespace
 }
 

@@ -35,12 +35,14 @@ func newWorking(t *testing.T, e *engine) *working {
 	a := newAgent(t, "mqtt", e)
 	a.join(h.key("field"))
 	w := &working{t: t, h: h, a: a, e: e, device: h.admit(a, "crane"), token: h.token(), dir: workDir(t)}
-	w.http = &http.Client{Transport: &http.Transport{
-		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true}, // the test's own hub, on the loopback
-		DisableKeepAlives: true,
-	}}
+	w.http = insecure()
 	h.connected(w.device, "mqtt")
 	return w
+}
+
+// insecure is a client for the test's own hub, on the loopback.
+func insecure() *http.Client {
+	return &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}}
 }
 
 // ask makes a request, and gives the answer's body with its code; 0: there was none.
