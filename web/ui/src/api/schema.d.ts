@@ -330,6 +330,42 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/devices/{device}/docker/{path...}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Call the Engine API of a device as it is, through the tunnel
+         * @description Requests, streams, upgrades, uploads and downloads pass as they are (see the Docker Engine API). Policies do not bind such calls, and what they show is not masked: the right is for those who may all that.
+         */
+        get: operations["engine-get"];
+        /**
+         * Call the Engine API of a device as it is, through the tunnel
+         * @description Requests, streams, upgrades, uploads and downloads pass as they are (see the Docker Engine API). Policies do not bind such calls, and what they show is not masked: the right is for those who may all that.
+         */
+        put: operations["engine-put"];
+        /**
+         * Call the Engine API of a device as it is, through the tunnel
+         * @description Requests, streams, upgrades, uploads and downloads pass as they are (see the Docker Engine API). Policies do not bind such calls, and what they show is not masked: the right is for those who may all that.
+         */
+        post: operations["engine-post"];
+        /**
+         * Call the Engine API of a device as it is, through the tunnel
+         * @description Requests, streams, upgrades, uploads and downloads pass as they are (see the Docker Engine API). Policies do not bind such calls, and what they show is not masked: the right is for those who may all that.
+         */
+        delete: operations["engine-delete"];
+        options?: never;
+        /**
+         * Call the Engine API of a device as it is, through the tunnel
+         * @description Requests, streams, upgrades, uploads and downloads pass as they are (see the Docker Engine API). Policies do not bind such calls, and what they show is not masked: the right is for those who may all that.
+         */
+        head: operations["engine-head"];
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/devices/{device}/jobs": {
         parameters: {
             query?: never;
@@ -508,6 +544,27 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/devices/{device}/tunnel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** See whether a tunnel to a device is open */
+        get: operations["get-tunnel"];
+        put?: never;
+        post?: never;
+        /**
+         * Close the tunnel to a device
+         * @description The device takes a snapshot first. Where there is none, nothing is done.
+         */
+        delete: operations["close-tunnel"];
         options?: never;
         head?: never;
         patch?: never;
@@ -6273,6 +6330,40 @@ export interface components {
             /** @description Given once, when the token is made */
             secret?: string;
         };
+        Tunnel: {
+            /** @description Who it was opened for first */
+            by?: string;
+            /**
+             * Format: int64
+             * @description Connections that are open in it now
+             */
+            channels?: number;
+            /**
+             * Format: int64
+             * @description To the device
+             */
+            down_bytes?: number;
+            /**
+             * Format: int64
+             * @description Connections there were in it
+             */
+            served?: number;
+            /**
+             * Format: date-time
+             * @description When it was opened
+             */
+            since?: string;
+            /**
+             * @description idle: there is none; required: the device was asked for one; active: it is open
+             * @enum {string}
+             */
+            state: "idle" | "required" | "active";
+            /**
+             * Format: int64
+             * @description From the device, as SSH carries it
+             */
+            up_bytes?: number;
+        };
         UpDown: {
             /** Format: int64 */
             down: number;
@@ -7450,6 +7541,191 @@ export interface operations {
             };
         };
     };
+    "engine-get": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Seconds that the device may take to open a tunnel */
+                "X-Farshore-Timeout"?: number;
+            };
+            path: {
+                /** @description Id, name, or the beginning of either */
+                device: string;
+                /** @description Path of the Engine API, with or without its version */
+                path: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A stream */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "engine-put": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Seconds that the device may take to open a tunnel */
+                "X-Farshore-Timeout"?: number;
+            };
+            path: {
+                /** @description Id, name, or the beginning of either */
+                device: string;
+                /** @description Path of the Engine API, with or without its version */
+                path: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A stream */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "engine-post": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Seconds that the device may take to open a tunnel */
+                "X-Farshore-Timeout"?: number;
+            };
+            path: {
+                /** @description Id, name, or the beginning of either */
+                device: string;
+                /** @description Path of the Engine API, with or without its version */
+                path: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A stream */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "engine-delete": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Seconds that the device may take to open a tunnel */
+                "X-Farshore-Timeout"?: number;
+            };
+            path: {
+                /** @description Id, name, or the beginning of either */
+                device: string;
+                /** @description Path of the Engine API, with or without its version */
+                path: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A stream */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "engine-head": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Seconds that the device may take to open a tunnel */
+                "X-Farshore-Timeout"?: number;
+            };
+            path: {
+                /** @description Id, name, or the beginning of either */
+                device: string;
+                /** @description Path of the Engine API, with or without its version */
+                path: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A stream */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "device-jobs": {
         parameters: {
             query?: never;
@@ -7860,6 +8136,68 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["TimelinePage"];
                 };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-tunnel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id, name, or the beginning of either */
+                device: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tunnel"];
+                };
+            };
+            /** @description It did not work: what happened, to which thing, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "close-tunnel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id, name, or the beginning of either */
+                device: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description It did not work: what happened, to which thing, and what to do */
             default: {
