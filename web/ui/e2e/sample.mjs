@@ -55,6 +55,7 @@ export async function startSample() {
   await Promise.all([waiting(hub), silent(hub), hub.key('spare-parts', { uses: 20, group: 'plants/bremen' })]);
   await stacks(hub);
   await moments(hub);
+  const run = await jobs(hub);
   await hub.put('groups', { path: 'ships/aurora', profile: 'satellite' });
   await hub.put('edge-groups/canaries', {
     description: 'First to get what is new',
@@ -68,7 +69,7 @@ export async function startSample() {
   await hub.put(`devices/${id}/variables/SITE`, { value: 'bremen, hall 3' });
   const pulls = { user: 'fleet', password: 'correct horse', group: 'plants', note: 'may only pull' };
   await hub.post('registries', { name: 'Plants', address: images, ...pulls });
-  return { hub, device: id, stack: 'telemetry', ...(await startDayTwo(hub, release)) };
+  return { hub, device: id, stack: 'telemetry', run, ...(await startDayTwo(hub, release)) };
 }
 
 async function addSite(hub, { name, group, devices, labels, lat, lon, step = 0.02 }) {
@@ -141,8 +142,47 @@ async function moments(hub) {
   }
 }
 
+/** jobs are some with a schedule, of which one fails, and a script that was run once. It gives a run that wrote something. */
+async function jobs(hub) {
+  const put = (name, lines, more) =>
+    hub.put(`jobs/${name}`, {
+      script: ['#!/bin/sh', ...lines, ''].join('\n'),
+      selector: 'line=filling',
+      output: 'always',
+      ...more,
+    });
+  const nightly = { kind: 'cron', cron: '0 2 * * *', zone: 'device', jitter_seconds: 900 };
+  await put('disk-report', ['#: takes 100ms', '#: exits 0', '#: says 400', 'df -h /'], {
+    schedule: nightly,
+    message: 'disks filled up in October',
+    env: { WARN_AT: '90' },
+  });
+  await put('rotate-logs', ['#: takes 100ms', '#: exits 3', '#: says 80', 'logrotate /etc/logrotate.conf'], {
+    schedule: { kind: 'cron', cron: '30 4 * * 1-5', zone: 'hub' },
+  });
+  await put('measure-link', ['#: takes 1h', 'measure'], {
+    schedule: { kind: 'manual' },
+    container: { image: `${images}/tools/measure:1` },
+    secret: ['TOKEN'],
+    env: { TOKEN: 'correct horse' },
+  });
+  const { id } = await hub.device('gdansk-0001');
+  const lines = '#!/bin/sh\n#: takes 100ms\n#: exits 0\n#: says 200\nuptime\n';
+  await hub.post(`devices/${id}/script`, { script: lines });
+  for (const job of ['disk-report', 'rotate-logs']) {
+    await until(`${job} is on devices`, async () => (await hub.get(`jobs/${job}`)).assigned === 10);
+    await hub.post(`jobs/${job}/run`, { all: true });
+  }
+  await until('they ran', async () => {
+    const { items } = await hub.get('jobs');
+    return items.reduce((n, j) => n + j.last.done + j.last.failed, 0) === 20;
+  });
+  const [{ device, run }] = (await hub.get('jobs/rotate-logs/runs?limit=1')).items;
+  return `of=${device}&run=${run}`;
+}
+
 /** places are all pages by name and address, which is below the hub's, and what on them is no fault. */
-export function places({ device, stack, update, link }) {
+export function places({ device, stack, run, update, link }) {
   const setting = (name) => [`settings-${name}`, `settings?tab=${name}`];
   const tab = (name) => [`device-${name}`, `devices/${device}?tab=${name}`];
   return [
@@ -151,7 +191,7 @@ export function places({ device, stack, update, link }) {
     ['fleet-empty', 'fleet?q=nothing-is-called-so'],
     ['fleet-map', 'fleet?view=map'],
     ['device', `devices/${device}`],
-    ...['containers', 'images', 'volumes', 'networks', 'stacks', 'data', 'timeline', 'settings'].map(tab),
+    ...['containers', 'images', 'volumes', 'networks', 'stacks', 'jobs', 'data', 'timeline', 'settings'].map(tab),
     ['device-unknown', 'devices/nobody', /status of 404/],
     ['waiting', 'waiting'],
     ['waiting-rejected', 'waiting?state=rejected'],
@@ -175,6 +215,16 @@ export function places({ device, stack, update, link }) {
     ['stack-failing', 'stacks/vision'],
     ['stack-edit', `stacks/${stack}/edit`],
     ['stack-new', 'new-stack'],
+    ['jobs', 'jobs'],
+    ['jobs-once', 'jobs?tab=once'],
+    ['job', 'jobs/disk-report'],
+    ['job-run', `jobs/rotate-logs?${run}`],
+    ['job-devices', 'jobs/measure-link?tab=devices'],
+    ['job-definition', 'jobs/disk-report?tab=definition'],
+    ['job-versions', 'jobs/disk-report?tab=versions'],
+    ['job-unknown', 'jobs/nobody', /status of 404/],
+    ['job-new', 'new-job'],
+    ['job-edit', 'jobs/measure-link/edit'],
     ['data', 'data'],
     ['data-profiles', 'data?tab=profiles'],
     ['activity', 'activity'],

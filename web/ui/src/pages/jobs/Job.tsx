@@ -1,10 +1,12 @@
 import { Badge, Button, Group, Skeleton, Table, Tabs, Text, Title } from '@mantine/core';
-import { IconEdit, IconPlayerPause, IconPlayerPlay } from '@tabler/icons-react';
+import { IconCalendarClock, IconEdit, IconPlayerPause, IconPlayerPlay } from '@tabler/icons-react';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useNavigate, useParams, useSearch } from '@tanstack/react-router';
 import { useState } from 'react';
+import { asProblem } from '../../api/problem';
 import { May } from '../../app/May';
 import { ConfirmNamed } from '../../kit/ConfirmNamed';
+import { Empty } from '../../kit/Empty';
 import { Failure } from '../../kit/Failure';
 import { LinkButton } from '../../kit/links';
 import { Page } from '../../kit/Page';
@@ -25,6 +27,19 @@ export function Job() {
   const navigate = useNavigate({ from: '/jobs/$job' });
   const { data: job, error, refetch } = useQuery(jobQuery(name));
   const tab = tabs.find((t) => t === search.tab) ?? 'runs';
+  if (!job && error && asProblem(error).status === 404) {
+    return (
+      <Page title="No such job">
+        <Empty icon={IconCalendarClock} title={`No job is called “${name}”`}>
+          It may have been removed, or its address was cut when it was sent. Scripts that ran once are kept for 7 days.
+          <br />
+          <LinkButton to="/jobs" mt="md">
+            Show all jobs
+          </LinkButton>
+        </Empty>
+      </Page>
+    );
+  }
   if (!job) {
     return (
       <Page title={name}>{error ? <Failure error={error} retry={() => void refetch()} /> : <Skeleton h={320} />}</Page>
