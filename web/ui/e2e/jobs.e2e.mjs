@@ -96,4 +96,8 @@ scenario('a device runs a script once, and what it writes is shown', async (visi
   await page.getByText('a script, run once').waitFor();
   await page.goto('jobs?tab=once');
   await page.getByRole('row', { name: /^run-.*done/ }).waitFor();
+  await page.keyboard.press('/');
+  await page.keyboard.type('brok');
+  await page.getByRole('option', { name: /^broken/ }).click();
+  await page.getByRole('heading', { level: 1, name: 'broken' }).waitFor();
 });

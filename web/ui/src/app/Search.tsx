@@ -9,10 +9,14 @@ import { asProblem } from '../api/problem';
 import { devicesQuery } from '../api/queries';
 import { count } from '../kit/bytes';
 import { State } from '../kit/State';
+import { jobsQuery } from '../pages/jobs/queries';
+import { useMay } from './useMay';
 
 const shown = 8;
+// Ids of devices have no colon.
+const job = 'job:';
 
-/** Search finds devices by whatever they are known by, fleet-wide. Enter goes to the list of all that were found. */
+/** Search finds devices by whatever they are known by, fleet-wide, and jobs by their names. Enter goes to the list of all that were found. */
 export function Search() {
   const [text, setText] = useState('');
   const [q] = useDebouncedValue(text.trim(), 150);
@@ -20,6 +24,9 @@ export function Search() {
   const box = useCombobox({ onDropdownClose: () => box.resetSelectedOption() });
   const { data, isFetching, error } = useQuery({ ...devicesQuery({ q, limit: shown }), enabled: q !== '' });
   const found = q === '' ? undefined : data;
+  const reads = useMay('jobs.read');
+  const jobs = useQuery({ ...jobsQuery(false), enabled: reads && q !== '', staleTime: 30_000, refetchInterval: false });
+  const named = q === '' ? [] : (jobs.data?.items ?? []).filter((j) => j.name.includes(q.toLowerCase())).slice(0, 3);
   const done = () => {
     box.closeDropdown();
     setText('');
@@ -38,7 +45,8 @@ export function Search() {
       middlewares={{ shift: { padding: 8 } }}
       onOptionSubmit={(id) => {
         if (id === '') return all();
-        void navigate({ to: '/devices/$device', params: { device: id } });
+        if (id.startsWith(job)) void navigate({ to: '/jobs/$job', params: { job: id.slice(job.length) } });
+        else void navigate({ to: '/devices/$device', params: { device: id } });
         done();
       }}
     >
@@ -46,7 +54,7 @@ export function Search() {
         <TextInput
           id="fs-search"
           aria-label="Search the fleet"
-          placeholder="Search devices, labels, containers, images, digests"
+          placeholder="Search devices, labels, containers, images, digests, jobs"
           leftSection={isFetching && q !== '' ? <Loader size={14} /> : <IconSearch size={16} aria-hidden />}
           rightSection={text === '' ? <Kbd visibleFrom="sm">/</Kbd> : undefined}
           flex={1}
@@ -67,9 +75,21 @@ export function Search() {
       </Combobox.Target>
       <Combobox.Dropdown hidden={q === '' || (!found && !error)}>
         {error && <Combobox.Empty role="alert">{asProblem(error).message}</Combobox.Empty>}
-        {!error && found?.total === 0 && <Combobox.Empty>No device is known by “{q}”</Combobox.Empty>}
-        {!error && found && found.total > 0 && (
-          <Combobox.Options aria-label="Devices found" mah="70dvh" style={{ overflowY: 'auto' }}>
+        {!error && found?.total === 0 && named.length === 0 && (
+          <Combobox.Empty>No device is known by “{q}”</Combobox.Empty>
+        )}
+        {!error && found && found.total + named.length > 0 && (
+          <Combobox.Options aria-label="Found" mah="70dvh" style={{ overflowY: 'auto' }}>
+            {named.map((j) => (
+              <Combobox.Option value={`${job}${j.name}`} key={j.id}>
+                <Text size="sm" truncate className="fs-text">
+                  {j.name}
+                </Text>
+                <Text size="xs" c="dimmed" truncate className="fs-text">
+                  Job: {j.words}
+                </Text>
+              </Combobox.Option>
+            ))}
             {found.items.map((d) => (
               <Combobox.Option value={d.id} key={d.id}>
                 <Group justify="space-between" wrap="nowrap" gap="xs">
@@ -85,11 +105,13 @@ export function Search() {
                 </Group>
               </Combobox.Option>
             ))}
-            <Combobox.Option value="" py="xs">
-              {found.total === 1
-                ? 'Show it in the fleet’s list'
-                : `Show all ${count(found.total, 'device')} in the fleet’s list`}
-            </Combobox.Option>
+            {found.total > 0 && (
+              <Combobox.Option value="" py="xs">
+                {found.total === 1
+                  ? 'Show it in the fleet’s list'
+                  : `Show all ${count(found.total, 'device')} in the fleet’s list`}
+              </Combobox.Option>
+            )}
           </Combobox.Options>
         )}
       </Combobox.Dropdown>
