@@ -136,7 +136,7 @@ export function DeviceRows({ rows, label, first, name, runs, open }: RowsProps) 
                   {' · '}
                 </>
               )}
-              {runs(r)}
+              {r.runs > 0 && runs(r)}
               {r.next[0] && (
                 <>
                   {' · next '}
@@ -144,7 +144,7 @@ export function DeviceRows({ rows, label, first, name, runs, open }: RowsProps) 
                 </>
               )}
             </Text>
-            <Marks marks={r.strip} />
+            {r.strip.length > 0 && <Marks marks={r.strip} />}
             {withheld(r)}
           </li>
         ))}
