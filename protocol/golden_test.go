@@ -133,6 +133,9 @@ func samples() []sample {
 		{"order-body-tunnel", 0, OrderBody{Tunnel: &TunnelAsk{Session: TunnelID{1, 2, 3}, NotAfter: 1795305720}}},
 		{"want", KindWant, Want{Items: []WantItem{{Blob: short(1), Base: short(2), Stream: short(3), Offset: 16384, Max: 65536}}}},
 		{"overdue", KindOverdue, Overdue{Since: 1795305000, Reason: "The last capture took too long."}},
+		{"order-body-cancel", 0, OrderBody{Commands: []Command{{
+			ID: 913_000_000_000_000_006, Kind: CommandJobCancel, NotAfter: 1795392000, Job: &JobAsk{Job: 9},
+		}}}},
 		{"orders", KindOrders, Orders{Epoch: 1, Seq: 1795305600000001, Body: []byte{0xa0}, Sig: bytes.Repeat([]byte{9}, 64)}},
 		{"order-body", 0, OrderBody{
 			Settings: &Settings{

@@ -251,7 +251,7 @@ type JobOutput struct {
 
 // JobAsk is what a command about jobs names. A run by its ID on the device, a job by its own.
 type JobAsk struct {
-	// Job to be run now. Set for CommandJobRun alone.
+	// Job to be run now; of CommandJobCancel, of which all is cancelled that is under way or waits. Absent: Run is set.
 	Job uint64 `cbor:"1,keyasint,omitempty" json:"job,omitempty"`
 	// Run to be cancelled, or whose output is wanted.
 	Run uint64 `cbor:"2,keyasint,omitempty" json:"run,omitempty"`

@@ -207,30 +207,55 @@ func (w *whichRun) one(ctx context.Context, a *app, job string, right func(*reso
 }
 
 func (a *app) cancelRunCommand() *cobra.Command {
-	var which whichRun
+	var ask resource.RunJob
+	var run uint64
 	cmd := &cobra.Command{
-		Use: "cancel NAME --device DEVICE", Short: "end a run that is under way on a device", Args: cobra.ExactArgs(1), ValidArgsFunction: atFirst(a.completeJobs),
-		Long: `Asks a device to end a run: its processes get SIGTERM, and SIGKILL ten seconds later. Devices tell of runs while they are under way
-only where somebody asked for them, or they run once; of others when they are over.`,
+		Use: "cancel NAME (--device DEVICE… [--run N] | --selector S | --all)", Short: "end what is under way of a job", Args: cobra.ExactArgs(1), ValidArgsFunction: atFirst(a.completeJobs),
+		Long: `Asks devices to end what is under way of a job, and to forget what waits: processes get SIGTERM, and SIGKILL ten seconds later. With --run
+only that run is ended.`,
+		Example: "  farshore jobs cancel backup --device crane-1\n  farshore jobs cancel backup --all",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			r, err := which.one(cmd.Context(), a, args[0], func(r *resource.JobRun) bool { return !r.Final })
-			if err != nil {
+			if run != 0 {
+				if len(ask.Devices) != 1 {
+					return usage(cmd, errors.New("--run goes with one --device"))
+				}
+				return a.cancelRun(cmd.Context(), args[0], ask.Devices[0], run)
+			}
+			var asked resource.JobAsked
+			if err := a.call(cmd.Context(), http.MethodPost, jobPath(args[0])+"/cancel", ask, &asked); err != nil {
 				return err
 			}
-			if r == nil {
-				return fmt.Errorf("%w: no run of %s that is under way on %s is known: `farshore jobs runs %s --device %s` lists those that are", errNotFound, args[0], which.device, args[0], which.device)
+			a.sayLeftOut(&asked)
+			switch {
+			case asked.Given == 0:
+				return fmt.Errorf("%w: no device was asked", errOutcome)
+			case a.format != formatTable:
+				return a.print(asked, nil)
 			}
-			var c resource.JobCommand
-			if err := a.call(cmd.Context(), http.MethodPost, runPath(args[0], r)+"/cancel", nil, &c); err != nil {
-				return err
-			}
-			if a.format != formatTable {
-				return a.print(c, nil)
-			}
-			a.done("%s is asked to end run %d of %s. `farshore command show %s` says whether it has heard of it.", or(r.Name, string(r.Device)), r.Run, args[0], c.Command)
+			a.done("%s asked to end what is under way of %s. `farshore jobs runs %s` says what comes of it.", counted(asked.Given, "device"), args[0], args[0])
 			return nil
 		},
 	}
-	which.flags(cmd, a, "the latest that is under way")
+	f := cmd.Flags()
+	f.StringSliceVar(&ask.Devices, "device", nil, "on this device; can be repeated")
+	f.Uint64Var(&run, "run", 0, "only the run of that number on the device, as `jobs runs` lists it")
+	f.StringVar(&ask.Selector, "selector", "", "on those of its devices with such labels")
+	f.BoolVar(&ask.All, "all", false, "on all of its devices")
+	f.StringVar(&ask.Note, "note", "", "why, for the audit trail")
+	cmd.MarkFlagsOneRequired("device", "selector", "all")
+	cmd.MarkFlagsMutuallyExclusive("device", "selector", "all")
+	must(cmd.RegisterFlagCompletionFunc("device", a.completeDevices))
 	return cmd
+}
+
+func (a *app) cancelRun(ctx context.Context, job, device string, run uint64) error {
+	var c resource.JobCommand
+	if err := a.call(ctx, http.MethodPost, fmt.Sprintf("%s/runs/%s/%d/cancel", jobPath(job), seg(device), run), nil, &c); err != nil {
+		return err
+	}
+	if a.format != formatTable {
+		return a.print(c, nil)
+	}
+	a.done("%s is asked to end run %d of %s. `farshore command show %s` says whether it has heard of it.", device, run, job, c.Command)
+	return nil
 }

@@ -178,11 +178,12 @@ func TestRunsOfJobs(t *testing.T) {
 	d.Until("it is under way", 30*time.Second, func() bool {
 		return strings.Contains(d.ok("jobs", "runs", "long", "--state", "running"), "crane-1")
 	})
-	wants(t, d.ok("jobs", "cancel", "long", "--device", "crane-1"), "is asked to end run")
+	wants(t, d.ok("jobs", "cancel", "long", "--device", "crane-1"), "1 device asked to end what is under way")
 	d.Until("it is cancelled", 30*time.Second, func() bool {
 		return strings.Contains(d.ok("jobs", "runs", "long"), "cancelled")
 	})
-	d.fails(exitNotFound, "under way", "jobs", "cancel", "long", "--device", "crane-1")
+	d.fails(exitUsage, "--run goes with one --device", "jobs", "cancel", "long", "--all", "--run", "1")
+	d.fails(exitFailed, "it ended as cancelled", "jobs", "cancel", "long", "--device", "crane-1", "--run", "4")
 	d.fails(exitNotFound, "nobody", "jobs", "run", "long", "--device", "nobody")
 	d.fails(exitOutcome, "no such device", "jobs", "run", "long", "--selector", "site=nowhere")
 	d.fails(exitUsage, "at least one of the flags", "jobs", "run", "long")

@@ -116,6 +116,13 @@ func (r *Runner) act(ctx context.Context, c protocol.Command) (out outcome) {
 			out.result.Text = fmt.Sprintf("It is run %d.", run)
 		}
 	case protocol.CommandJobCancel:
+		if c.Job.Run == 0 {
+			var n int
+			if n, out.err = r.cfg.Jobs.CancelAll(c.Job.Job); out.err == nil {
+				out.result.Text = fmt.Sprintf("%d runs were under way or waited.", n)
+			}
+			break
+		}
 		var state protocol.JobState
 		if state, out.err = r.cfg.Jobs.Cancel(c.Job.Run); out.err == nil && state != protocol.JobCancelled {
 			out.result.Text = fmt.Sprintf("It was over before: %s.", state)

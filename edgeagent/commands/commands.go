@@ -73,6 +73,8 @@ type Jobs interface {
 	RunNow(job uint64, command protocol.CommandID) (run uint64, err error)
 	// Cancel ends a run, and returns its state.
 	Cancel(run uint64) (protocol.JobState, error)
+	// CancelAll ends what is under way of a job or waits, and returns how many runs that are.
+	CancelAll(job uint64) (int, error)
 	// Output queues output of a run for the hub, and returns how many bytes that is.
 	Output(protocol.JobAsk) (uint64, error)
 }

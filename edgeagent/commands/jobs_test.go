@@ -32,6 +32,14 @@ func (j someJobs) Cancel(run uint64) (protocol.JobState, error) {
 	return 0, runner.ErrUnknown
 }
 
+func (j someJobs) CancelAll(job uint64) (int, error) {
+	if job != 9 {
+		return 0, runner.ErrUnknown
+	}
+	j.note("cancel all")
+	return 2, nil
+}
+
 func (someJobs) Output(ask protocol.JobAsk) (uint64, error) { return 100 + uint64(ask.Max), nil }
 
 func TestCommandsAboutJobs(t *testing.T) {
@@ -47,13 +55,14 @@ func TestCommandsAboutJobs(t *testing.T) {
 			{Kind: protocol.CommandJobCancel, Job: &protocol.JobAsk{Run: 7}},
 			{Kind: protocol.CommandJobOutput, Job: &protocol.JobAsk{Run: 40, Max: 5}},
 			{Kind: protocol.CommandJobOutput},
+			{Kind: protocol.CommandJobCancel, Job: &protocol.JobAsk{Job: 9}},
 		}
 		r.give(list...)
 		pass(time.Minute)
 		const done, failed = protocol.CommandDone, protocol.CommandFailed
-		r.expectStates(done, failed, done, done, failed, done, protocol.CommandRefused)
-		r.expectTexts("run 41", "not on this device", "", "over before: done", "not on this device", "105 bytes", "names no job")
-		r.expectCalls("run for command "+protocol.CommandID(1).String(), "cancel")
+		r.expectStates(done, failed, done, done, failed, done, protocol.CommandRefused, done)
+		r.expectTexts("run 41", "not on this device", "", "over before: done", "not on this device", "105 bytes", "names no job", "2 runs")
+		r.expectCalls("run for command "+protocol.CommandID(1).String(), "cancel", "cancel all")
 	})
 }
 

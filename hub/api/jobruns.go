@@ -56,7 +56,19 @@ func (s *server) jobRunRoutes() {
 	add(s, route[runJobInput, reply[resource.JobAsked]]{
 		Method: http.MethodPost, Path: "/jobs/{job}/run", ID: "run-job", Tag: tag, Status: http.StatusAccepted, Summary: "Run a job now on some of its devices",
 		Description: "Each device runs it when it hears of it, beside its schedule; the job's overlap rule counts.",
-		Does:        access.JobsOperate, On: s.onRunJob, Records: "jobs.run", Run: s.runJob,
+		Does:        access.JobsOperate, On: s.onRunJob, Records: "jobs.run",
+		Run: func(_ context.Context, c *call, in *runJobInput) (*reply[resource.JobAsked], error) {
+			return s.onDevices(c, in, Jobs.RunNow)
+		},
+	})
+	add(s, route[runJobInput, reply[resource.JobAsked]]{
+		Method: http.MethodPost, Path: "/jobs/{job}/cancel", ID: "cancel-job", Tag: tag, Status: http.StatusAccepted,
+		Summary:     "End what is under way of a job on some of its devices, and what waits there",
+		Description: "For runs of which the hub knows nothing yet: those by schedule are told when they are over.",
+		Does:        access.JobsOperate, On: s.onRunJob, Records: "jobs.cancel",
+		Run: func(_ context.Context, c *call, in *runJobInput) (*reply[resource.JobAsked], error) {
+			return s.onDevices(c, in, Jobs.CancelAll)
+		},
 	})
 	add(s, route[jobRunsInput, reply[resource.JobRuns]]{
 		Method: http.MethodGet, Path: "/jobs/{job}/runs", ID: "list-job-runs", Tag: tag, Summary: "List the runs of a job, the latest first",
@@ -129,7 +141,8 @@ func (s *server) onRunJob(c *call, in *runJobInput) (access.Resource, error) {
 	return s.onJobOn(c, &in.JobRef, &DeviceRef{in.Body.Devices[0]})
 }
 
-func (s *server) runJob(_ context.Context, c *call, in *runJobInput) (*reply[resource.JobAsked], error) {
+// onDevices asks devices for something of a job.
+func (s *server) onDevices(c *call, in *runJobInput, do func(Jobs, dispatch.RunSpec) ([]dispatch.Given, []dispatch.Skipped, error)) (*reply[resource.JobAsked], error) {
 	rec, ok := s.Jobs.Named(in.Job)
 	if !ok {
 		return nil, noJob(in.Job)
@@ -151,7 +164,7 @@ func (s *server) runJob(_ context.Context, c *call, in *runJobInput) (*reply[res
 		}
 		on.Devices = append(on.Devices, d.ID)
 	}
-	given, skipped, err := s.Jobs.RunNow(dispatch.RunSpec{
+	given, skipped, err := do(s.Jobs, dispatch.RunSpec{
 		Job: in.Job, On: on, By: c.by(), TTL: time.Duration(in.Body.TTLSeconds) * time.Second,
 		May: func(id protocol.DeviceID) error {
 			d, ok := s.Devices.Device(id)

@@ -35,6 +35,7 @@ type Jobs interface {
 	OneRun(name string, dev protocol.DeviceID, run uint64) (jobs.RunRecord, error)
 	ReadOutput(name string, dev protocol.DeviceID, at dispatch.Place) ([]byte, uint64, error)
 	RunNow(dispatch.RunSpec) ([]dispatch.Given, []dispatch.Skipped, error)
+	CancelAll(dispatch.RunSpec) ([]dispatch.Given, []dispatch.Skipped, error)
 	Cancel(dispatch.RunAsk) (protocol.CommandID, error)
 	AskOutput(dispatch.RunAsk) (protocol.CommandID, error)
 	OneShot(dispatch.OneShotSpec) (jobs.Job, error)

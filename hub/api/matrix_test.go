@@ -130,7 +130,7 @@ var matrixRoutes = map[string]matrixRoute{
 	"list-jobs": {things: "any"}, "get-job": {things: "job"}, "put-job": {things: "job", body: body(oneJob)}, "try-job": {things: "job", body: body(oneJob)}, "remove-job": {things: "job"},
 	"pause-job": {things: "job"}, "resume-job": {things: "job"}, "list-job-versions": {things: "job"}, "job-devices": {things: "job"},
 	"device-jobs": {things: "device"}, "preview-job": {things: "any", body: body(`{"schedule":{"kind":"manual"}}`)}, "run-job": {things: "job", body: body(`{"all":true}`)},
-	"list-job-runs": {things: "job"}, "get-job-run": {things: "job"}, "get-job-output": {things: "job"}, "ask-job-output": {things: "job", body: body(`{}`)},
+	"cancel-job": {things: "job", body: body(`{"all":true}`)}, "list-job-runs": {things: "job"}, "get-job-run": {things: "job"}, "get-job-output": {things: "job"}, "ask-job-output": {things: "job", body: body(`{}`)},
 	"cancel-job-run": {things: "job"}, "get-tunnel": {things: "device"}, "close-tunnel": {things: "device", door: true},
 	"engine-get": {things: "device", door: true}, "engine-head": {things: "device", door: true}, "engine-post": {things: "device", door: true},
 	"engine-put": {things: "device", door: true}, "engine-delete": {things: "device", door: true}, "run-script": {things: "device", body: body(`{"script":"#!/bin/sh\n"}`)},
@@ -209,6 +209,10 @@ func (jobsBrake) Remove(_, _ string) error             { return errBrake }
 func (jobsBrake) Pause(_, _ string) (jobs.Job, error)  { return jobs.Job{}, errBrake }
 func (jobsBrake) Resume(_, _ string) (jobs.Job, error) { return jobs.Job{}, errBrake }
 func (jobsBrake) RunNow(dispatch.RunSpec) ([]dispatch.Given, []dispatch.Skipped, error) {
+	return nil, nil, errBrake
+}
+
+func (jobsBrake) CancelAll(dispatch.RunSpec) ([]dispatch.Given, []dispatch.Skipped, error) {
 	return nil, nil, errBrake
 }
 func (jobsBrake) Cancel(dispatch.RunAsk) (protocol.CommandID, error)    { return 0, errBrake }

@@ -139,7 +139,7 @@ var bodies = map[string]string{
 	"change-devices": `{"ids":["x"],"do":{"revoke":true}}`, "put-group": `{"path":"x"}`, "put-profile": `{"settings":{}}`, "preview-profile": `{"settings":{}}`, "put-policy": `{"group":"x"}`, "put-edge-group": `{}`, "preview-edge-group": `{}`,
 	"put-group-variable": `{"value":"x"}`, "put-device-variable": `{"value":"x"}`, "create-registry": `{"address":"registry.example.com","user":"bot"}`,
 	"put-registry": `{"address":"registry.example.com","user":"bot"}`, "make-backup": `{"passphrase":"correct horse battery"}`, "put-backup-plan": `{"folder":""}`,
-	"put-job": oneJob, "try-job": oneJob, "run-job": `{"all":true}`, "ask-job-output": `{}`, "preview-job": `{"schedule":{"kind":"manual"}}`, "run-script": `{"script":"#!/bin/sh\n"}`,
+	"put-job": oneJob, "try-job": oneJob, "run-job": `{"all":true}`, "cancel-job": `{"all":true}`, "ask-job-output": `{}`, "preview-job": `{"schedule":{"kind":"manual"}}`, "run-script": `{"script":"#!/bin/sh\n"}`,
 	"put-protection": `{}`, "put-certificate": `{"certificate":"x","key":"x"}`, "put-log-settings": `{"level":"debug"}`,
 	"put-audit-settings": `{"days":400,"megabytes":1024}`, "put-destination": `{"url":"tcp://127.0.0.1:1"}`,
 }

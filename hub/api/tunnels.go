@@ -61,7 +61,9 @@ func (s *server) tunnelRoutes() {
 				"they show is not masked: the right is for those who may all that.",
 			Does: access.LiveEngine, On: func(c *call, in *engineInput) (access.Resource, error) { return s.onDevice(c, &in.DeviceRef) },
 			Records: recordsOf(method), Streams: "application/octet-stream", AsItIs: true,
-			Run: func(ctx context.Context, c *call, in *engineInput) (*huma.StreamResponse, error) { return s.engine(ctx, c, in, method) },
+			Run: func(ctx context.Context, c *call, in *engineInput) (*huma.StreamResponse, error) {
+				return s.engine(ctx, c, in, method)
+			},
 		})
 	}
 }

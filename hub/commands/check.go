@@ -113,7 +113,7 @@ func asksRightly(c protocol.Command) bool {
 	case protocol.CommandJobRun:
 		return a.Job != 0 && a == protocol.JobAsk{Job: a.Job}
 	case protocol.CommandJobCancel:
-		return a.Run != 0 && a == protocol.JobAsk{Run: a.Run}
+		return (a.Run == 0) != (a.Job == 0) && a == protocol.JobAsk{Job: a.Job, Run: a.Run}
 	}
 	return a.Run != 0 && a.Job == 0 && a.Max <= protocol.MaxJobOutput
 }

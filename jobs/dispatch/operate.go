@@ -20,6 +20,15 @@ const (
 
 // RunNow has a job run on devices as soon as these hear of it.
 func (d *Desk) RunNow(spec RunSpec) (given []Given, skipped []Skipped, err error) {
+	return d.everywhere(protocol.CommandJobRun, spec)
+}
+
+// CancelAll has devices end what is under way of a job, and forget what waits, as soon as they hear of it.
+func (d *Desk) CancelAll(spec RunSpec) (given []Given, skipped []Skipped, err error) {
+	return d.everywhere(protocol.CommandJobCancel, spec)
+}
+
+func (d *Desk) everywhere(kind protocol.CommandKind, spec RunSpec) (given []Given, skipped []Skipped, err error) {
 	ttl := cmp.Or(spec.TTL, DefaultTTL)
 	if _, err := d.inTime(ttl); err != nil {
 		return nil, nil, err
@@ -42,7 +51,7 @@ func (d *Desk) RunNow(spec RunSpec) (given []Given, skipped []Skipped, err error
 			continue
 		}
 		id, err := d.cfg.Give(Ask{
-			Device: dev, Kind: protocol.CommandJobRun, Job: protocol.JobAsk{Job: rec.ID}, By: spec.By, Owner: rec.Owner, TTL: ttl,
+			Device: dev, Kind: kind, Job: protocol.JobAsk{Job: rec.ID}, By: spec.By, Owner: rec.Owner, TTL: ttl,
 		})
 		if err != nil {
 			skipped = append(skipped, Skipped{dev, err.Error()})

@@ -154,7 +154,7 @@ type Selection struct {
 	All      bool
 }
 
-// RunSpec asks for a run now.
+// RunSpec asks for something of a job on devices: a run now, or the end of what is under way.
 type RunSpec struct {
 	Job string
 	On  Selection

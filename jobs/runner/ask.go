@@ -48,6 +48,34 @@ func (r *Runner) RunNow(id uint64, command protocol.CommandID) (uint64, error) {
 	return run.ID, nil
 }
 
+// CancelAll kills what is under way of a job, and takes what waits from its queue. It returns how many runs that are. The
+// error wraps ErrUnknown for a job that is not there.
+func (r *Runner) CancelAll(id uint64) (n int, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	j := r.jobs[id]
+	if j == nil {
+		return 0, fmt.Errorf("job %d: %w: it is not meant for it, or has not come yet", id, ErrUnknown)
+	}
+	c := Change{}
+	for _, waiting := range j.queue {
+		ended := *waiting
+		ended.Stage, ended.State, ended.Text = Over, protocol.JobCancelled, errCancelled.Error()
+		c.Runs, c.Reports = append(c.Runs, ended), append(c.Reports, ended.JobRun)
+	}
+	if len(c.Runs) > 0 {
+		if err := r.put(c); err != nil {
+			return 0, err
+		}
+		n, j.queue = len(c.Runs), nil
+	}
+	if j.active != nil {
+		j.cancel(errCancelled)
+		n++
+	}
+	return n, nil
+}
+
 // Cancel kills a run that is under way, or takes it from its queue. The error wraps ErrUnknown for one that is not known; one
 // that is over stays as it is, and gives its state.
 func (r *Runner) Cancel(id uint64) (protocol.JobState, error) {

@@ -134,6 +134,22 @@ func TestCancel(t *testing.T) {
 		cancel(g, 1, protocol.JobDone)
 		g.want("done")
 	})
+	at(t, "all that there is of a job", queue, func(g *rig) {
+		g.with(func() { g.hands.takes = time.Hour })
+		for command := range protocol.CommandID(3) {
+			_, _ = g.ask(command + 1)
+		}
+		for _, want := range []int{3, 0} {
+			if n, err := g.r.CancelAll(1); n != want || err != nil {
+				g.t.Errorf("%d were cancelled, %v; want %d", n, err, want)
+			}
+			time.Sleep(time.Minute)
+		}
+		g.want("cancelled", "cancelled", "cancelled")
+		if _, err := g.r.CancelAll(41); !errors.Is(err, runner.ErrUnknown) {
+			g.t.Errorf("a job that is not there: %v", err)
+		}
+	})
 	at(t, "one that is not known", queue, func(g *rig) {
 		if _, err := g.r.Cancel(41); !errors.Is(err, runner.ErrUnknown) {
 			g.t.Error(err)
