@@ -80,7 +80,7 @@ func (k *Keeper) Serve(ctx context.Context, s Stream) error {
 	})
 	work.Go(func() { ssh.DiscardRequests(requests) })
 	work.Go(l.watch)
-	err = conn.Wait()
+	_ = conn.Wait() // however it ends
 	close(l.done)
 	work.Wait()
 	k.ended(l)
