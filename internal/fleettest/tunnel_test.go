@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -145,4 +146,39 @@ func TestNoTunnel(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.Until("the tunnel of a revoked device is closed", 10*time.Second, func() bool { return len(f.Hub().Tunnels.Open()) == 0 })
+}
+
+// Opening and closing a tunnel over and over leaves nothing behind: neither goroutines nor state on either side.
+func TestTunnelsLeaveNothing(t *testing.T) {
+	f := New(t)
+	_, dial := engineAPI(t)
+	d := f.Device(DeviceSpec{Seed: 1, Mode: protocol.ModeStandard, DialEngine: dial})
+	f.Until("it is online", 30*time.Second, func() bool { _, ok := f.Hub().Sessions.Online(d.ID); return ok })
+	cycle := func() {
+		client := f.through(t, d.ID)
+		resp, err := client.Get("http://engine/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.Copy(io.Discard, resp.Body)
+		_ = resp.Body.Close()
+		client.CloseIdleConnections()
+		f.Hub().Tunnels.Close(d.ID, "the test closes it")
+		f.Until("it is closed", 10*time.Second, func() bool { state, _ := f.Hub().Tunnels.State(d.ID); return state == tunnel.StateIdle })
+	}
+	cycle()
+	settled := func() int { // what ends has ended
+		n := runtime.NumGoroutine()
+		f.Until("goroutines end", 10*time.Second, func() bool {
+			before := n
+			n = runtime.NumGoroutine()
+			return n >= before
+		})
+		return n
+	}
+	before := settled()
+	for range 1000 {
+		cycle()
+	}
+	f.Until("no more goroutines than before", 10*time.Second, func() bool { return runtime.NumGoroutine() <= before+2 })
 }
