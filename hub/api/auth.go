@@ -25,6 +25,7 @@ const (
 	metaOpen   = "open"
 	metaUpload = "upload"
 	metaSlow   = "slow"
+	metaPassed = "passed"
 	// uploadWait is how long a large body waits for its turn.
 	uploadWait = 30 * time.Second
 )
@@ -153,11 +154,14 @@ func secretFrom(authorization, cookies string) (secret string, fromCookie bool) 
 // guard refuses what another site may have made a browser send: a browser says where a request comes from, and only
 // the hub's own pages, and programs, can set the guard header.
 func (s *server) guard(ctx huma.Context, fromCookie bool) error {
-	if !changes(ctx.Method()) || ctx.Header(guardHeader) != "" {
+	// What is passed on may change something whatever its method, and its answer is somebody else's: no page shall navigate
+	// there, or open a WebSocket.
+	passed, _ := ctx.Operation().Metadata[metaPassed].(bool)
+	if !changes(ctx.Method()) && !passed || ctx.Header(guardHeader) != "" {
 		return nil
 	}
 	switch site := ctx.Header("Sec-Fetch-Site"); {
-	case site == "same-origin", site == "" && !fromCookie:
+	case site == "same-origin" && !passed, site == "" && !fromCookie:
 		return nil
 	}
 	return fmt.Errorf("%w: send the header %s: 1 with requests that change something", errForeign, guardHeader)

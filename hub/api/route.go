@@ -129,7 +129,7 @@ func add[I, O any](s *server, r route[I, O]) {
 		OperationID: r.ID, Method: r.Method, Path: Base + r.Path, Summary: r.Summary, Description: r.Description,
 		Tags: []string{r.Tag}, DefaultStatus: r.Status, MaxBodyBytes: r.MaxBytes, BodyReadTimeout: r.BodyTimeout,
 		SkipValidateParams: r.AsItIs,
-		SkipValidateBody:   r.Plain || r.JSON != nil, Metadata: map[string]any{metaOpen: r.Open, metaUpload: r.MaxBytes > 1<<20, metaSlow: r.Slow},
+		SkipValidateBody:   r.Plain || r.JSON != nil, Metadata: map[string]any{metaOpen: r.Open, metaUpload: r.MaxBytes > 1<<20, metaSlow: r.Slow, metaPassed: r.AsItIs},
 		Extensions: map[string]any{"x-farshore-right": string(r.Does)},
 		Security:   []map[string][]string{{"bearer": {}}, {"cookie": {}}},
 	}

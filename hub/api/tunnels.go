@@ -84,6 +84,9 @@ func (s *server) tunnelOf(id protocol.DeviceID) resource.Tunnel {
 // engine passes a call on. That a tunnel cannot be had is told as a problem; all else is the engine's own answer.
 func (s *server) engine(ctx context.Context, c *call, in *engineInput, method string) (*huma.StreamResponse, error) {
 	id := protocol.DeviceID(c.on.ID)
+	if in.Timeout < 1 || in.Timeout > maxTunnelWait { // parameters of what is passed on are not checked before
+		return nil, invalid("header.X-Farshore-Timeout", "%d seconds: want 1 to %d", in.Timeout, maxTunnelWait)
+	}
 	if err := s.recordSecrets(c, c.on, "calls of the Engine API"); err != nil {
 		return nil, err
 	}
@@ -109,13 +112,19 @@ var engineHeaders = []string{
 	"X-Docker-Container-Path-Stat", "Libpod-Api-Version",
 }
 
+// maxTunnelWait is the most seconds that a caller waits for a tunnel.
+const maxTunnelWait = 600
+
+// maxEngineHeader is the most bytes of an answer's header.
+const maxEngineHeader = 64 << 10
+
 // passOn sends a request over a connection to an engine, and its answer back.
 func (s *server) passOn(w http.ResponseWriter, r *http.Request, conn net.Conn) {
 	rc := http.NewResponseController(w)
 	_ = rc.SetReadDeadline(time.Time{}) // uploads take their time; a test recorder has none
 	var once sync.Once
 	transport := &http.Transport{
-		DisableKeepAlives: true, DisableCompression: true,
+		DisableKeepAlives: true, DisableCompression: true, MaxResponseHeaderBytes: maxEngineHeader,
 		DialContext: func(context.Context, string, string) (given net.Conn, err error) {
 			err = errors.New("a second connection was asked for")
 			once.Do(func() { given, err = conn, nil })
@@ -138,6 +147,10 @@ func (s *server) passOn(w http.ResponseWriter, r *http.Request, conn net.Conn) {
 					resp.Header.Del(name)
 				}
 			}
+			// A 1xx answer took away what stood there for all answers of the API.
+			resp.Header.Set("X-Content-Type-Options", "nosniff")
+			resp.Header.Set("Content-Security-Policy", "sandbox; default-src 'none'; frame-ancestors 'none'")
+			resp.Header.Set("Cache-Control", "no-store")
 			return nil
 		},
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
@@ -169,6 +182,13 @@ func enginePath(u *url.URL) *url.URL {
 type patientWriter struct {
 	http.ResponseWriter
 	rc *http.ResponseController
+}
+
+// WriteHeader implements http.ResponseWriter. What an engine says before its answer is nobody's to read.
+func (p *patientWriter) WriteHeader(code int) {
+	if code >= 200 || code == http.StatusSwitchingProtocols {
+		p.ResponseWriter.WriteHeader(code)
+	}
 }
 
 // Write implements http.ResponseWriter.
