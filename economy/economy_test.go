@@ -166,7 +166,7 @@ func TestAfterTheLastPass(t *testing.T) {
 func TestWhatCannotBeKept(t *testing.T) {
 	now := at(t, "2026-11-22T00:00:00Z")
 	for want, c := range map[string]*protocol.Contact{
-		"five fields":  {Windows: []protocol.ContactWindow{{Start: "noon", Seconds: 60}}},
+		"want five":    {Windows: []protocol.ContactWindow{{Start: "noon", Seconds: 60}}},
 		"want 10 s":    {Windows: []protocol.ContactWindow{{Start: "0 1 * * *", Seconds: 3}}},
 		"never opens":  {Windows: []protocol.ContactWindow{{Start: "0 1 31 2 *", Seconds: 60}}},
 		"Mars/Olympus": {Windows: []protocol.ContactWindow{{Start: "0 1 * * *", Seconds: 60, Zone: "Mars/Olympus"}}},

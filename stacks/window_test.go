@@ -48,7 +48,7 @@ func TestWindowsOpenInTheZoneOfTheDevice(t *testing.T) {
 
 func TestWindowsThatCannotBeKept(t *testing.T) {
 	for want, w := range map[string]protocol.ChangeWindow{
-		"five fields":     {Start: "2 am", Minutes: 1},
+		"want five":       {Start: "2 am", Minutes: 1},
 		"never opens":     {Start: "0 2 30 2 *", Minutes: 1},
 		"lasts 0 minutes": {Start: "0 2 * * *"},
 		"Mars/Base":       {Start: "0 2 * * *", Minutes: 5, Zone: "Mars/Base"},

@@ -190,7 +190,7 @@ func TestSpecsThatCannotBeDone(t *testing.T) {
 			"no such release":       {Release: "v7"},
 			"it means 0 devices":    {Selector: "nowhere"},
 			"a trial of 100000 s":   {Trial: 100_000},
-			"five fields":           {Windows: []updates.Window{{Start: "2 am", Minutes: 1}}},
+			"want five":             {Windows: []updates.Window{{Start: "2 am", Minutes: 1}}},
 			"lasts 0 minutes":       {Windows: []updates.Window{{Start: "0 2 * * *"}}},
 			`time zone "Mars/Base"`: {Windows: []updates.Window{{Start: "0 2 * * *", Minutes: 5, Zone: "Mars/Base"}}},
 			"order_label":           {Plan: rollout.Plan{ByOrder: true}},
